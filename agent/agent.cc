@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+
+#include <csignal>
+
+#include "agent/control_channel.h"
+
+namespace cc::agent {
+
+Result<void> RunAgent(const AgentOptions& options) {
+    CC_TRY(Context("containers' cgroups", PrepareCgroupParent(options.cgroup_parent)));
+    uv::Loop loop;
+    Reaper reaper(loop);
+    CC_TRY(reaper.Start());
+    uv::SignalWatch terminate(loop, [&loop](int) { loop.Stop(); });
+    if (options.stop_at_sigterm) CC_TRY(terminate.Start(SIGTERM));
+    IoChannel io(loop);
+    const Surroundings surroundings{loop, reaper, io, options.share, options.cgroup_parent};
+    Pod pod(surroundings, options.pod);
+    ControlChannel control(pod, options.started_ms);
+    // The I/O port first: whoever gets READY may send input at once.
+    CC_ASSIGN(auto io_port, options.open_io(loop, io.PortCallbacks()));
+    io.Use(std::move(io_port));
+    CC_ASSIGN(auto control_port, options.open_control(loop, control.PortCallbacks()));
+    control.Use(std::move(control_port));
+    loop.Run();
+    return {};
+}
+
+}  // namespace cc::agent

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cgroup.h"
+
+#include <algorithm>
+#include <csignal>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace cc::agent {
+
+namespace {
+
+// cgroup.procs of a container with a fork bomb in it is long; a list of this size is more than
+// pid_max of a small VM.
+constexpr size_t kLongestList = 4 << 20;
+
+bool IsDirectory(const std::string& path) {
+    struct stat status {};
+    return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+std::vector<std::string> Children(const std::string& path) {
+    std::vector<std::string> children;
+    for (const auto& name : ListDirectory(path).value_or(std::vector<std::string>{})) {
+        std::string child = Cat(path, "/", name);
+        if (IsDirectory(child)) children.push_back(std::move(child));
+    }
+    return children;
+}
+
+void Collect(const std::string& path, std::vector<pid_t>& pids) {
+    const std::string list = ReadFile(path + "/cgroup.procs", kLongestList).value_or("");
+    for (const auto& line : Split(list, '\n'))
+        if (const auto pid = ParseNumber<pid_t>(line); pid && *pid > 0) pids.push_back(*pid);
+    for (const auto& child : Children(path))
+        Collect(child, pids);
+}
+
+// The cgroup at or below `path` that the process is in; empty when there is none.
+std::string FindProcess(const std::string& path, pid_t pid) {
+    const auto lines = Split(ReadFile(path + "/cgroup.procs", kLongestList).value_or(""), '\n');
+    if (std::find(lines.begin(), lines.end(), std::to_string(pid)) != lines.end()) return path;
+    for (const auto& child : Children(path))
+        if (std::string found = FindProcess(child, pid); !found.empty()) return found;
+    return {};
+}
+
+std::string LimitText(int64_t value) {
+    return value < 0 ? "max" : std::to_string(value);
+}
+
+Result<void> Set(const std::string& path, std::string_view file, std::string_view value) {
+    const std::string target = Cat(path, "/", file);
+    if (!Exists(target))
+        return Fail(Cat("cannot set ", file, " to ", value,
+                        ": the guest kernel lacks that cgroup controller"));
+    return WriteExisting(target, value);
+}
+
+// 2 .. 262144 shares of version 1 are 1 .. 10000 of weight.
+int64_t WeightOfShares(int64_t shares) {
+    return 1 + (std::clamp<int64_t>(shares, 2, 262144) - 2) * 9999 / 262142;
+}
+
+Result<void> Apply(const std::string& path, const ResourceSpec& resources) {
+    // Zero means "not said" in OCI configurations, except where a limit of zero would make sense to
+    // somebody: nowhere.
+    if (resources.memory_limit.value_or(0) != 0)
+        CC_TRY(Set(path, "memory.max", LimitText(*resources.memory_limit)));
+    if (resources.memory_reservation.value_or(0) != 0)
+        CC_TRY(Set(path, "memory.low", LimitText(*resources.memory_reservation)));
+    if (resources.pids_limit.value_or(0) != 0)
+        CC_TRY(Set(path, "pids.max", LimitText(*resources.pids_limit)));
+    if (resources.cpu_quota.value_or(0) != 0) {
+        constexpr int64_t kDefaultPeriod = 100000;
+        const int64_t period =
+            resources.cpu_period.value_or(0) > 0 ? *resources.cpu_period : kDefaultPeriod;
+        CC_TRY(Set(path, "cpu.max", Cat(LimitText(*resources.cpu_quota), " ", period)));
+    }
+    if (resources.cpu_shares.value_or(0) != 0)
+        CC_TRY(Set(path, "cpu.weight", std::to_string(WeightOfShares(*resources.cpu_shares))));
+    return {};
+}
+
+}  // namespace
+
+Result<void> RemoveCgroup(const std::string& path) {
+    for (const auto& child : Children(path))
+        CC_TRY(RemoveCgroup(child));
+    if (::rmdir(path.c_str()) < 0 && errno != ENOENT)
+        return FailErrno(Cat("removing the cgroup ", path));
+    return {};
+}
+
+Result<void> EnableControllers(const std::string& path) {
+    CC_ASSIGN(const std::string available, ReadFile(path + "/cgroup.controllers", 4096));
+    // One at a time: a controller that cannot be enabled must not keep the others away.
+    for (const auto& controller : Split(Trim(available), ' '))
+        if (!controller.empty())
+            (void)WriteExisting(path + "/cgroup.subtree_control", "+" + controller);
+    return {};
+}
+
+Result<void> PrepareCgroupParent(const std::string& path) {
+    CC_TRY(MakeDirectories(path, 0755));
+    return EnableControllers(path);
+}
+
+Result<Cgroup> Cgroup::Make(const std::string& path, const ResourceSpec& resources) {
+    Cgroup cgroup;
+    cgroup.path_ = path;
+    // One that an earlier container of this name left behind is not inherited with its limits.
+    CC_TRY(RemoveCgroup(path));
+    if (::mkdir(path.c_str(), 0755) < 0) return FailErrno(Cat("making the cgroup ", path));
+    if (auto applied = Apply(path, resources); !applied) {
+        (void)cgroup.Remove();
+        return Failure(applied.error());
+    }
+    return cgroup;
+}
+
+Result<Fd> Cgroup::Open() const {
+    return OpenFile(path_, O_RDONLY | O_DIRECTORY);
+}
+
+Result<Fd> Cgroup::OpenFor(pid_t member) const {
+    const std::string passed_on = ReadFile(path_ + "/cgroup.subtree_control", 4096).value_or("");
+    const std::string place = Trim(passed_on).empty() ? path_ : FindProcess(path_, member);
+    return OpenFile(place.empty() ? path_ : place, O_RDONLY | O_DIRECTORY);
+}
+
+std::vector<pid_t> Cgroup::Processes() const {
+    std::vector<pid_t> pids;
+    Collect(path_, pids);
+    std::sort(pids.begin(), pids.end());
+    return pids;
+}
+
+Result<void> Cgroup::Signal(int signal) const {
+    if (signal == SIGKILL) {
+        Kill();
+        return {};
+    }
+    for (const pid_t pid : Processes())
+        if (::kill(pid, signal) < 0 && errno != ESRCH)
+            return FailErrno(Cat("sending signal ", signal, " to process ", pid));
+    return {};
+}
+
+void Cgroup::Kill() const {
+    // cgroup.kill exists since Linux 5.14.
+    if (WriteExisting(path_ + "/cgroup.kill", "1")) return;
+    for (const pid_t pid : Processes())
+        ::kill(pid, SIGKILL);
+}
+
+Result<void> Cgroup::Remove() const {
+    if (path_.empty()) return {};
+    return RemoveCgroup(path_);
+}
+
+}  // namespace cc::agent

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/container.h"
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/text.h"
+
+namespace cc::agent {
+
+namespace {
+// The kernel needs a moment to let go of a cgroup whose last process has just been reaped.
+constexpr std::chrono::milliseconds kRemovalPause{5};
+constexpr int kRemovalTries = 1000;  // 5 s
+}  // namespace
+
+Container::Container(const Surroundings& surroundings, ContainerSpec spec)
+    : surroundings_(surroundings),
+      spec_(std::move(spec)),
+      sweep_(surroundings.loop, [this] { gone_.clear(); }),
+      removal_(surroundings.loop, [this] { TryRemove(); }) {}
+
+void Container::Start(uint64_t stdio, uint64_t stderr_sequence, Done done) {
+    auto made = Cgroup::Make(Cat(surroundings_.cgroup_parent, "/", spec_.id), spec_.resources);
+    if (!made) return done(Failure(made.error()));
+    cgroup_ = std::move(*made);
+    ProcessStart start;
+    start.process = &spec_.process;
+    start.stdio = stdio;
+    start.stderr_sequence = stderr_sequence;
+    start.ended = [this] { running_ = false; };
+    StartProcess(std::move(start), [this, done = std::move(done)](Result<void> started) {
+        running_ = started.has_value();
+        if (!started) (void)cgroup_.Remove();
+        done(std::move(started));
+    });
+}
+
+void Container::Exec(ProcessSpec process, uint64_t stdio, uint64_t stderr_sequence, Done done) {
+    // The child has its own copy from the fork on, so the specification need not outlive this call.
+    ProcessStart start;
+    start.process = &process;
+    start.stdio = stdio;
+    start.stderr_sequence = stderr_sequence;
+    start.join_pidfd = processes_.front()->pidfd();
+    start.ended = [] {};
+    StartProcess(std::move(start), std::move(done));
+}
+
+void Container::StartProcess(ProcessStart start, Done done) {
+    const auto directory = running_ ? cgroup_.OpenFor(processes_.front()->pid()) : cgroup_.Open();
+    if (!directory) return done(Failure(directory.error()));
+    start.container = &spec_;
+    start.cgroup = directory->get();
+    // Filled in below; both callbacks come later, from the loop.
+    auto self = std::make_shared<const ContainerProcess*>(nullptr);
+    start.started = [this, self, done](Result<void> started) {
+        if (!started) Forget(*self);
+        done(std::move(started));
+    };
+    start.ended = [this, self, ended = std::move(start.ended)] {
+        Forget(*self);
+        ended();
+    };
+    auto process = ContainerProcess::Start(surroundings_, std::move(start));
+    if (!process) return done(Failure(process.error()));
+    *self = process->get();
+    processes_.push_back(std::move(*process));
+}
+
+void Container::Forget(const ContainerProcess* process) {
+    const auto found =
+        std::find_if(processes_.begin(), processes_.end(),
+                     [&](const auto& candidate) { return candidate.get() == process; });
+    if (found == processes_.end()) return;
+    gone_.push_back(std::move(*found));
+    processes_.erase(found);
+    sweep_.Start(std::chrono::milliseconds(0));
+}
+
+bool Container::HasProcess(uint64_t stdio) const {
+    return std::any_of(processes_.begin(), processes_.end(),
+                       [&](const auto& process) { return process->stdio() == stdio; });
+}
+
+Result<void> Container::Signal(int signal, uint64_t stdio) const {
+    if (!running_) return {};
+    if (stdio == 0) return processes_.front()->Signal(signal);
+    for (const auto& process : processes_)
+        if (process->stdio() == stdio) return process->Signal(signal);
+    return {};
+}
+
+Result<void> Container::SignalAll(int signal) const {
+    if (!running_) return {};
+    return cgroup_.Signal(signal);
+}
+
+void Container::Kill() const {
+    if (!processes_.empty()) cgroup_.Kill();
+}
+
+void Container::Remove(Done done) {
+    removed_ = std::move(done);
+    removal_tries_ = 0;
+    removal_.Start(std::chrono::milliseconds(0));
+}
+
+void Container::TryRemove() {
+    auto removed = processes_.empty() ? cgroup_.Remove()
+                                      : Fail("processes of the container have not ended", EBUSY);
+    if (!removed && removed.error().code == EBUSY && ++removal_tries_ < kRemovalTries)
+        return removal_.Start(kRemovalPause);
+    const auto done = std::exchange(removed_, nullptr);
+    done(std::move(removed));
+}
+
+}  // namespace cc::agent

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// A container: its first process, those that joined it, and its cgroup. It runs as long as the
+// first process does; when that ends the kernel ends all others, because it is the init of their
+// pid namespace.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "agent/cgroup.h"
+#include "agent/process.h"
+
+namespace cc::agent {
+
+class Container {
+  public:
+    using Done = std::function<void(Result<void>)>;
+
+    Container(const Surroundings& surroundings, ContainerSpec spec);
+    const std::string& id() const { return spec_.id; }
+    const ProcessSpec& first_process() const { return spec_.process; }
+    bool running() const { return running_; }
+
+    // Makes the container and starts its first process. After an error nothing of it is left but
+    // this object.
+    void Start(uint64_t stdio, uint64_t stderr_sequence, Done done);
+    void Exec(ProcessSpec process, uint64_t stdio, uint64_t stderr_sequence, Done done);
+    bool HasProcess(uint64_t stdio) const;
+    // To the first process, or (`stdio` not 0) to the one with that number; one that has ended is
+    // not an error.
+    Result<void> Signal(int signal, uint64_t stdio) const;
+    Result<void> SignalAll(int signal) const;
+    void Kill() const;  // everything in it, at once
+    std::vector<pid_t> Processes() const { return cgroup_.Processes(); }
+    // Once everything in it has ended: removes what is left of it. Calls back from the loop; an
+    // error names what is still there.
+    void Remove(Done done);
+
+  private:
+    void StartProcess(ProcessStart start, Done done);
+    void Forget(const ContainerProcess* process);
+    void TryRemove();
+
+    const Surroundings& surroundings_;
+    ContainerSpec spec_;
+    Cgroup cgroup_;
+    std::vector<std::unique_ptr<ContainerProcess>> processes_;  // the first process first
+    // Processes are destroyed a turn later, as they may be on the stack.
+    std::vector<std::unique_ptr<ContainerProcess>> gone_;
+    bool running_ = false;
+    Done removed_;
+    int removal_tries_ = 0;
+    uv::Timer sweep_;
+    uv::Timer removal_;
+};
+
+}  // namespace cc::agent

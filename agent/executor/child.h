@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Forking with new namespaces, into a cgroup.
+#pragma once
+
+#include <functional>
+
+#include <sys/types.h>
+
+#include "base/fd.h"
+
+namespace cc::agent {
+
+struct Child {
+    pid_t pid = 0;  // in the agent's pid namespace
+    Fd pidfd;
+};
+
+// A child that has ended is not an error.
+Result<void> SignalChild(const Child& child, int signal);
+
+struct ForkOptions {
+    uint64_t namespaces = 0;    // CLONE_NEW...
+    int cgroup = -1;            // directory of the cgroup to be born in
+    int pid_namespace_of = -1;  // pidfd of a process whose pid namespace the child is born in
+};
+
+// Runs `body` in a child that has default signal handlers and blocks no signal; what `body` returns
+// is its exit status. The agent has one thread only, so the child may do anything.
+Result<Child> Fork(const ForkOptions& options, const std::function<int()>& body);
+
+}  // namespace cc::agent

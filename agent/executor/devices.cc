@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/executor/devices.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "agent/executor/path_in_root.h"
+#include "base/text.h"
+
+namespace cc::agent {
+
+namespace {
+
+// Numbers as in the kernel's Documentation/admin-guide/devices.txt.
+const DeviceSpec kDefaultDevices[] = {
+    {"/dev/null", S_IFCHR, 1, 3, 0666, 0, 0},    {"/dev/zero", S_IFCHR, 1, 5, 0666, 0, 0},
+    {"/dev/full", S_IFCHR, 1, 7, 0666, 0, 0},    {"/dev/random", S_IFCHR, 1, 8, 0666, 0, 0},
+    {"/dev/urandom", S_IFCHR, 1, 9, 0666, 0, 0}, {"/dev/tty", S_IFCHR, 5, 0, 0666, 0, 0},
+};
+
+struct Link {
+    const char* target;
+    const char* path;
+};
+constexpr Link kLinks[] = {{"/proc/self/fd", "/dev/fd"},
+                           {"/proc/self/fd/0", "/dev/stdin"},
+                           {"/proc/self/fd/1", "/dev/stdout"},
+                           {"/proc/self/fd/2", "/dev/stderr"}};
+
+struct Place {
+    Fd directory;
+    std::string name;
+};
+
+Result<Place> FindPlace(int root, const std::string& path) {
+    const size_t slash = path.rfind('/');
+    const std::string name = path.substr(slash + 1);
+    if (name.empty() || name == "." || name == "..")
+        return Fail(Cat("invalid device path ", Quoted(path)));
+    CC_ASSIGN(Fd directory, MakeInRoot(root, path.substr(0, slash + 1), PathKind::kDirectory));
+    return Place{std::move(directory), name};
+}
+
+Result<void> MakeDevice(int root, const DeviceSpec& device) {
+    CC_ASSIGN(const Place place, FindPlace(root, device.path));
+    const int directory = place.directory.get();
+    const dev_t number = makedev(device.major, device.minor);
+    if (::mknodat(directory, place.name.c_str(), device.type | device.mode, number) < 0) {
+        const int error = errno;
+        struct stat status {};
+        const bool same =
+            error == EEXIST &&
+            ::fstatat(directory, place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            (status.st_mode & S_IFMT) == device.type && status.st_rdev == number;
+        if (!same) return FailErrno(Cat("making ", device.path), error);
+    }
+    if (::fchmodat(directory, place.name.c_str(), device.mode, 0) < 0 ||
+        ::fchownat(directory, place.name.c_str(), device.uid, device.gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return FailErrno(Cat("making ", device.path));
+    return {};
+}
+
+Result<void> MakeLink(int root, const std::string& target, const std::string& path, bool replace) {
+    CC_ASSIGN(const Place place, FindPlace(root, path));
+    if (replace) ::unlinkat(place.directory.get(), place.name.c_str(), 0);
+    if (::symlinkat(target.c_str(), place.directory.get(), place.name.c_str()) < 0 &&
+        errno != EEXIST)
+        return FailErrno(Cat("making ", path));
+    return {};
+}
+
+}  // namespace
+
+Result<void> MakeDevices(int root, const std::vector<DeviceSpec>& devices) {
+    for (const auto& device : kDefaultDevices)
+        CC_TRY(MakeDevice(root, device));
+    for (const auto& device : devices)
+        CC_TRY(MakeDevice(root, device));
+    for (const auto& link : kLinks)
+        CC_TRY(MakeLink(root, link.target, link.path, false));
+    // A devpts of one's own has its own multiplexer; the machine's /dev/ptmx would open terminals
+    // of another.
+    if (OpenInRoot(root, "/dev/pts/ptmx", O_PATH))
+        CC_TRY(MakeLink(root, "pts/ptmx", "/dev/ptmx", true));
+    return {};
+}
+
+}  // namespace cc::agent

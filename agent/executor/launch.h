@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting a process in a container: the first one, with the container around it, or one that joins
+// it.
+#pragma once
+
+#include "agent/executor/child.h"
+#include "agent/spec.h"
+#include "base/fd.h"
+
+namespace cc::agent {
+
+// The child's ends of its standard streams; empty for a process with a terminal, which makes its
+// own.
+struct ChildStreams {
+    Fd in;
+    Fd out;
+    Fd err;
+};
+
+struct LaunchOptions {
+    const ContainerSpec* container = nullptr;
+    const ProcessSpec* process = nullptr;  // may be container->process
+    const ChildStreams* streams = nullptr;
+    std::string share;    // the shared directory, in the agent's mount namespace
+    int cgroup = -1;      // directory of the container's cgroup
+    int join_pidfd = -1;  // of the container's first process; -1: this process is the first one
+    int report = -1;      // socket for ReportReader
+};
+
+Result<Child> Launch(const LaunchOptions& options);
+
+}  // namespace cc::agent

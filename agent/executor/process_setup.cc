@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/executor/process_setup.h"
+
+#include <algorithm>
+#include <climits>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/executor/program.h"
+#include "agent/executor/seccomp.h"
+#include "agent/executor/users.h"
+#include "base/fd.h"
+#include "base/text.h"
+
+namespace cc::agent {
+
+namespace {
+
+// A file of the container, which may be anything: only a regular one of reasonable size is read.
+std::string ReadContainerFile(const std::string& path) {
+    constexpr size_t kLargest = 1 << 20;
+    const auto fd = OpenFile(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    struct stat status {};
+    if (!fd || ::fstat(fd->get(), &status) < 0 || !S_ISREG(status.st_mode)) return {};
+    return ReadAll(fd->get(), kLargest).value_or("");
+}
+
+Result<Identity> FindIdentity(const UserSpec& user) {
+    return ResolveUser(user, ReadContainerFile("/etc/passwd"),
+                       user.by_name.empty() ? "" : ReadContainerFile("/etc/group"));
+}
+
+Result<void> JoinNewKeyring(const std::string& name) {
+    // Keys of the agent or of another container must not be found through an inherited session
+    // keyring.
+    if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str(), 0, 0, 0) < 0 &&
+        errno != ENOSYS)
+        return FailErrno("joining a new session keyring");
+    return {};
+}
+
+// Pipes belong to root; a process of another user must still be able to open /dev/stdout.
+Result<void> GiveStreams(uint32_t uid) {
+    for (int fd = 0; fd < 3; ++fd) {
+        struct stat status {};
+        if (::fstat(fd, &status) < 0) return FailErrno("looking at a standard stream");
+        if (status.st_uid != uid && ::fchown(fd, uid, static_cast<gid_t>(-1)) < 0 &&
+            errno != EROFS && errno != EPERM)
+            return FailErrno("giving a standard stream to the process' user");
+    }
+    return {};
+}
+
+Result<void> SetLimits(const std::vector<Rlimit>& limits) {
+    for (const auto& limit : limits) {
+        const rlimit value{limit.soft, limit.hard};
+        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) < 0)
+            return FailErrno(Cat("setting ", limit.name, " to ", limit.soft, "/", limit.hard));
+    }
+    return {};
+}
+
+Result<void> SetIdentity(const Identity& identity) {
+    if (::setgroups(identity.groups.size(), identity.groups.data()) < 0)
+        return FailErrno("setting the groups");
+    if (::setresgid(identity.gid, identity.gid, identity.gid) < 0)
+        return FailErrno(Cat("becoming group ", identity.gid));
+    if (::setresuid(identity.uid, identity.uid, identity.uid) < 0)
+        return FailErrno(Cat("becoming user ", identity.uid));
+    return {};
+}
+
+// Nothing when the directory cannot be entered as the present user for want of permission.
+Result<bool> EnterDirectory(const std::string& cwd) {
+    if (::chdir(cwd.c_str()) < 0) {
+        if (errno == EACCES) return false;
+        return FailErrno(Cat("chdir to cwd (", Quoted(cwd), ") set in config.json failed"));
+    }
+    // A directory outside of the container's root has no path in it.
+    char path[PATH_MAX];
+    if (::getcwd(path, sizeof path) == nullptr || path[0] != '/')
+        return Fail(Cat("the working directory ", Quoted(cwd), " lies outside of the container"),
+                    EPERM);
+    return true;
+}
+
+void AddHome(std::vector<std::string>& env, const std::string& home) {
+    const bool given = std::any_of(env.begin(), env.end(), [](const std::string& variable) {
+        return variable.starts_with("HOME=");
+    });
+    if (!given) env.push_back(Cat("HOME=", home));
+}
+
+Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity,
+                            const std::optional<SeccompSpec>& seccomp) {
+    // Loading a filter needs either no_new_privs or a privilege that is about to go.
+    if (seccomp && !process.no_new_privileges) CC_TRY(LoadSeccomp(*seccomp));
+    CC_TRY(LimitBounding(process.capabilities.bounding));
+    CC_TRY(KeepCapabilities());
+    // As root first, as the user where root may not: on a share that maps root to nobody.
+    CC_ASSIGN(const bool entered, EnterDirectory(process.cwd));
+    CC_TRY(SetIdentity(identity));
+    CC_TRY(SetCapabilities(process.capabilities));
+    if (!entered) {
+        CC_ASSIGN(const bool entered_now, EnterDirectory(process.cwd));
+        if (!entered_now)
+            return FailErrno(
+                Cat("chdir to cwd (", Quoted(process.cwd), ") set in config.json failed"), EACCES);
+    }
+    if (!process.no_new_privileges) return {};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return FailErrno("setting no_new_privs");
+    if (seccomp) CC_TRY(LoadSeccomp(*seccomp));
+    return {};
+}
+
+}  // namespace
+
+Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<SeccompSpec>& seccomp,
+                           const std::string& keyring, void (*about_to_exec)()) {
+    CC_TRY(JoinNewKeyring(keyring));
+    CC_ASSIGN(const Identity identity, FindIdentity(process.user));
+    CC_TRY(GiveStreams(identity.uid));
+    CC_TRY(SetLimits(process.rlimits));
+    ::umask(process.umask);
+    auto env = process.env;
+    AddHome(env, identity.home);
+    CC_TRY(DropPrivileges(process, identity, seccomp));
+    CC_ASSIGN(const std::string program, FindProgram(process.args.front(), env));
+    // From here on nothing of the agent's is left but the three standard streams.
+    if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FailErrno("closing descriptors");
+    about_to_exec();
+    return Execute(program, process.args, env);
+}
+
+}  // namespace cc::agent

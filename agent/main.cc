@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/main.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/boot.h"
+#include "agent/console.h"
+#include "agent/host_test.h"
+#include "agent/port_finder.h"
+#include "base/cli.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "protocol/agent_frame.h"
+
+namespace cc {
+
+namespace {
+
+using namespace agent;
+
+constexpr std::chrono::seconds kPortDeadline{30};
+
+Result<void> RunMachine() {
+    const int64_t started_ms = StartedMs();
+    CC_TRY(Boot(started_ms));
+    CC_ASSIGN(const auto ports,
+              FindPorts({std::string(kControlPortName), std::string(kIoPortName)}, kPortDeadline));
+    const auto open = [&ports](size_t index) {
+        return [path = ports[index]](uv::Loop& loop, Port::Callbacks callbacks) {
+            return Port::OpenDevice(loop, path, std::move(callbacks));
+        };
+    };
+    AgentOptions options;
+    options.open_control = open(0);
+    options.open_io = open(1);
+    options.share = kGuestShareDirectory;
+    options.cgroup_parent = Cat(kCgroupMount, "/cc");
+    options.started_ms = started_ms;
+    return RunAgent(options);
+}
+
+int RunTool(const CliValues& values) {
+    if (!values.Has("host-test")) {
+        std::fputs("cc-agent: runs only as the first process of a virtual machine; see --help\n",
+                   stderr);
+        return 1;
+    }
+    const auto status = RunHostTest({values.Get("ctl"), values.Get("io"), values.Get("share")});
+    if (status) return *status;
+    std::fprintf(stderr, "cc-agent: %s\n", status.error().message.c_str());
+    return 1;
+}
+
+CliProgram Program() {
+    CliProgram program;
+    program.name = "cc-agent";
+    program.help =
+        "First process of a Clear Containers virtual machine: makes and supervises its containers.";
+    program.version = Cat("cc-agent version ", kVersion, " (commit ", kCommit, ")");
+    const auto hidden = [](std::string names, std::string value, std::string help) {
+        return CliOption{std::move(names), std::move(value), std::move(help), false, false, true};
+    };
+    program.options = {
+        hidden("--host-test", "", "Serve two UNIX sockets on a host instead, for tests"),
+        hidden("--ctl", "PATH", "Control socket of --host-test"),
+        hidden("--io", "PATH", "I/O socket of --host-test"),
+        hidden("--share", "DIR", "Shared directory of --host-test")};
+    program.run = RunTool;
+    return program;
+}
+
+// The kernel hands words of its command line that it does not know to its first program, so in a
+// machine arguments mean nothing; but these two are asked for in a container too.
+bool AsksForText(const std::vector<std::string>& arguments) {
+    return std::any_of(arguments.begin(), arguments.end(), [](const std::string& argument) {
+        return argument == "--help" || argument == "-h" || argument == "--version";
+    });
+}
+
+}  // namespace
+
+int AgentMain(const std::vector<std::string>& arguments) {
+    if (::getpid() != 1 || AsksForText(arguments)) return RunCli(Program(), arguments);
+    const auto ran = RunMachine();
+    Die(ran ? "the event loop has ended" : ran.error().message);
+}
+
+}  // namespace cc

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pieces of an OCI configuration, for spec_oci.cc. Values that become C strings are refused when
+// they hold a NUL byte.
+#pragma once
+
+#include "agent/spec.h"
+#include "base/json.h"
+
+namespace cc::agent {
+
+Result<std::string> TextMember(const Json& object, std::string_view key);
+Result<std::string> PathMember(const Json& object,
+                               std::string_view key);  // required; a relative one is taken from "/"
+Result<uint32_t> UnsignedMember(const Json& object, std::string_view key, uint32_t fallback,
+                                uint32_t high);
+
+// An OCI process object. `container`: the first process of the container that it joins, whose
+// privileges count where the object does not name any; null for a first process.
+Result<ProcessSpec> ReadProcess(const Json& json, const ProcessSpec* container);
+Result<SeccompSpec> ReadSeccomp(const Json& json);
+
+}  // namespace cc::agent

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seccomp object of an OCI configuration, taken apart; executor/seccomp.cc makes a filter of
+// it.
+#include "agent/oci_reader.h"
+#include "base/json_full.h"
+
+namespace cc::agent {
+
+namespace {
+
+Result<std::optional<uint32_t>> OptionalUnsigned(const Json& json, std::string_view key) {
+    if (Member(json, key) == nullptr) return std::nullopt;
+    CC_ASSIGN(const uint32_t value, UnsignedMember(json, key, 0, 0xffff));
+    return value;
+}
+
+Result<uint64_t> OperandMember(const Json& json, std::string_view key) {
+    const Json* value = Member(json, key);
+    if (value == nullptr) return uint64_t{0};
+    if (!value->is_number_unsigned()) return Fail(Cat(Quoted(key), " must be an unsigned integer"));
+    return value->get<uint64_t>();
+}
+
+Result<SeccompArgument> ReadArgument(const Json& json) {
+    SeccompArgument argument;
+    CC_ASSIGN(argument.index, UnsignedMember(json, "index", 0, 5));
+    CC_ASSIGN(argument.value, OperandMember(json, "value"));
+    CC_ASSIGN(argument.value_two, OperandMember(json, "valueTwo"));
+    CC_ASSIGN(argument.op, TextMember(json, "op"));
+    return argument;
+}
+
+Result<SeccompRule> ReadRule(const Json& json) {
+    SeccompRule rule;
+    CC_ASSIGN(rule.names, StringsMember(json, "names"));
+    CC_ASSIGN(rule.action, TextMember(json, "action"));
+    CC_ASSIGN(rule.errno_value, OptionalUnsigned(json, "errnoRet"));
+    CC_ASSIGN(const Json* arguments, ArrayMember(json, "args"));
+    if (arguments != nullptr)
+        for (const auto& entry : *arguments) {
+            CC_ASSIGN(SeccompArgument argument, Context("args", ReadArgument(entry)));
+            rule.arguments.push_back(std::move(argument));
+        }
+    return rule;
+}
+
+}  // namespace
+
+Result<SeccompSpec> ReadSeccomp(const Json& json) {
+    SeccompSpec spec;
+    CC_ASSIGN(spec.default_action, TextMember(json, "defaultAction"));
+    CC_ASSIGN(spec.default_errno, OptionalUnsigned(json, "defaultErrnoRet"));
+    CC_ASSIGN(spec.architectures, StringsMember(json, "architectures"));
+    CC_ASSIGN(const Json* rules, ArrayMember(json, "syscalls"));
+    if (rules != nullptr)
+        for (const auto& entry : *rules) {
+            CC_ASSIGN(SeccompRule rule, Context("syscalls", ReadRule(entry)));
+            spec.rules.push_back(std::move(rule));
+        }
+    return spec;
+}
+
+}  // namespace cc::agent

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/pod.h"
+
+#include <csignal>
+
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "agent/ps.h"
+#include "agent/task.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace cc::agent {
+
+namespace {
+
+constexpr std::chrono::seconds kMountDeadline{15};
+
+Result<void> MountShare(const std::string& tag, const std::string& stand_in,
+                        const std::string& target) {
+    CC_TRY(MakeDirectories(target, 0755));
+    if (!stand_in.empty()) {
+        if (::mount(stand_in.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) < 0)
+            return FailErrno(Cat("binding ", stand_in));
+        return {};
+    }
+    // The largest message that virtio's 128 descriptors carry; the kernel would cut anything above
+    // with a complaint. cache=mmap: executables are mapped files, which crawl without a cache;
+    // plain reads and writes stay uncached, so what the host changes is seen at once.
+    if (::mount(tag.c_str(), target.c_str(), "9p", MS_NODEV,
+                "trans=virtio,version=9p2000.L,msize=512000,cache=mmap") < 0)
+        return FailErrno(Cat("mounting the 9p share ", Quoted(tag, 64)));
+    return {};
+}
+
+Result<void> UnmountShare(const std::string& target) {
+    // Lazily: a file system that somebody still uses must not keep the machine from ending.
+    if (::umount2(target.c_str(), MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
+        return FailErrno(Cat("unmounting ", target));
+    ::sync();
+    return {};
+}
+
+Failure NotStarted(std::string_view impossible) {
+    return Fail(Cat("Pod not started, impossible to ", impossible));
+}
+
+Result<std::string> Acknowledge(Result<void> result) {
+    if (!result) return Failure(result.error());
+    return std::string();
+}
+
+constexpr uint64_t kNullSession = 1;  // stdio of all processes that no shim stands for
+
+}  // namespace
+
+Pod::Pod(const Surroundings& surroundings, PodOptions options)
+    : surroundings_(surroundings),
+      options_(std::move(options)),
+      sweep_(surroundings.loop, [this] { gone_.clear(); }) {}
+
+void Pod::Start(const StartPod& message, Reply reply) {
+    if (started_) return reply(Fail("Pod already started, impossible to start again"));
+    hostname_ = message.hostname;
+    if (::sethostname(hostname_.data(), hostname_.size()) < 0)
+        Log(LogLevel::kWarn, FailErrno("setting the hostname").value().message);
+    if (message.share_dir.empty() && options_.share_stand_in.empty())
+        return reply(
+            Fail("shareDir is empty, so containers have no root file systems to come from"));
+    const auto finished = [this, reply = std::move(reply)](Result<void> mounted) {
+        started_ = mounted.has_value();
+        reply(Acknowledge(std::move(mounted)));
+    };
+    const auto work = [&] {
+        return MountShare(message.share_dir, options_.share_stand_in, surroundings_.share);
+    };
+    RunInChild(surroundings_.loop, surroundings_.reaper, "starting the pod", kMountDeadline, work,
+               finished);
+}
+
+void Pod::Destroy(Reply reply) {
+    if (!started_) return reply(std::string());
+    if (containers_.empty()) return Unmount(std::move(reply));
+    // The last one to be gone goes on; the first error is the one that is told.
+    auto error = std::make_shared<Result<void>>();
+    for (const auto& [id, container] : containers_) {
+        container->Kill();
+        container->Remove([this, id = id, error, reply](Result<void> removed) {
+            if (!removed && *error) *error = Context(Cat("container ", id), std::move(removed));
+            Erase(id);
+            if (!containers_.empty()) return;
+            if (!*error) return reply(Failure(error->error()));
+            Unmount(reply);
+        });
+    }
+}
+
+void Pod::Unmount(Reply reply) {
+    const auto finished = [this, reply = std::move(reply)](Result<void> unmounted) {
+        started_ = false;
+        reply(Acknowledge(std::move(unmounted)));
+    };
+    const auto work = [&] { return UnmountShare(surroundings_.share); };
+    RunInChild(surroundings_.loop, surroundings_.reaper, "destroying the pod", kMountDeadline, work,
+               finished);
+}
+
+void Pod::NewContainer(const cc::NewContainer& message, Reply reply) {
+    if (!started_) return reply(NotStarted("run a new container"));
+    if (containers_.contains(message.id))
+        return reply(
+            Fail(Cat("Container ", message.id, " already exists, impossible to run a new one")));
+    auto spec = ParseContainer(message, hostname_);
+    if (!spec)
+        return reply(
+            Fail(Cat("Process could not be started: ", spec.error().message), spec.error().code));
+    const uint64_t stderr_sequence = spec->process.terminal ? 0 : message.process.stderr_sequence;
+    auto& container = containers_[message.id];
+    container = std::make_unique<Container>(surroundings_, std::move(*spec));
+    container->Start(
+        message.process.stdio, stderr_sequence,
+        [this, id = message.id, reply = std::move(reply)](Result<void> started) {
+            if (!started) Erase(id);
+            reply(Acknowledge(Context("Process could not be started", std::move(started))));
+        });
+}
+
+void Pod::Exec(const ExecCommand& message, Reply reply) {
+    if (!started_) return reply(NotStarted("exec process on the container"));
+    auto container = Find(message.container, "exec");
+    if (!container) return reply(Failure(container.error()));
+    if (!(*container)->running())
+        return reply(
+            Fail(Cat("Container ", message.container, " not running, impossible to exec")));
+    if (message.process.stdio != kNullSession && (*container)->HasProcess(message.process.stdio))
+        return reply(Fail(Cat("Process ", message.process.stdio, " already exists")));
+    auto process = ParseExec(message, (*container)->first_process());
+    if (!process)
+        return reply(Fail(Cat("Process could not be started: ", process.error().message)));
+    const uint64_t stderr_sequence = process->terminal ? 0 : message.process.stderr_sequence;
+    (*container)
+        ->Exec(std::move(*process), message.process.stdio, stderr_sequence,
+               [reply = std::move(reply)](Result<void> started) {
+                   reply(Acknowledge(Context("Process could not be started", std::move(started))));
+               });
+}
+
+Result<std::string> Pod::Kill(const KillContainer& message) {
+    if (!started_) return NotStarted("signal the container");
+    CC_ASSIGN(const Container* container, Find(message.container, "signal"));
+    if (message.signal < 1 || message.signal > SIGRTMAX)
+        return Fail(Cat("invalid signal number ", message.signal));
+    const int signal = static_cast<int>(message.signal);
+    return Acknowledge(message.all_processes ? container->SignalAll(signal)
+                                             : container->Signal(signal, message.process));
+}
+
+void Pod::Remove(const RemoveContainer& message, Reply reply) {
+    if (!started_) return reply(NotStarted("remove the container"));
+    auto container = Find(message.container, "remove");
+    if (!container) return reply(Failure(container.error()));
+    if ((*container)->running())
+        return reply(
+            Fail(Cat("Container ", message.container, " still running, impossible to remove")));
+    (*container)
+        ->Remove([this, id = message.container, reply = std::move(reply)](Result<void> removed) {
+            if (removed) Erase(id);
+            reply(Acknowledge(std::move(removed)));
+        });
+}
+
+Result<std::string> Pod::Resize(const WinSize& message) {
+    if (!started_) return NotStarted("resize the window");
+    constexpr int64_t kLargest = UINT16_MAX;
+    if (message.row < 0 || message.row > kLargest || message.column < 0 ||
+        message.column > kLargest)
+        return Fail(Cat("invalid window size ", message.row, "x", message.column));
+    // A number that nobody has (any more) is not an error: windows are resized while processes end.
+    Session* session = surroundings_.io.Find(message.sequence);
+    if (session == nullptr) return std::string();
+    return Acknowledge(
+        session->Resize(static_cast<uint16_t>(message.row), static_cast<uint16_t>(message.column)));
+}
+
+Result<std::string> Pod::ListProcesses(const PsContainer& message) {
+    if (!started_) return NotStarted("list processes");
+    CC_ASSIGN(const Container* container, Find(message.container, "list processes"));
+    if (message.format == "json") return ProcessesAsJson(container->Processes());
+    if (message.format == "table") return ProcessesAsTable(container->Processes());
+    return Fail("invalid format option");
+}
+
+Result<Container*> Pod::Find(const std::string& id, std::string_view impossible) {
+    const auto found = containers_.find(id);
+    if (found == containers_.end())
+        return Fail(Cat("Container ", id, " not found, impossible to ", impossible), ENOENT);
+    return found->second.get();
+}
+
+void Pod::Erase(const std::string& id) {
+    auto container = containers_.extract(id);
+    if (container.empty()) return;
+    gone_.push_back(std::move(container.mapped()));
+    sweep_.Start(std::chrono::milliseconds(0));
+}
+
+}  // namespace cc::agent

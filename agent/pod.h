@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pod of this VM: the shared directory and the containers. One function a command of the
+// control channel; those that take time call back from the loop. Error texts are 3.0's where it has
+// one (reference B3).
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "agent/container.h"
+#include "protocol/agent_messages.h"
+
+namespace cc::agent {
+
+struct PodOptions {
+    // Host tests: a directory that stands in for the shared one, instead of a 9p mount.
+    std::string share_stand_in;
+};
+
+class Pod {
+  public:
+    // The payload of the ACK, or what went wrong.
+    using Reply = std::function<void(Result<std::string>)>;
+
+    Pod(const Surroundings& surroundings, PodOptions options);
+
+    void Start(const StartPod& message, Reply reply);
+    void Destroy(Reply reply);
+    void NewContainer(const cc::NewContainer& message, Reply reply);
+    void Exec(const ExecCommand& message, Reply reply);
+    Result<std::string> Kill(const KillContainer& message);
+    void Remove(const RemoveContainer& message, Reply reply);
+    Result<std::string> Resize(const WinSize& message);
+    Result<std::string> ListProcesses(const PsContainer& message);
+
+  private:
+    Result<Container*> Find(const std::string& id, std::string_view impossible);
+    void Erase(const std::string& id);
+    void Unmount(Reply reply);
+
+    const Surroundings& surroundings_;
+    const PodOptions options_;
+    bool started_ = false;
+    std::string hostname_;
+    std::map<std::string, std::unique_ptr<Container>> containers_;
+    // Containers are destroyed a turn later, as they may be on the stack.
+    std::vector<std::unique_ptr<Container>> gone_;
+    uv::Timer sweep_;
+};
+
+}  // namespace cc::agent

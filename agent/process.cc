@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/process.h"
+
+#include <csignal>
+
+#include <sys/socket.h>
+
+#include "base/process.h"
+#include "base/text.h"
+
+namespace cc::agent {
+
+namespace {
+// 3.0's, for everything between the fork and the program's first instruction.
+constexpr std::chrono::seconds kStartDeadline{15};
+}  // namespace
+
+ContainerProcess::ContainerProcess(const Surroundings& surroundings, ProcessStart start,
+                                   Session& session)
+    : surroundings_(surroundings),
+      stdio_(start.stdio),
+      started_(std::move(start.started)),
+      ended_(std::move(start.ended)),
+      session_(&session) {}
+
+Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surroundings& surroundings,
+                                                                  ProcessStart start) {
+    LaunchOptions launch;
+    launch.container = start.container;
+    launch.process = start.process;
+    launch.share = surroundings.share;
+    launch.cgroup = start.cgroup;
+    launch.join_pidfd = start.join_pidfd;
+    Session& session = surroundings.io.Add(start.stdio, start.stderr_sequence);
+    auto process = std::unique_ptr<ContainerProcess>(
+        new ContainerProcess(surroundings, std::move(start), session));
+    auto begun = [&]() -> Result<void> {
+        ChildStreams streams;
+        if (!launch.process->terminal) {
+            CC_ASSIGN(streams, session.MakePipes());
+        }
+        CC_ASSIGN(FdPair report, MakeSocketPair(SOCK_SEQPACKET));
+        launch.streams = &streams;
+        launch.report = report.second.get();
+        auto& self = *process;
+        CC_ASSIGN(self.report_,
+                  ReportReader::Open(surroundings.loop, std::move(report.first), kStartDeadline,
+                                     [&self](auto outcome) { self.OnReport(std::move(outcome)); }));
+        CC_ASSIGN(self.child_, Launch(launch));
+        surroundings.reaper.Watch(self.child_.pid, [&self](int status) { self.OnEnd(status); });
+        return {};
+    }();
+    if (!begun) {
+        surroundings.io.Remove(session);
+        return Failure(begun.error());
+    }
+    return process;
+}
+
+void ContainerProcess::OnReport(Result<ReportReader::Outcome> outcome) {
+    reported_ = true;
+    if (outcome && outcome->terminal) {
+        if (auto attached = session_->AttachTerminal(std::move(outcome->terminal)); !attached)
+            failure_ = attached.error();
+    }
+    if (!outcome) failure_ = outcome.error();
+    if (failure_) (void)Signal(SIGKILL);
+    if (!failure_) std::exchange(started_, nullptr)({});
+    Settle();
+}
+
+void ContainerProcess::OnEnd(int wait_status) {
+    status_ = wait_status;
+    Settle();
+}
+
+// The end of the process may be known before the outcome of its start is, because both arrive in
+// the same turn.
+void ContainerProcess::Settle() {
+    if (!reported_ || !status_) return;
+    if (failure_) {
+        surroundings_.io.Remove(*session_);
+        const auto started = std::move(started_);
+        return started(Failure(*failure_));
+    }
+    session_->Exited(ExitCodeOf(*status_));
+    const auto ended = std::move(ended_);
+    ended();
+}
+
+}  // namespace cc::agent

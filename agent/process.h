@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// One process of a container that the host asked for, from its fork until its exit code is known.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "agent/executor/launch.h"
+#include "agent/executor/report.h"
+#include "agent/io_channel.h"
+#include "agent/reaper.h"
+
+namespace cc::agent {
+
+// What processes need of the agent around them.
+struct Surroundings {
+    uv::Loop& loop;
+    Reaper& reaper;
+    IoChannel& io;
+    std::string share;          // where the shared directory is mounted
+    std::string cgroup_parent;  // of the containers' cgroups
+};
+
+struct ProcessStart {
+    const ContainerSpec* container = nullptr;
+    const ProcessSpec* process = nullptr;
+    uint64_t stdio = 0;
+    uint64_t stderr_sequence = 0;
+    int cgroup = -1;
+    int join_pidfd = -1;  // -1: the first process of a new container
+    // Called once: the program runs, or why it does not (then no process is left, and `ended` is
+    // never called).
+    std::function<void(Result<void>)> started;
+    // The process has ended. Called once; may destroy the process.
+    std::function<void()> ended;
+};
+
+class ContainerProcess {
+  public:
+    static Result<std::unique_ptr<ContainerProcess>> Start(const Surroundings& surroundings,
+                                                           ProcessStart start);
+
+    uint64_t stdio() const { return stdio_; }
+    pid_t pid() const { return child_.pid; }
+    int pidfd() const { return child_.pidfd.get(); }
+    // A process that has ended is not an error.
+    Result<void> Signal(int signal) const { return SignalChild(child_, signal); }
+
+  private:
+    ContainerProcess(const Surroundings& surroundings, ProcessStart start, Session& session);
+    void OnReport(Result<ReportReader::Outcome> outcome);
+    void OnEnd(int wait_status);
+    void Settle();
+
+    const Surroundings& surroundings_;
+    const uint64_t stdio_;
+    std::function<void(Result<void>)> started_;
+    std::function<void()> ended_;
+    Session* session_;  // owned by the I/O channel; ours to name until the process has ended
+    Child child_;
+    std::unique_ptr<ReportReader> report_;
+    bool reported_ = false;
+    std::optional<Error> failure_;
+    std::optional<int> status_;
+};
+
+}  // namespace cc::agent

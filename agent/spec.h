@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a container and a process in it shall be, in the executor's own terms. Comes from an OCI
+// configuration (our extension, spec_oci.cc) or from the fields of 3.0 (spec_fields.cc); the
+// executor does not know which.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/capabilities.h"
+#include "agent/mount_options.h"
+#include "base/result.h"
+#include "protocol/agent_messages.h"
+
+namespace cc::agent {
+
+struct Rlimit {
+    int resource = 0;  // RLIMIT_...
+    std::string name;
+    uint64_t soft = 0;
+    uint64_t hard = 0;
+};
+
+struct UserSpec {
+    uint32_t uid = 0;
+    uint32_t gid = 0;
+    std::vector<uint32_t> additional_gids;
+    // 3.0 sends texts that may be names: "user" or "user:group". When there is one it decides, and
+    // is looked up in the container's own /etc/passwd and /etc/group; the numbers above do not
+    // count then.
+    std::string by_name;
+    std::vector<std::string> additional_groups;
+};
+
+struct ProcessSpec {
+    bool terminal = false;
+    uint16_t rows = 0;  // of the terminal; 0: not said
+    uint16_t columns = 0;
+    UserSpec user;
+    std::vector<std::string> args;  // at least one
+    std::vector<std::string> env;   // "NAME=value"
+    std::string cwd = "/";          // absolute
+    CapabilitySets capabilities;
+    bool no_new_privileges = false;
+    std::vector<Rlimit> rlimits;
+    std::optional<int> oom_score_adj;
+    unsigned umask = 022;
+};
+
+struct MountSpec {
+    std::string destination;  // absolute, in the container
+    std::string type;
+    std::string source;
+    MountOptions options;
+};
+
+struct DeviceSpec {
+    std::string path;
+    uint32_t type = 0;  // S_IFCHR, S_IFBLK or S_IFIFO
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    uint32_t mode = 0666;
+    uint32_t uid = 0;
+    uint32_t gid = 0;
+};
+
+// Bytes, microseconds, counts; -1: unlimited.
+struct ResourceSpec {
+    std::optional<int64_t> memory_limit;
+    std::optional<int64_t> memory_reservation;
+    std::optional<int64_t> pids_limit;
+    std::optional<int64_t> cpu_quota;
+    std::optional<int64_t> cpu_period;
+    std::optional<int64_t> cpu_shares;
+};
+
+struct SeccompArgument {
+    uint32_t index = 0;
+    uint64_t value = 0;
+    uint64_t value_two = 0;
+    std::string op;  // "SCMP_CMP_EQ" ...
+};
+struct SeccompRule {
+    std::vector<std::string> names;
+    std::string action;
+    std::optional<uint32_t> errno_value;
+    std::vector<SeccompArgument> arguments;
+};
+struct SeccompSpec {
+    std::string default_action;  // "SCMP_ACT_ERRNO" ...
+    std::optional<uint32_t> default_errno;
+    std::vector<std::string> architectures;
+    std::vector<SeccompRule> rules;
+};
+
+struct ContainerSpec {
+    std::string id;
+    std::string rootfs;  // relative to the shared directory
+    std::string hostname;
+    std::string domainname;
+    bool read_only_root = false;
+    uint64_t root_propagation = 0;  // MS_PRIVATE, MS_SHARED ... of the container's root; 0: private
+    std::vector<MountSpec> mounts;  // in order
+    std::vector<DeviceSpec> devices;
+    std::vector<std::string> masked_paths;
+    std::vector<std::string> read_only_paths;
+    std::vector<std::pair<std::string, std::string>> sysctl;
+    ResourceSpec resources;
+    std::optional<SeccompSpec> seccomp;
+    ProcessSpec process;
+};
+
+// Container ids name directories and cgroups.
+Result<void> CheckContainerId(std::string_view id);
+
+// Of a NEWCONTAINER message: from its "oci" when it has one. `pod_hostname` is what a container
+// without a hostname gets.
+Result<ContainerSpec> ParseContainer(const NewContainer& message, const std::string& pod_hostname);
+// Of an EXECCMD message. What it leaves open (capabilities, limits) is as the container's first
+// process has it.
+Result<ProcessSpec> ParseExec(const ExecCommand& message, const ProcessSpec& container);
+
+// The two sources, for ParseContainer and ParseExec.
+Result<ContainerSpec> ContainerFromOci(const NewContainer& message);
+Result<ContainerSpec> ContainerFromFields(const NewContainer& message);
+Result<ProcessSpec> ProcessFromOci(std::string_view json, const ProcessSpec* container);
+Result<ProcessSpec> ProcessFromFields(const AgentProcess& process, const ProcessSpec* container);
+// What execve(2) could never take, and what no process can do without.
+Result<void> CheckProcess(const ProcessSpec& process);
+
+}  // namespace cc::agent

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// A container from an OCI runtime configuration. Only what the guest acts on is read; the rest of
+// the document has been checked by the runtime, and is none of the agent's business.
+#include <sys/stat.h>
+
+#include "agent/oci_reader.h"
+#include "agent/spec.h"
+#include "base/json_full.h"
+
+namespace cc::agent {
+
+namespace {
+
+Result<MountSpec> ReadMount(const Json& json) {
+    MountSpec mount;
+    CC_ASSIGN(mount.destination, PathMember(json, "destination"));
+    CC_ASSIGN(mount.type, TextMember(json, "type"));
+    CC_ASSIGN(mount.source, TextMember(json, "source"));
+    CC_ASSIGN(const auto options, StringsMember(json, "options"));
+    CC_ASSIGN(mount.options, ParseMountOptions(options));
+    // The specification lets either the type or an option say that a mount is a bind mount.
+    if (mount.type == "bind") mount.options.bind = true;
+    if (mount.type.empty() && !mount.options.bind)
+        return Fail(Cat("the mount on ", mount.destination, " has no type"));
+    return mount;
+}
+
+Result<DeviceSpec> ReadDevice(const Json& json) {
+    DeviceSpec device;
+    CC_ASSIGN(device.path, PathMember(json, "path"));
+    CC_ASSIGN(const std::string type, TextMember(json, "type"));
+    if (type == "c" || type == "u")
+        device.type = S_IFCHR;
+    else if (type == "b")
+        device.type = S_IFBLK;
+    else if (type == "p")
+        device.type = S_IFIFO;
+    else
+        return Fail(Cat("the device ", device.path, " has the unknown type ", Quoted(type, 16)));
+    CC_ASSIGN(device.major, UnsignedMember(json, "major", 0, 0xfff));
+    CC_ASSIGN(device.minor, UnsignedMember(json, "minor", 0, 0xfffff));
+    CC_ASSIGN(device.mode, UnsignedMember(json, "fileMode", 0666, 07777));
+    CC_ASSIGN(device.uid, UnsignedMember(json, "uid", 0, UINT32_MAX));
+    CC_ASSIGN(device.gid, UnsignedMember(json, "gid", 0, UINT32_MAX));
+    return device;
+}
+
+Result<std::optional<int64_t>> Limit(const Json* object, std::string_view key) {
+    if (object == nullptr || Member(*object, key) == nullptr) return std::nullopt;
+    CC_ASSIGN(const int64_t value, IntMember(*object, key, -1, INT64_MIN, INT64_MAX));
+    return value;
+}
+
+Result<ResourceSpec> ReadResources(const Json& json) {
+    ResourceSpec resources;
+    CC_ASSIGN(const Json* memory, ObjectMember(json, "memory"));
+    CC_ASSIGN(const Json* pids, ObjectMember(json, "pids"));
+    CC_ASSIGN(const Json* cpu, ObjectMember(json, "cpu"));
+    CC_ASSIGN(resources.memory_limit, Limit(memory, "limit"));
+    CC_ASSIGN(resources.memory_reservation, Limit(memory, "reservation"));
+    CC_ASSIGN(resources.pids_limit, Limit(pids, "limit"));
+    CC_ASSIGN(resources.cpu_quota, Limit(cpu, "quota"));
+    CC_ASSIGN(resources.cpu_period, Limit(cpu, "period"));
+    CC_ASSIGN(resources.cpu_shares, Limit(cpu, "shares"));
+    return resources;
+}
+
+Result<void> ReadSysctl(const Json& linux_json, ContainerSpec& spec) {
+    CC_ASSIGN(const Json* sysctl, ObjectMember(linux_json, "sysctl"));
+    if (sysctl == nullptr) return {};
+    for (const auto& [key, value] : sysctl->items()) {
+        if (!value.is_string())
+            return Fail(Cat("linux.sysctl: ", Quoted(key), " must be a string"));
+        spec.sysctl.emplace_back(key, value.get<std::string>());
+    }
+    return {};
+}
+
+Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
+    CC_ASSIGN(const Json* devices, ArrayMember(json, "devices"));
+    if (devices != nullptr)
+        for (const auto& entry : *devices) {
+            CC_ASSIGN(DeviceSpec device, Context("linux.devices", ReadDevice(entry)));
+            spec.devices.push_back(std::move(device));
+        }
+    CC_ASSIGN(spec.masked_paths, StringsMember(json, "maskedPaths"));
+    CC_ASSIGN(spec.read_only_paths, StringsMember(json, "readonlyPaths"));
+    CC_ASSIGN(const std::string propagation, TextMember(json, "rootfsPropagation"));
+    if (!propagation.empty()) {
+        spec.root_propagation = ParsePropagation(propagation);
+        if (spec.root_propagation == 0)
+            return Fail(Cat("linux.rootfsPropagation ", Quoted(propagation, 32), " is unknown"));
+    }
+    CC_TRY(ReadSysctl(json, spec));
+    CC_ASSIGN(const Json* resources, ObjectMember(json, "resources"));
+    if (resources != nullptr) {
+        CC_ASSIGN(spec.resources, Context("linux.resources", ReadResources(*resources)));
+    }
+    CC_ASSIGN(const Json* seccomp, ObjectMember(json, "seccomp"));
+    if (seccomp != nullptr) {
+        CC_ASSIGN(spec.seccomp, Context("linux.seccomp", ReadSeccomp(*seccomp)));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {
+    CC_ASSIGN(const Json json, Context("the OCI configuration", ParseJson(message.oci)));
+    if (!json.is_object()) return Fail("the OCI configuration is not a JSON object");
+    ContainerSpec spec;
+    CC_ASSIGN(spec.hostname, TextMember(json, "hostname"));
+    CC_ASSIGN(spec.domainname, TextMember(json, "domainname"));
+    CC_ASSIGN(const Json* root, ObjectMember(json, "root"));
+    if (root != nullptr) {
+        CC_ASSIGN(spec.read_only_root, BoolMember(*root, "readonly"));
+    }
+    CC_ASSIGN(const Json* mounts, ArrayMember(json, "mounts"));
+    if (mounts != nullptr)
+        for (const auto& entry : *mounts) {
+            CC_ASSIGN(MountSpec mount, Context("mounts", ReadMount(entry)));
+            spec.mounts.push_back(std::move(mount));
+        }
+    CC_ASSIGN(const Json* linux_json, ObjectMember(json, "linux"));
+    if (linux_json != nullptr) CC_TRY(ReadLinux(*linux_json, spec));
+    CC_ASSIGN(const Json* process, ObjectMember(json, "process"));
+    if (process == nullptr) return Fail("the OCI configuration has no \"process\"");
+    CC_ASSIGN(spec.process, Context("process", ReadProcess(*process, nullptr)));
+    return spec;
+}
+
+Result<ProcessSpec> ProcessFromOci(std::string_view text, const ProcessSpec* container) {
+    CC_ASSIGN(const Json json, Context("the OCI process", ParseJson(text)));
+    if (!json.is_object()) return Fail("the OCI process is not a JSON object");
+    return Context("the OCI process", ReadProcess(json, container));
+}
+
+}  // namespace cc::agent

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/log.h"
+
+#define SPDLOG_HEADER_ONLY
+#define SPDLOG_PREVENT_CHILD_FD  // close-on-exec
+#define SPDLOG_FMT_EXTERNAL
+#define FMT_HEADER_ONLY
+#include <chrono>
+#include <ctime>
+#include <memory>
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+namespace cc {
+
+namespace {
+
+struct State {
+    LogOptions options;
+    std::shared_ptr<spdlog::logger> logger;
+};
+
+// Never destroyed: other objects' destructors may still log at exit.
+State& TheState() {
+    static auto* state = new State;
+    return *state;
+}
+
+std::string Now() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+    const std::time_t seconds = micros / 1000000;
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    char text[40];
+    const size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    std::string fraction = std::to_string(1000000 + micros % 1000000);
+    return Cat(std::string_view(text, length), ".", fraction.substr(1), "Z");
+}
+
+constexpr std::string_view LevelName(LogLevel level) {
+    switch (level) {
+        case LogLevel::kDebug:
+            return "debug";
+        case LogLevel::kInfo:
+            return "info";
+        case LogLevel::kWarn:
+            return "warn";
+        case LogLevel::kError:
+            return "error";
+    }
+    return "error";
+}
+
+// Quoted() escapes with \xNN, which JSON does not have.
+std::string JsonQuoted(std::string_view text) {
+    std::string quoted = Quoted(text, 4096);
+    std::string out;
+    for (size_t i = 0; i < quoted.size(); ++i) {
+        if (quoted[i] == '\\' && i + 1 < quoted.size()) {
+            if (quoted[i + 1] == 'x')
+                out += "\\u00";
+            else
+                out.append(quoted, i, 2);
+            ++i;
+        } else {
+            out += quoted[i];
+        }
+    }
+    return out;
+}
+
+std::string Format(const LogOptions& options, LogLevel level, std::string_view message,
+                   std::initializer_list<LogField> fields) {
+    std::string line;
+    if (options.format == LogFormat::kJson) {
+        line = Cat("{\"time\":\"", Now(), "\",\"level\":\"", LevelName(level),
+                   "\",\"name\":", JsonQuoted(options.name), ",\"pid\":", ::getpid(),
+                   ",\"msg\":", JsonQuoted(message));
+        for (const auto& field : fields)
+            line += Cat(",\"", field.key, "\":", JsonQuoted(field.value));
+        return line + "}";
+    }
+    line = Cat("time=\"", Now(), "\" level=", LevelName(level), " name=", options.name,
+               " pid=", ::getpid(), " msg=", Quoted(message, 4096));
+    for (const auto& field : fields)
+        line += Cat(" ", field.key, "=", Quoted(field.value, 4096));
+    return line;
+}
+
+}  // namespace
+
+Result<void> StartLog(const LogOptions& options) {
+    spdlog::sink_ptr sink;
+    try {
+        if (options.path.empty())
+            sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+        else
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(options.path);
+    } catch (const spdlog::spdlog_ex& e) {
+        return Fail(Cat("opening the log ", options.path, ": ", e.what()));
+    }
+    auto logger = std::make_shared<spdlog::logger>(options.name, sink);
+    logger->set_pattern("%v");
+    logger->set_level(spdlog::level::trace);  // Log() filters
+    logger->flush_on(spdlog::level::trace);
+    TheState() = State{options, std::move(logger)};
+    return {};
+}
+
+bool LogEnabled(LogLevel level) {
+    return level >= TheState().options.level;
+}
+
+void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+    if (!LogEnabled(level)) return;
+    State& state = TheState();
+    const std::string line = Format(state.options, level, message, fields);
+    if (state.logger)
+        state.logger->info(line);
+    else
+        (void)!::write(2, (line + "\n").data(), line.size() + 1);
+}
+
+std::optional<LogLevel> ParseLogLevel(std::string_view text) {
+    if (text == "debug") return LogLevel::kDebug;
+    if (text == "info") return LogLevel::kInfo;
+    if (text == "warn" || text == "warning") return LogLevel::kWarn;
+    if (text == "error" || text == "fatal" || text == "panic") return LogLevel::kError;
+    return std::nullopt;
+}
+
+std::optional<LogFormat> ParseLogFormat(std::string_view text) {
+    if (text == "text") return LogFormat::kText;
+    if (text == "json") return LogFormat::kJson;
+    return std::nullopt;
+}
+
+}  // namespace cc

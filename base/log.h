@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Structured logs, one schema for all personalities. A line has time, level, name (personality),
+// pid, msg and fields:
+//   text  time="2026-11-21T23:32:54.123456Z" level=info name=cc-proxy pid=7 msg="VM registered"
+//   vm="web" json  {"time":"...","level":"info","name":"cc-proxy","pid":7,"msg":"VM
+//   registered","vm":"web"}
+// Values are escaped, so that text from a guest can neither break a line nor command a terminal.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace cc {
+
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
+enum class LogFormat { kText, kJson };
+
+struct LogOptions {
+    std::string name;  // the personality
+    LogLevel level = LogLevel::kWarn;
+    LogFormat format = LogFormat::kText;
+    std::string path;  // appended to; empty: standard error
+};
+
+struct LogField {
+    std::string_view key;
+    std::string value;
+};
+
+// Before this call, and where it was never called, lines of level warn and up go to standard error.
+Result<void> StartLog(const LogOptions& options);
+void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+bool LogEnabled(LogLevel level);
+
+// "debug", "info", "warn", "warning", "error", "fatal", "panic" (3.0's names; the last two count as
+// error).
+std::optional<LogLevel> ParseLogLevel(std::string_view text);
+std::optional<LogFormat> ParseLogFormat(std::string_view text);  // "text" or "json"
+
+}  // namespace cc

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/uv/channel.h"
+
+#include <array>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace cc::uv {
+
+namespace {
+// One read takes up to this much: enough to drain a full socket buffer in a call or two.
+constexpr size_t kReadSize = 256 * 1024;
+// Reads in one turn, so that one busy stream does not starve the others of its loop.
+constexpr int kReadsPerTurn = 4;
+constexpr size_t kGather = 64;
+// The read buffer is shared by all channels of the thread: its bytes never outlive a callback.
+thread_local std::unique_ptr<std::array<char, kReadSize>> read_buffer;
+}  // namespace
+
+Result<std::unique_ptr<Channel>> Channel::Open(Loop& loop, Fd fd, Callbacks callbacks) {
+    CC_TRY(SetNonBlocking(fd.get()));
+    auto channel = std::unique_ptr<Channel>(new Channel(loop, std::move(fd), std::move(callbacks)));
+    CC_TRY(channel->poll_.Open(channel->fd_.get()));
+    channel->UpdateEvents();
+    return channel;
+}
+
+Channel::Channel(Loop& loop, Fd fd, Callbacks callbacks)
+    : fd_(std::move(fd)),
+      callbacks_(std::make_shared<Callbacks>(std::move(callbacks))),
+      poll_(loop, [this](int events) { OnReady(events); }) {}
+
+Channel::~Channel() {
+    *alive_ = false;
+    poll_.Stop();
+}
+
+void Channel::OnReady(int events) {
+    const auto alive = alive_;
+    const auto callbacks = callbacks_;
+    const bool failed = events == 0;  // libuv has stopped the poll; the next read or write says why
+    if (failed) poll_.Stop();
+    if ((events & UV_WRITABLE) != 0 || failed) Flush(WhenDrained::kTell);
+    if (*alive && ((events & UV_READABLE) != 0 || (failed && reading_))) Read();
+    if (*alive && failed && !reading_ && queue_.empty()) End(Fail("the peer has gone", EPIPE));
+    if (*alive && (events & UV_DISCONNECT) != 0 && !reading_) HangUp();
+    if (*alive) UpdateEvents();
+}
+
+void Channel::HangUp() {
+    auto on_hangup = std::exchange(callbacks_->on_hangup, nullptr);
+    // A peer that only writes no more has not gone: it may read on.
+    pollfd now{fd_.get(), 0, 0};
+    const bool gone = ::poll(&now, 1, 0) > 0 && (now.revents & (POLLHUP | POLLERR)) != 0;
+    if (gone && on_hangup) on_hangup();
+}
+
+void Channel::Read() {
+    if (!read_buffer) read_buffer = std::make_unique<std::array<char, kReadSize>>();
+    const auto alive = alive_;
+    for (int turn = 0; turn < kReadsPerTurn && reading_ && !input_ended_; ++turn) {
+        const ssize_t count = ::read(fd_.get(), read_buffer->data(), read_buffer->size());
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            if (errno == EAGAIN) return;
+            // A pty master answers EIO once the last slave is closed: its way of end of file.
+            if (errno == EIO) return End({});
+            return End(FailErrno("reading"));
+        }
+        if (count == 0) return End({});
+        callbacks_->on_data({read_buffer->data(), static_cast<size_t>(count)});
+        if (!*alive) return;
+        if (static_cast<size_t>(count) < read_buffer->size()) return;
+    }
+}
+
+void Channel::Write(std::string bytes) {
+    if (broken_ || bytes.empty()) return;
+    queued_ += bytes.size();
+    queue_.push_back(std::move(bytes));
+    if (queue_.size() > 1) return;  // waiting for writability already
+    const auto alive = alive_;
+    const auto callbacks = callbacks_;
+    // on_drained is for those who had to wait: a write that is taken at once does not call it.
+    Flush(WhenDrained::kSilent);
+    if (*alive) UpdateEvents();
+}
+
+void Channel::Flush(WhenDrained when) {
+    if (queue_.empty()) return;
+    while (!queue_.empty()) {
+        std::array<iovec, kGather> slices{};
+        size_t n = 0;
+        size_t wanted = 0;
+        for (const auto& bytes : queue_) {
+            if (n == slices.size()) break;
+            const size_t skip = n == 0 ? head_offset_ : 0;
+            slices[n++] = {const_cast<char*>(bytes.data()) + skip, bytes.size() - skip};
+            wanted += bytes.size() - skip;
+        }
+        const ssize_t count = ::writev(fd_.get(), slices.data(), static_cast<int>(n));
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            if (errno == EAGAIN) return;
+            return End(FailErrno("writing"));
+        }
+        queued_ -= static_cast<size_t>(count);
+        for (size_t left = static_cast<size_t>(count); left > 0;) {
+            const size_t rest = queue_.front().size() - head_offset_;
+            if (left < rest) {
+                head_offset_ += left;
+                break;
+            }
+            left -= rest;
+            head_offset_ = 0;
+            queue_.pop_front();
+        }
+        if (static_cast<size_t>(count) < wanted) return;
+    }
+    if (shutdown_wanted_) ::shutdown(fd_.get(), SHUT_WR);
+    if (when == WhenDrained::kTell && callbacks_->on_drained) callbacks_->on_drained();
+}
+
+void Channel::End(Result<void> how) {
+    input_ended_ = true;
+    if (!how) {
+        broken_ = true;
+        queue_.clear();
+        queued_ = 0;
+        head_offset_ = 0;
+    }
+    if (callbacks_->on_end) {
+        // Moved out, so that it runs once, and on the stack, so that it may destroy the channel.
+        auto on_end = std::exchange(callbacks_->on_end, nullptr);
+        on_end(std::move(how));
+    }
+}
+
+void Channel::PauseReading() {
+    reading_ = false;
+    UpdateEvents();
+}
+
+void Channel::ResumeReading() {
+    reading_ = true;
+    UpdateEvents();
+}
+
+void Channel::ShutdownWrite() {
+    shutdown_wanted_ = true;
+    if (queue_.empty() && !broken_) ::shutdown(fd_.get(), SHUT_WR);
+}
+
+void Channel::UpdateEvents() {
+    const int wanted = (reading_ && !input_ended_ ? UV_READABLE : 0) |
+                       (queue_.empty() ? 0 : UV_WRITABLE) |
+                       (!reading_ && !input_ended_ && callbacks_->on_hangup ? UV_DISCONNECT : 0);
+    if (wanted != poll_.events()) poll_.Start(wanted);
+}
+
+}  // namespace cc::uv

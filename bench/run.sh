@@ -1,0 +1,275 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Measures what docs/benchmarks.md reports: how long a container takes to say its first word, beside crun and runc with
+# the same bundle, what the processes of one running container weigh, and how big the binary is. The table goes to
+# standard output, to bench/results.md and into docs/benchmarks.md.
+#
+#   RUNS=5 BUILD=build bench/run.sh
+#   bench/run.sh CONTENDER ...      only these of tuned, debian, crun and runc, and only to standard output
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export LC_ALL=C
+runs=${RUNS:-5}
+build=$(realpath "${BUILD:-build}")
+share=$build/share/clear-containers
+runtime=$build/bin/cc-runtime
+
+if [ $# -gt 0 ]; then
+    contenders=("$@")
+else
+    contenders=(tuned debian crun runc)
+fi
+[ "$(id -u)" = 0 ] || { echo "bench: containers need root" >&2; exit 1; }
+cmake --build "$build" --target first-byte >/dev/null
+first_byte=$build/bench/first-byte
+
+work=$(mktemp -d /tmp/cc-bench.XXXXXX)
+state=$work/state
+container=
+without_unified=
+cleanup() {
+    trap '' INT TERM HUP
+    [ -z "$without_unified" ] || kill "$without_unified" 2>/dev/null || true
+    [ -z "$container" ] || "$runtime" --root "$state" --cc-config "$work/tuned.toml" delete --force "$container" || true
+    # The proxy that our runs started; nothing else has this directory on its command line.
+    local pid
+    for pid in $(processes_with "$work/"); do
+        kill "$pid" 2>/dev/null || true
+    done
+    rm -rf --one-file-system "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# processes_with TEXT: the pids of processes that have it on their command line, our own ones aside.
+processes_with() {
+    local file pid
+    for file in /proc/[0-9]*/cmdline; do
+        pid=${file#/proc/}
+        pid=${pid%/cmdline}
+        [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ] || continue
+        ! tr '\0' ' ' 2>/dev/null <"$file" | grep -qF -- "$1" || echo "$pid"
+    done
+}
+
+make_bundle() {
+    local bundle=$1 args=$2
+    mkdir -p "$bundle"
+    ln -sfn "$work/rootfs" "$bundle/rootfs"
+    cat >"$bundle/config.json" <<JSON
+{"ociVersion": "1.0.2", "hostname": "bench",
+ "root": {"path": "$work/rootfs"},
+ "process": {"terminal": false, "user": {"uid": 0, "gid": 0}, "args": $args,
+  "env": ["PATH=/bin"], "cwd": "/", "noNewPrivileges": true},
+ "mounts": [
+  {"destination": "/proc", "type": "proc", "source": "proc"},
+  {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=65536k"]},
+  {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+   "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]}],
+ "linux": {"namespaces": [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}, {"type": "network"}]}}
+JSON
+}
+
+make_guest_config() {
+    local file=$1
+    shift
+    {
+        echo '[hypervisor.qemu]'
+        printf '%s\n' "$@"
+        printf '[runtime]\nrun_dir = "%s/run"\n' "$work"
+    } >"$file"
+}
+
+prepare() {
+    mkdir -p "$work/rootfs"/{bin,dev,proc,sys,tmp}
+    cp /bin/busybox "$work/rootfs/bin/busybox"
+    make_bundle "$work/hello" '["/bin/busybox", "echo", "hello"]'
+    make_bundle "$work/sleep" '["/bin/busybox", "sleep", "1000"]'
+    hide_unified
+    make_guest_config "$work/tuned.toml" "kernel = \"$share/vmlinux.container\"" \
+        "image = \"$share/clear-containers.img\""
+    make_guest_config "$work/debian.toml" "kernel = \"$share/vmlinux.debian\"" "initrd = \"$share/initrd.debian\""
+}
+
+# crun refuses to run where cgroup version 2 is mounted beside version 1, though empty. It gets a mount namespace in which
+# that is covered up; a sleeping process keeps it.
+hide_unified() {
+    mountpoint -q /sys/fs/cgroup/unified || return 0
+    mkfifo "$work/ready"
+    unshare --mount --propagation private sh -c \
+        'mount -t tmpfs none /sys/fs/cgroup/unified && echo >"$0" && exec sleep infinity' "$work/ready" &
+    without_unified=$!
+    read -r <"$work/ready"
+}
+
+# Why a contender cannot take part; nothing when it can.
+missing() {
+    case $1 in
+        tuned) [ -e "$share/vmlinux.container" ] || echo "no tuned kernel: make kernel builds it" ;;
+        debian) [ -e "$share/vmlinux.debian" ] || echo "no Debian kernel: make image fetches it" ;;
+        *) command -v "$1" >/dev/null || echo "$1 is not installed" ;;
+    esac
+}
+
+title() {
+    case $1 in
+        tuned) echo "cc-runtime, tuned kernel" ;;
+        debian) echo "cc-runtime, Debian's kernel" ;;
+        *) echo "$1 $("$1" --version | sed -n '1s/.*version //p')" ;;
+    esac
+}
+
+# One run of a contender: its line of first-byte to the file of its numbers, its phases beside.
+run_once() {
+    local contender=$1 into=$2 line
+    local command=() prefix=()
+    case $contender in
+        tuned | debian) command=("$runtime" --root "$state" --cc-config "$work/$contender.toml" run --timing) ;;
+        *) command=("$(command -v "$contender")" --root "$work/$contender-state" run) ;;
+    esac
+    [ "$contender" != crun ] || [ -z "$without_unified" ] || prefix=(nsenter --mount="/proc/$without_unified/ns/mnt")
+    line=$("${prefix[@]}" "$first_byte" "${command[@]}" --bundle "$work/hello" "bench-$contender-$$" </dev/null 2>"$work/stderr") || true
+    if [[ ! $line =~ ^[0-9.]+\ [0-9.]+\ 0$ ]]; then
+        echo "bench: $contender failed: $line" >&2
+        cat "$work/stderr" >&2
+        exit 1
+    fi
+    [ -n "$into" ] || return 0
+    echo "$line" >>"$into"
+    # "  kernel    1.234 s" of --timing
+    sed -nE 's/^ +(.*[^ ]) +([0-9]+\.[0-9]+) s$/\2 \1/p' "$work/stderr" >>"$into.phases"
+}
+
+# minimum, median and maximum of the numbers on standard input
+spread() {
+    sort -n | awk '{ v[NR] = $1 }
+        END { if (NR == 0) { print "- - -"; exit }
+              median = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
+              printf "%.0f %.0f %.0f\n", v[1], median, v[NR] }'
+}
+
+start_table() {
+    local contender base='' low median high low_end median_end high_end
+    [ ! -e "$work/crun.numbers" ] || base=$(cut -d' ' -f1 "$work/crun.numbers" | spread | cut -d' ' -f2)
+    echo "| | first byte: min | median | max (ms) | times crun | end: median (ms) |"
+    echo "|---|--:|--:|--:|--:|--:|"
+    for contender in "${present[@]}"; do
+        read -r low median high < <(cut -d' ' -f1 "$work/$contender.numbers" | spread)
+        read -r low_end median_end high_end < <(cut -d' ' -f2 "$work/$contender.numbers" | spread)
+        echo "| $(title "$contender") | $low | $median | $high | $(awk -v a="$median" -v b="${base:-0}" \
+            'BEGIN { if (b > 0) printf "%.1f", a / b; else printf "-" }') | $median_end |"
+    done
+}
+
+phase_table() {
+    local contender names=() name files=()
+    for contender in tuned debian; do
+        [ ! -s "$work/$contender.numbers.phases" ] || files+=("$contender")
+    done
+    [ ${#files[@]} -gt 0 ] || return 0
+    mapfile -t names < <(cut -d' ' -f2- "$work/${files[0]}.numbers.phases" | awk '!seen[$0]++')
+    printf '\n| phase (median, ms) |'
+    for contender in "${files[@]}"; do printf ' %s |' "$(title "$contender")"; done
+    printf '\n|---|'
+    for contender in "${files[@]}"; do printf -- '--:|'; done
+    echo
+    for name in "${names[@]}"; do
+        printf '| %s |' "$name"
+        for contender in "${files[@]}"; do
+            printf ' %s |' "$(awk -v n="$name" '{ v = $1; $1 = ""; if (substr($0, 2) == n) print v * 1000 }' \
+                "$work/$contender.numbers.phases" | spread | cut -d' ' -f2)"
+        done
+        echo
+    done
+}
+
+# weigh NAME PID: a line of the memory table, in KiB.
+weigh() {
+    local name=$1 pid=$2
+    awk -v name="$name" '/^Rss:/ { rss = $2 } /^Pss:/ { pss = $2 } /^Pss_Anon:/ { anon = $2 }
+        END { printf "| %s | %d | %d | %d |\n", name, rss, pss, anon }' "/proc/$pid/smaps_rollup"
+}
+
+# The processes of one running container that has nothing to do.
+memory_table() {
+    local shim qemu keeper proxy
+    container=bench-memory-$$
+    "$runtime" --root "$state" --cc-config "$work/tuned.toml" run --detach --bundle "$work/sleep" "$container" \
+        </dev/null >/dev/null
+    sleep 2
+    shim=$("$runtime" --root "$state" --cc-config "$work/tuned.toml" state "$container" |
+        sed -nE 's/^ *"pid": ([0-9]+),?$/\1/p')
+    qemu=$(processes_with "$work/run/vm/" | while read -r pid; do
+        case $(readlink "/proc/$pid/exe") in *qemu*) echo "$pid" ;; esac
+    done)
+    keeper=$(awk '/^PPid:/ { print $2 }' "/proc/$qemu/status")
+    proxy=$(processes_with "$work/run/proxy.sock" | head -1)
+    printf '\n| process | RSS (KiB) | PSS (KiB) | of it anonymous |\n|---|--:|--:|--:|\n'
+    weigh cc-proxy "$proxy"
+    weigh cc-shim "$shim"
+    weigh cc-vmm "$keeper"
+    weigh "QEMU with the guest's memory" "$qemu"
+    "$runtime" --root "$state" --cc-config "$work/tuned.toml" delete --force "$container" >/dev/null
+    container=
+}
+
+size_table() {
+    local i
+    strip -o "$work/stripped" "$build/clear-containers"
+    for ((i = 0; i < 40; i++)); do "$first_byte" "$build/bin/cc-shim" --version; done |
+        awk 'NR > 5 { print $2 * 1000 }' >"$work/version"
+    printf '\n| | |\n|---|--:|\n'
+    echo "| clear-containers, stripped | $(stat -c %s "$work/stripped") bytes |"
+    echo "| cc-shim --version, exec to exit, median | $(spread <"$work/version" | awk '{ printf "%.1f", $2 / 1000 }') ms |"
+    echo "| mini-OS image | $(stat -c %s "$share/clear-containers.img" 2>/dev/null || echo -) bytes |"
+}
+
+report() {
+    echo "Measured $(date -u '+%Y-%m-%d %H:%M UTC'), commit $(git rev-parse --short=12 HEAD), $runs runs each, interleaved."
+    echo "Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores," \
+        "$(awk '/^MemTotal/ { printf "%.1f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r)," \
+        "$(qemu-system-x86_64 --version | sed -n '1s/ *(.*//p'), $acceleration."
+    echo "Load average: $load_before before, $(cut -d' ' -f1-3 /proc/loadavg) after; a quiet machine is below $(nproc)."
+    echo
+    start_table
+    phase_table
+    [ -z "$memory" ] || echo "$memory"
+    echo "$sizes"
+}
+
+prepare
+present=()
+for contender in "${contenders[@]}"; do
+    why=$(missing "$contender")
+    if [ -z "$why" ]; then
+        present+=("$contender")
+    else
+        echo "bench: without $contender: $why" >&2
+    fi
+done
+load_before=$(cut -d' ' -f1-3 /proc/loadavg)
+acceleration=emulation
+if [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then acceleration=KVM; fi
+
+# The first round only warms the page cache and starts the proxy, which then stays, as on a host in use.
+for ((round = 0; round <= runs; round++)); do
+    echo "bench: round $round of $runs" >&2
+    for contender in "${present[@]}"; do
+        run_once "$contender" "$([ "$round" -eq 0 ] || echo "$work/$contender.numbers")"
+    done
+done
+memory=
+case " ${present[*]} " in *' tuned '*) memory=$(echo x; memory_table) && memory=${memory#x} ;; esac
+sizes=$(echo x; size_table)
+sizes=${sizes#x}
+if [ $# -gt 0 ]; then  # not the whole: only shown
+    report
+    exit 0
+fi
+report | tee bench/results.md
+# Into the page, between its two marks.
+awk -v results=bench/results.md '/^<!-- results: begin -->/ { print; while ((getline line < results) > 0) print line; skip = 1 }
+    /^<!-- results: end -->/ { skip = 0 } !skip || /^<!-- results: end -->/ { if ($0 !~ /results: begin/) print }' \
+    docs/benchmarks.md >"$work/page"
+cat "$work/page" >docs/benchmarks.md

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runtime's side of the Vm verbs: starting a keeper and asking it for things.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/fd.h"
+#include "base/process.h"
+#include "protocol/vm_config.h"
+#include "protocol/vm_verbs.h"
+
+namespace cc {
+
+struct KeeperHandle {
+    Process process;
+    uint64_t start_time = 0;  // with the pid, what names the keeper for good (Process::Find)
+    VmStatus status;
+};
+
+// Starts cc-vmm as a session of its own, without any of the caller's descriptors, and waits until
+// the VM's process is up. On failure the error says why and neither keeper nor VM is left.
+// `network_namespace`: descriptor to enter first, or -1.
+Result<KeeperHandle> StartKeeper(const std::string& executable, const VmConfig& config,
+                                 int network_namespace);
+
+class VmClient {
+  public:
+    static Result<VmClient> Connect(const std::string& vm_directory);
+
+    Result<VmStatus> Status();
+    // `mount` comes from open_tree(2) with OPEN_TREE_CLONE.
+    Result<void> ShareAdd(const std::string& path, const Fd& mount);
+    Result<void> ShareRemove(const std::string& path);
+    Result<std::string> Console();
+    Result<void> Pause();
+    Result<void> Resume();
+    Result<void> Stop();
+
+  private:
+    explicit VmClient(Fd fd) : fd_(std::move(fd)) {}
+    Result<VmReply> Call(const VmRequest& request, int fd, std::chrono::milliseconds deadline);
+    Fd fd_;
+};
+
+}  // namespace cc

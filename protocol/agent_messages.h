@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Payloads of the agent's control channel (reference B3) and what our extension adds to them.
+//
+// The extension is offered in READY's payload, which a 3.0 proxy ignores, and taken up by the proxy
+// with a VERSION command, which a 3.0 proxy never sends. Once it is agreed
+//   - control messages may be as long as kMaxControlMessage,
+//   - NEWCONTAINER carries the OCI runtime configuration whole under the key "oci", EXECCMD an OCI
+//   process object;
+//     the 3.0 fields stay filled in beside it for an agent that does not know the extension,
+//   - KILLCONTAINER may name one process of the container by "process".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace cc {
+
+constexpr int kAgentExtension = 1;
+
+// Where the agent mounts the sandbox's shared directory. The runtime rewrites the sources of bind
+// mounts in the OCI configuration it sends to paths below this one.
+constexpr std::string_view kGuestShareDirectory = "/run/clear-containers/share";
+
+struct ReadyOffer {
+    int extension = 0;       // 0: a 3.0 agent
+    int64_t started_ms = 0;  // guest clock when the agent's main began
+    int64_t ready_ms = 0;
+};
+std::string Encode(const ReadyOffer& offer);
+ReadyOffer ParseReadyOffer(std::string_view payload);  // anything unknown: no extension
+
+struct VersionAccept {  // payload of VERSION from proxy to agent; answered with ACK
+    int extension = 0;
+};
+std::string Encode(const VersionAccept& accept);
+Result<VersionAccept> ParseVersionAccept(std::string_view payload);
+
+struct StartPod {
+    std::string hostname;   // the pod's id; also the default hostname of its containers
+    std::string share_dir;  // 9p mount tag; empty: no share
+};
+std::string Encode(const StartPod& message);
+Result<StartPod> ParseStartPod(std::string_view payload);
+
+struct AgentCapabilities {  // empty: the key is null on the wire
+    std::vector<std::string> bounding, effective, inheritable, permitted, ambient;
+};
+
+struct AgentProcess {
+    std::string user;   // "0" or a name
+    std::string group;  // likewise; may be empty
+    std::vector<std::string> additional_groups;
+    bool terminal = false;
+    uint64_t stdio = 0;            // sequence number of stdin and stdout; filled in by the proxy
+    uint64_t stderr_sequence = 0;  // 0: none (a terminal)
+    std::vector<std::string> args;
+    std::vector<std::pair<std::string, std::string>> envs;
+    std::string workdir;
+    bool no_new_privileges = false;
+    AgentCapabilities capabilities;
+};
+
+struct AgentMount {      // of "fsmap"
+    std::string source;  // below the share unless absolute_path
+    std::string path;
+    bool read_only = false;
+    bool absolute_path = false;
+};
+
+struct NewContainer {
+    std::string id;
+    std::string rootfs;  // path below the image, "rootfs"
+    std::string image;   // directory below the share
+    std::vector<AgentMount> mounts;
+    AgentProcess process;
+    std::string oci;  // raw JSON of the OCI configuration; empty: only the fields above count
+};
+std::string Encode(const NewContainer& message);
+Result<NewContainer> ParseNewContainer(std::string_view payload);
+
+struct ExecCommand {
+    std::string container;
+    AgentProcess process;
+    std::string oci;  // raw JSON of an OCI process object, or empty
+};
+std::string Encode(const ExecCommand& message);
+Result<ExecCommand> ParseExecCommand(std::string_view payload);
+
+struct KillContainer {
+    std::string container;
+    int64_t signal = 0;
+    bool all_processes = false;
+    // Extension: the process whose stdio sequence number this is, instead of the container's first
+    // one.
+    uint64_t process = 0;
+};
+std::string Encode(const KillContainer& message);
+Result<KillContainer> ParseKillContainer(std::string_view payload);
+
+struct RemoveContainer {
+    std::string container;
+};
+std::string Encode(const RemoveContainer& message);
+Result<RemoveContainer> ParseRemoveContainer(std::string_view payload);
+
+struct WinSize {
+    uint64_t sequence = 0;
+    int64_t row = 0;
+    int64_t column = 0;
+};
+std::string Encode(const WinSize& message);
+Result<WinSize> ParseWinSize(std::string_view payload);
+
+struct PsContainer {
+    std::string container;
+    std::string format;  // "table" or "json"
+    std::vector<std::string> ps_args;
+};
+std::string Encode(const PsContainer& message);
+Result<PsContainer> ParsePsContainer(std::string_view payload);
+
+// What the proxy does to NEWCONTAINER and EXECCMD on their way (reference A8): fills in the
+// session's sequence numbers, keeps every field it does not know, and takes "oci" out for an agent
+// without the extension.
+struct Relocation {
+    uint64_t stdio = 0;
+    bool keep_oci = false;
+};
+struct Relocated {
+    std::string data;       // the payload for the agent
+    std::string container;  // the container's id
+};
+// Errors are 3.0's texts where it has one ("expected process.Stdio to be 0, got 9").
+Result<Relocated> RelocateProcess(bool exec, std::string_view data, const Relocation& relocation);
+
+}  // namespace cc

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames between cc-proxy and its clients (runtimes and shims), version 2 of Clear Containers 3.0.
+//
+//   byte  0   1   2    3   4   5   6        7       8   9   10  11   12 ...
+//        +-------+----+-----------+--------+-------+---------------+---------
+//        |version|size| reserved  |E...type|opcode | payload bytes | payload
+//        +-------+----+-----------+--------+-------+---------------+---------
+//
+// All numbers are big endian. `size` is the header's length in 32-bit words: 3; a longer header is
+// legal and its extra bytes are skipped. E (0x10) marks a response that is an error.
+// docs/protocol.md has worked examples.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "protocol/frame_buffer.h"
+
+namespace cc {
+
+constexpr uint16_t kClientVersion2 = 2;
+constexpr size_t kClientHeaderSize = 12;
+// One frame of standard input, output or error carries at most this much; a command's JSON at most
+// that. 3.0 has no limits when it receives (threats.md, S1).
+constexpr size_t kMaxStreamPayload = 64 * 1024;
+constexpr size_t kMaxCommandPayload = 4 * 1024 * 1024;
+
+enum class FrameType : uint8_t { kCommand = 0, kResponse = 1, kStream = 2, kNotification = 3 };
+enum class ClientCommand : uint8_t {
+    kRegisterVm = 0,
+    kUnregisterVm = 1,
+    kAttachVm = 2,
+    kHyper = 3,
+    kConnectShim = 4,
+    kDisconnectShim = 5,
+    kSignal = 6,
+};
+enum class StreamKind : uint8_t { kStdin = 0, kStdout = 1, kStderr = 2, kLog = 3 };
+enum class Notification : uint8_t { kProcessExited = 0 };
+
+struct ClientFrame {
+    FrameType type = FrameType::kCommand;
+    uint8_t opcode = 0;
+    bool error = false;
+    std::string_view payload;  // of a decoded frame: valid until the decoder is touched again
+
+    bool Is(ClientCommand command) const {
+        return type == FrameType::kCommand && opcode == static_cast<uint8_t>(command);
+    }
+    bool Is(StreamKind kind) const {
+        return type == FrameType::kStream && opcode == static_cast<uint8_t>(kind);
+    }
+};
+
+std::string EncodeCommand(ClientCommand command, std::string_view payload);
+std::string EncodeResponse(ClientCommand command, std::string_view payload, bool error = false);
+std::string EncodeStream(StreamKind kind,
+                         std::string_view payload);  // payload within kMaxStreamPayload
+std::string EncodeProcessExited(uint8_t status);
+
+// Incremental: any split of the bytes will do. An error (bad version, type, opcode or length) is
+// final: the connection is to be closed.
+class ClientFrameDecoder {
+  public:
+    void Push(std::string_view bytes) { buffer_.Push(bytes); }
+    // The next whole frame; nothing when more bytes are needed.
+    Result<std::optional<ClientFrame>> Next();
+    size_t buffered() const { return buffer_.size(); }
+
+  private:
+    FrameBuffer buffer_;
+};
+
+}  // namespace cc

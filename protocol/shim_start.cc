@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/shim_start.h"
+
+#include "base/json_full.h"
+
+namespace cc {
+
+std::string Encode(const ShimStart& start) {
+    Json json = Json::object();
+    json["token"] = start.token;
+    json["uri"] = start.uri;
+    return DumpJson(json);
+}
+
+Result<ShimStart> ParseShimStart(std::string_view text) {
+    CC_ASSIGN(const Json json, ParseJson(text, {.bytes = 16384, .depth = 4}));
+    if (!json.is_object()) return Fail("the start message is not a JSON object");
+    ShimStart start;
+    CC_ASSIGN(start.token, StringMember(json, "token"));
+    CC_ASSIGN(start.uri, StringMember(json, "uri"));
+    if (start.token.empty() || start.uri.empty())
+        return Fail("the start message lacks its token or uri");
+    return start;
+}
+
+}  // namespace cc

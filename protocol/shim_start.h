@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the runtime tells a shim, which it forked before there was a VM, where to connect: one JSON
+// object written to the descriptor given as `cc-shim --start-fd N`, then end of file. End of file
+// without it means that the container will not be; the shim ends with status 1 and says nothing.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace cc {
+
+struct ShimStart {
+    std::string token;
+    std::string uri;  // "unix://" + path of the proxy's socket
+};
+std::string Encode(const ShimStart& start);
+Result<ShimStart> ParseShimStart(std::string_view text);
+
+}  // namespace cc

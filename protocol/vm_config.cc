@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/vm_config.h"
+
+#include "base/json_full.h"
+
+namespace cc {
+
+namespace {
+
+// Far above any machine, far below what could overflow when it is turned into bytes.
+constexpr int64_t kMaxVcpus = 4096;
+constexpr int64_t kMaxMemoryMib = int64_t{1} << 30;
+constexpr int64_t kMaxDeadlineMs = 60 * 60 * 1000;
+
+// A text that will be an argument or a path: a NUL would silently cut it.
+Result<std::string> Text(const Json& document, std::string_view key) {
+    CC_ASSIGN(std::string text, StringMember(document, key));
+    if (text.find('\0') != std::string::npos) return Fail(Cat(key, ": holds a NUL byte"));
+    return text;
+}
+
+Result<VmConfig> FromJson(const Json& document) {
+    const VmConfig defaults;
+    VmConfig config;
+    CC_ASSIGN(config.name, Text(document, "name"));
+    CC_ASSIGN(config.directory, Text(document, "directory"));
+    CC_ASSIGN(const std::string machine, StringMember(document, "machine", Name(defaults.machine)));
+    CC_ASSIGN(config.machine, ParseMachineType(machine));
+    CC_ASSIGN(const std::string acceleration,
+              StringMember(document, "acceleration", Name(defaults.acceleration)));
+    CC_ASSIGN(config.acceleration, ParseAcceleration(acceleration));
+    CC_ASSIGN(config.hypervisor, Text(document, "hypervisor"));
+    CC_ASSIGN(config.kernel, Text(document, "kernel"));
+    CC_ASSIGN(config.image, Text(document, "image"));
+    CC_ASSIGN(config.initrd, Text(document, "initrd"));
+    CC_ASSIGN(config.firmware, Text(document, "firmware"));
+    CC_ASSIGN(config.kernel_params, Text(document, "kernel_params"));
+    CC_ASSIGN(config.machine_accelerators, Text(document, "machine_accelerators"));
+    CC_ASSIGN(config.vcpus, IntMember(document, "vcpus", defaults.vcpus, 1, kMaxVcpus));
+    CC_ASSIGN(config.memory_mib,
+              IntMember(document, "memory_mib", defaults.memory_mib, 1, kMaxMemoryMib));
+    CC_ASSIGN(config.mem_prealloc, BoolMember(document, "mem_prealloc"));
+    CC_ASSIGN(config.hugepages, BoolMember(document, "hugepages"));
+    CC_ASSIGN(config.debug, BoolMember(document, "debug"));
+    CC_ASSIGN(config.start_deadline_ms, IntMember(document, "start_deadline_ms",
+                                                  defaults.start_deadline_ms, 1, kMaxDeadlineMs));
+    return config;
+}
+
+}  // namespace
+
+std::string Encode(const VmConfig& config) {
+    Json document;
+    document["name"] = config.name;
+    document["directory"] = config.directory;
+    document["machine"] = std::string(Name(config.machine));
+    document["acceleration"] = std::string(Name(config.acceleration));
+    document["hypervisor"] = config.hypervisor;
+    document["kernel"] = config.kernel;
+    document["image"] = config.image;
+    document["initrd"] = config.initrd;
+    document["firmware"] = config.firmware;
+    document["kernel_params"] = config.kernel_params;
+    document["machine_accelerators"] = config.machine_accelerators;
+    document["vcpus"] = config.vcpus;
+    document["memory_mib"] = config.memory_mib;
+    document["mem_prealloc"] = config.mem_prealloc;
+    document["hugepages"] = config.hugepages;
+    document["debug"] = config.debug;
+    document["start_deadline_ms"] = config.start_deadline_ms;
+    return DumpJson(document);
+}
+
+Result<VmConfig> ParseVmConfig(std::string_view text) {
+    CC_ASSIGN(const Json document, Context("VM configuration", ParseJson(text)));
+    if (!document.is_object()) return Fail("VM configuration: not a JSON object");
+    return Context("VM configuration", FromJson(document));
+}
+
+std::string_view Name(MachineType machine) {
+    switch (machine) {
+        case MachineType::kPc:
+            return "pc";
+        case MachineType::kQ35:
+            return "q35";
+        case MachineType::kMicrovm:
+            return "microvm";
+    }
+    return "pc";
+}
+
+std::string_view Name(Acceleration acceleration) {
+    switch (acceleration) {
+        case Acceleration::kAuto:
+            return "auto";
+        case Acceleration::kKvm:
+            return "kvm";
+        case Acceleration::kTcg:
+            return "tcg";
+    }
+    return "auto";
+}
+
+Result<MachineType> ParseMachineType(std::string_view text) {
+    for (const auto machine : {MachineType::kPc, MachineType::kQ35, MachineType::kMicrovm})
+        if (text == Name(machine)) return machine;
+    return Fail(Cat("machine type ", Quoted(text), " is unknown; known are pc, q35 and microvm"));
+}
+
+Result<Acceleration> ParseAcceleration(std::string_view text) {
+    for (const auto acceleration : {Acceleration::kAuto, Acceleration::kKvm, Acceleration::kTcg})
+        if (text == Name(acceleration)) return acceleration;
+    return Fail(Cat("acceleration ", Quoted(text), " is unknown; known are auto, kvm and tcg"));
+}
+
+}  // namespace cc

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a virtual machine shall be, in terms that hold for any engine. The runtime fills it in, the
+// keeper (cc-vmm) reads it; only vmm/qemu/ turns it into QEMU's words.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace cc {
+
+enum class MachineType { kPc, kQ35, kMicrovm };
+enum class Acceleration { kAuto, kKvm, kTcg };
+
+// Names within VmConfig::directory.
+constexpr std::string_view kCtlSocketName = "ctl.sock";  // agent control channel; cc-proxy connects
+constexpr std::string_view kIoSocketName = "io.sock";    // agent I/O channel; cc-proxy connects
+constexpr std::string_view kVerbSocketName = "vm.sock";  // the keeper's Vm verbs
+constexpr std::string_view kConsoleLogName =
+    "console.log";  // what the guest's console printed, bounded
+constexpr std::string_view kKeeperLogName = "vmm.log";
+constexpr std::string_view kShareName = "share";  // root of the shared directory
+// 9p mount tag of the share (3.0's).
+constexpr std::string_view kShareTag = "hyperShared";
+
+struct VmConfig {
+    std::string name;       // for people: QEMU's process title, logs
+    std::string directory;  // the VM's own, 0700, made by the runtime; short, because socket paths
+                            // lie in it
+    MachineType machine = MachineType::kPc;
+    Acceleration acceleration = Acceleration::kAuto;
+    std::string hypervisor;  // path of the VMM program
+    std::string kernel;
+    std::string image;                 // root image for nvdimm, with its PFN header; empty: none
+    std::string initrd;                // empty: none
+    std::string firmware;              // empty: the engine's own
+    std::string kernel_params;         // added after ours
+    std::string machine_accelerators;  // added to the machine's options, as 3.0's key of that name
+    int64_t vcpus = 1;
+    int64_t memory_mib = 128;
+    bool mem_prealloc = false;
+    bool hugepages = false;
+    bool debug = false;                 // the guest's console is not quiet
+    int64_t start_deadline_ms = 10000;  // from exec of the VMM until it answers its control socket
+};
+std::string Encode(const VmConfig& config);
+Result<VmConfig> ParseVmConfig(std::string_view text);
+
+std::string_view Name(MachineType machine);        // "pc", "q35", "microvm"
+std::string_view Name(Acceleration acceleration);  // "auto", "kvm", "tcg"
+Result<MachineType> ParseMachineType(std::string_view text);
+Result<Acceleration> ParseAcceleration(std::string_view text);
+
+}  // namespace cc

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/vm_verbs.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/json_full.h"
+
+namespace cc {
+
+namespace {
+
+struct VerbName {
+    VmVerb verb;
+    std::string_view name;
+};
+constexpr std::array<VerbName, 7> kVerbs{{{VmVerb::kStatus, "status"},
+                                          {VmVerb::kShareAdd, "share_add"},
+                                          {VmVerb::kShareRemove, "share_remove"},
+                                          {VmVerb::kConsole, "console"},
+                                          {VmVerb::kPause, "pause"},
+                                          {VmVerb::kResume, "resume"},
+                                          {VmVerb::kStop, "stop"}}};
+
+bool TakesPath(VmVerb verb) {
+    return verb == VmVerb::kShareAdd || verb == VmVerb::kShareRemove;
+}
+
+// Relative, every component a plain name of a length that a file can have.
+Result<void> CheckSharePath(std::string_view path) {
+    if (path.empty() || path.size() > 4095) return Fail("the path is empty or too long");
+    if (path.find('\0') != std::string_view::npos) return Fail("the path holds a NUL byte");
+    for (const auto& component : Split(path, '/'))
+        if (component.empty() || component == "." || component == ".." || component.size() > 255)
+            return Fail(Cat("the path ", Quoted(path), " is not a plain path below the share"));
+    return {};
+}
+
+// Bytes of a guest's console cost up to six each in JSON (\u00XX): the answer stays below the
+// message limit.
+static_assert(kConsoleTail * 6 < kMaxVmMessage);
+
+constexpr JsonLimits kLimits{.bytes = kMaxVmMessage, .depth = 8};
+
+Result<VmReply> ReplyFromJson(const Json& document) {
+    VmReply reply;
+    CC_ASSIGN(reply.error, StringMember(document, "error"));
+    CC_ASSIGN(const bool ok, BoolMember(document, "ok"));
+    if (!ok && reply.error.empty()) return Fail("neither success nor an error");
+    constexpr int64_t most = INT64_MAX;
+    CC_ASSIGN(reply.status.keeper_pid, IntMember(document, "keeper_pid", 0, 0, most));
+    CC_ASSIGN(reply.status.vmm_pid, IntMember(document, "vmm_pid", 0, 0, most));
+    CC_ASSIGN(reply.status.paused, BoolMember(document, "paused"));
+    CC_ASSIGN(reply.status.acceleration, StringMember(document, "acceleration"));
+    CC_ASSIGN(reply.status.acceleration_reason, StringMember(document, "acceleration_reason"));
+    CC_ASSIGN(reply.status.vmm_start_ms, IntMember(document, "vmm_start_ms", 0, 0, most));
+    CC_ASSIGN(reply.console, StringMember(document, "console"));
+    return reply;
+}
+
+}  // namespace
+
+std::string Encode(const VmRequest& request) {
+    Json document;
+    for (const auto& [verb, name] : kVerbs)
+        if (verb == request.verb) document["verb"] = std::string(name);
+    if (TakesPath(request.verb)) document["path"] = request.path;
+    return DumpJson(document);
+}
+
+Result<VmRequest> ParseVmRequest(std::string_view text) {
+    CC_ASSIGN(const Json document, Context("Vm request", ParseJson(text, kLimits)));
+    CC_ASSIGN(const std::string name, Context("Vm request", StringMember(document, "verb")));
+    const auto* found = std::find_if(kVerbs.begin(), kVerbs.end(),
+                                     [&](const VerbName& verb) { return verb.name == name; });
+    if (found == kVerbs.end()) return Fail(Cat("Vm request: unknown verb ", Quoted(name)));
+    VmRequest request{.verb = found->verb, .path = {}};
+    if (TakesPath(request.verb)) {
+        CC_ASSIGN(request.path, Context(name, StringMember(document, "path")));
+        CC_TRY(Context(name, CheckSharePath(request.path)));
+    }
+    return request;
+}
+
+std::string Encode(const VmReply& reply, VmVerb to) {
+    Json document;
+    if (!reply.error.empty()) {
+        document["error"] = reply.error;
+        return DumpJson(document);
+    }
+    document["ok"] = true;
+    if (to == VmVerb::kStatus) {
+        document["keeper_pid"] = reply.status.keeper_pid;
+        document["vmm_pid"] = reply.status.vmm_pid;
+        document["paused"] = reply.status.paused;
+        document["acceleration"] = reply.status.acceleration;
+        document["acceleration_reason"] = reply.status.acceleration_reason;
+        document["vmm_start_ms"] = reply.status.vmm_start_ms;
+    }
+    if (to == VmVerb::kConsole) document["console"] = reply.console;
+    return DumpJson(document);
+}
+
+Result<VmReply> ParseVmReply(std::string_view text) {
+    CC_ASSIGN(const Json document, Context("Vm reply", ParseJson(text, kLimits)));
+    return Context("Vm reply", ReplyFromJson(document));
+}
+
+}  // namespace cc

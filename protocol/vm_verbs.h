@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Vm verbs: how the runtime talks to a VM's keeper, on the SOCK_SEQPACKET UNIX socket `vm.sock` of
+// the VM's directory. One packet is one message: a JSON object, with descriptors (SCM_RIGHTS) where
+// the verb takes one. One reply a request, in order. Any number of connections; each is served
+// independently.
+//
+//   request   {"verb":"share_add","path":"web/rootfs"}   + one descriptor
+//   reply     {"ok":true, ...}   or   {"error":"what, where, why"}
+//
+// The keeper is started as `cc-vmm --config-fd N --ready-fd M`: it reads a VmConfig from N up to
+// end of file, starts the VM, and writes one such reply to M once the VMM answers and all sockets
+// listen (status fields as of `status`), or the error; then it closes M.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace cc {
+
+enum class VmVerb {
+    kStatus,    // {} -> VmStatus
+    kShareAdd,  // path below the share + a detached mount (open_tree(2)) -> {}; the keeper mounts
+                // it there
+    kShareRemove,  // path -> {}
+    kConsole,      // {} -> "console": the last lines the guest's console printed
+    kPause,        // {} -> {}
+    kResume,       // {} -> {}
+    kStop,         // {} -> {} once the VMM is gone; the keeper then ends
+};
+constexpr size_t kMaxVmMessage = 192 * 1024;  // below the default buffer of a UNIX socket
+constexpr size_t kConsoleTail = 16 * 1024;    // bytes that kConsole answers with at most
+
+struct VmRequest {
+    VmVerb verb = VmVerb::kStatus;
+    std::string path;  // share verbs: relative, no "." or ".." or empty components
+};
+std::string Encode(const VmRequest& request);
+Result<VmRequest> ParseVmRequest(std::string_view text);
+
+struct VmStatus {
+    int64_t keeper_pid = 0;
+    int64_t vmm_pid = 0;
+    bool paused = false;
+    std::string acceleration;         // "kvm" or "tcg"
+    std::string acceleration_reason;  // why, when it was chosen automatically
+    int64_t vmm_start_ms = 0;         // from exec of the VMM until its control socket answered
+};
+struct VmReply {
+    std::string error;  // empty: success
+    VmStatus status;    // of kStatus and of the ready message
+    std::string console;
+};
+std::string Encode(const VmReply& reply, VmVerb to);
+Result<VmReply> ParseVmReply(std::string_view text);
+
+}  // namespace cc

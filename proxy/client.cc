@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/client.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "protocol/client_messages.h"
+#include "proxy/go_syntax.h"
+#include "proxy/router.h"
+#include "proxy/session.h"
+#include "proxy/vm.h"
+
+namespace cc::proxy {
+
+namespace {
+// A connection whose frame waits is read this much further, so that its end is noticed.
+constexpr size_t kReadAhead = 16 * 1024;
+}  // namespace
+
+Client::Client(Router& router, uint64_t number, uid_t user)
+    : Endpoint(router), number_(number), user_(user), deadline_(router.deadlines()) {}
+
+Client::~Client() {
+    router_.CountBufferedInput(counted_input_, 0);
+}
+
+void Client::Data(std::string_view bytes) {
+    if (closing_) return;
+    decoder_.Push(bytes);
+    Serve();
+}
+
+void Client::Serve() {
+    while (!closing_ && wait_ == Wait::kNothing) {
+        const auto frame = decoder_.Next();
+        if (!frame) return Close(frame.error().message);
+        if (!*frame) break;
+        Handle(**frame);
+        if (wait_ == Wait::kNothing && !input_ended_ && queued() > kMaxClientQueue)
+            WaitFor(Wait::kOwnQueue);
+    }
+    if (closing_) return;
+    const size_t before = std::exchange(counted_input_, decoder_.buffered());
+    if (!router_.CountBufferedInput(before, counted_input_))
+        return Close("all clients together hold too many unfinished frames");
+    if (input_ended_ && wait_ == Wait::kNothing) return Gone();
+    UpdateReading();
+}
+
+void Client::Handle(const ClientFrame& frame) {
+    if (frame.type == FrameType::kCommand)
+        HandleCommand(static_cast<ClientCommand>(frame.opcode), frame.payload);
+    else if (frame.Is(StreamKind::kStdin))
+        HandleStdin(frame.payload);
+    else if (frame.Is(StreamKind::kLog))
+        HandleLog(frame.payload);
+    else
+        Close("it sent a frame that only the proxy sends");
+}
+
+void Client::HandleCommand(ClientCommand command, std::string_view payload) {
+    command_ = command;
+    switch (command) {
+        case ClientCommand::kRegisterVm:
+            return HandleRegisterVm(payload);
+        case ClientCommand::kUnregisterVm:
+            return HandleUnregisterVm(payload);
+        case ClientCommand::kAttachVm:
+            return HandleAttachVm(payload);
+        case ClientCommand::kHyper:
+            return HandleHyper(payload);
+        case ClientCommand::kConnectShim:
+            return HandleConnectShim(payload);
+        case ClientCommand::kDisconnectShim:
+            return HandleDisconnectShim();
+        case ClientCommand::kSignal:
+            return HandleSignal(payload);
+    }
+}
+
+void Client::HandleLog(std::string_view payload) {
+    const auto entry = ParseLogEntry(payload);
+    if (!entry) return Close(entry.error().message);
+    if (!MayLog()) return;
+    Log(ParseLogLevel(entry->level).value_or(LogLevel::kInfo), entry->message,
+        {{"source", entry->source}, {"container", entry->container_id}});
+}
+
+bool Client::MayLog() {
+    const auto second = std::chrono::floor<std::chrono::seconds>(router_.world().Now());
+    if (second != log_second_) {
+        log_second_ = second;
+        log_lines_ = 0;
+    }
+    if (++log_lines_ == kMaxLogLinesPerSecond + 1)
+        Log(LogLevel::kWarn, "a client logs too much: the rest of this second is dropped",
+            {{"client", Cat(number_)}});
+    return log_lines_ <= kMaxLogLinesPerSecond;
+}
+
+void Client::Answer(std::string_view payload) {
+    if (closing_) return;
+    Send(EncodeResponse(command_, payload));
+    if (wait_ != Wait::kNothing) GoOn();
+}
+
+void Client::Refuse(std::string_view error) {
+    if (closing_) return;
+    if (LogEnabled(LogLevel::kDebug))
+        Log(LogLevel::kDebug, "refused a command",
+            {{"client", Cat(number_)}, {"error", std::string(error)}});
+    Send(EncodeResponse(command_, EncodeErrorText(error), true));
+    if (wait_ != Wait::kNothing) GoOn();
+}
+
+void Client::RefuseBadJson(std::string_view payload, std::string_view error) {
+    Refuse(GoSyntaxError(payload).value_or(std::string(error)));
+}
+
+void Client::WaitFor(Wait what, Milliseconds deadline, void (Client::*expired)()) {
+    wait_ = what;
+    if (expired != nullptr)
+        deadline_.Set(router_.After(deadline), [this, expired] { (this->*expired)(); });
+}
+
+void Client::GoOn() {
+    wait_ = Wait::kNothing;
+    waits_for_ = nullptr;
+    deadline_.Cancel();
+    router_.WillServe(*this);
+}
+
+void Client::UpdateReading() {
+    SetReading(!closing_ && !input_ended_ &&
+               (wait_ == Wait::kNothing || decoder_.buffered() < kReadAhead));
+}
+
+void Client::Written() {
+    if (session_ != nullptr && !over_mark_ && queued() > kHighWater) SetOverMark(true);
+    if (over_mark_ && queued() <= kLowWater) SetOverMark(false);
+    if (wait_ == Wait::kOwnQueue && queued() <= kLowWater) GoOn();
+    if (closing_ && queued() == 0) Gone();
+}
+
+void Client::SetOverMark(bool over) {
+    if (over == over_mark_) return;
+    over_mark_ = over;
+    session_->vm().ShimOverMark(over);
+}
+
+void Client::Ended(const Result<void>&) {
+    const bool nothing_left = decoder_.buffered() == 0 || wait_ == Wait::kNothing;
+    if (closing_ || nothing_left || session_ == nullptr || wait_ == Wait::kOwnQueue) return Gone();
+    // What a shim has said before its end counts: the last may be the signal that kills the
+    // process. From here on it waits for nothing but answers, and not for a second one that fails.
+    input_ended_ = true;
+    UpdateReading();
+    const bool stdin_waits = wait_ == Wait::kProcess && held_signal_ < 0;
+    if (stdin_waits || wait_ == Wait::kRoom) GoOn();
+}
+
+// A dead shim whose input the process does not take must be noticed. What it had sent beyond the
+// frames that are here is lost: the process will not outlive it.
+void Client::HungUp() {
+    Ended({});
+}
+
+void Client::Close(std::string_view why) {
+    if (closing_) return;
+    Log(LogLevel::kDebug, "closing a client's connection",
+        {{"client", Cat(number_)}, {"why", std::string(why)}});
+    LeaveEverything();
+    closing_ = true;
+    SetReading(false);
+    if (queued() == 0) return Gone();
+    deadline_.Set(router_.After(kLinger), [this] { Gone(); });
+}
+
+void Client::Gone() {
+    LeaveEverything();
+    closing_ = true;
+    Shut();
+    router_.RemoveClient(*this);
+}
+
+void Client::LeaveEverything() {
+    deadline_.Cancel();
+    const auto vm = std::exchange(waits_for_, nullptr);
+    const Wait wait = std::exchange(wait_, Wait::kNothing);
+    if (wait == Wait::kRegistration) vm->RegistrarGone();
+    if (wait == Wait::kReply) vm->StopWaiting(number_);
+    if (wait == Wait::kShim) vm->StopWaitingForShim(held_session_);
+    if (session_ == nullptr) return;
+    SetOverMark(false);
+    std::exchange(session_, nullptr)->Detach();
+}
+
+}  // namespace cc::proxy

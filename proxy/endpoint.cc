@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/endpoint.h"
+
+#include "proxy/router.h"
+
+namespace cc::proxy {
+
+Endpoint::~Endpoint() {
+    router_.Forget(*this);
+}
+
+void Endpoint::Open(std::unique_ptr<Stream> stream) {
+    stream_ = std::move(stream);
+    stream_->SetHandler(this);
+}
+
+void Endpoint::Send(std::string_view bytes) {
+    if (!stream_ || bytes.empty()) return;
+    if (out_.empty()) router_.WillFlush(*this);
+    out_.append(bytes);
+}
+
+void Endpoint::SetReading(bool on) {
+    if (reading_ == on || !stream_) return;
+    reading_ = on;
+    stream_->SetReading(on);
+}
+
+void Endpoint::Shut() {
+    if (!stream_) return;
+    out_.clear();
+    stream_->SetHandler(nullptr);
+    router_.Bury(std::move(stream_));  // it may be one of the callers
+}
+
+void Endpoint::Flush() {
+    if (!stream_ || out_.empty()) return;
+    stream_->Write(std::exchange(out_, {}));
+    if (stream_) Written();
+}
+
+void Endpoint::OnData(std::string_view bytes) {
+    const Router::Turn turn(router_);
+    if (stream_) Data(bytes);
+}
+
+void Endpoint::OnEnd(const Result<void>& how) {
+    const Router::Turn turn(router_);
+    router_.WillEnd(*this, how);
+}
+
+void Endpoint::OnHangup() {
+    const Router::Turn turn(router_);
+    if (stream_) HungUp();
+}
+
+void Endpoint::OnDrained() {
+    const Router::Turn turn(router_);
+    if (stream_) Written();
+}
+
+}  // namespace cc::proxy

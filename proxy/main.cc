@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/main.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "proxy/leave_caller.h"
+#include "proxy/options.h"
+#include "proxy/server.h"
+
+namespace cc {
+
+namespace {
+
+using namespace proxy;
+
+constexpr unsigned kSocketMode = 0660;
+constexpr unsigned kDirectoryMode = 0750;
+constexpr std::chrono::milliseconds kIdleExit{5000};
+constexpr std::string_view kLogName = "proxy.log";
+
+std::string DirectoryOf(const std::string& path) {
+    return path.substr(0, std::max<size_t>(path.rfind('/'), 1));
+}
+
+// Each VM takes two descriptors, each shim one: the soft limit is for programs with select(2).
+void RaiseDescriptorLimit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Result<Fd> OpenListener(Options& options) {
+    if (options.listen_fd < 0) {
+        CC_TRY(MakeDirectories(DirectoryOf(options.socket_path), kDirectoryMode));
+        return ListenUnix(options.socket_path, SOCK_STREAM, kSocketMode);
+    }
+    Fd fd = Fd::Adopt(options.listen_fd);
+    CC_TRY(SetCloseOnExec(fd.get(), true));
+    sockaddr_un address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) < 0)
+        return FailErrno("asking for the name of the socket from LISTEN_FDS");
+    if (address.sun_family != AF_UNIX || address.sun_path[0] != '/')
+        return Fail("the descriptor from LISTEN_FDS is no UNIX socket with a path");
+    options.socket_path = address.sun_path;
+    return fd;
+}
+
+Result<void> StartProxyLog(const Options& options) {
+    LogOptions log;
+    log.name = "cc-proxy";
+    log.level = options.log_level;
+    if (options.on_demand) log.path = Cat(DirectoryOf(options.socket_path), "/", kLogName);
+    return StartLog(log);
+}
+
+Result<void> Serve(Options options, const std::function<void()>& on_ready) {
+    std::vector<std::string> complaints;
+    if (options.on_demand) {
+        CC_TRY(MakeDirectories(DirectoryOf(options.socket_path), kDirectoryMode));
+        complaints = LeaveCaller(DirectoryOf(options.socket_path), options.ready_fd);
+    }
+    CC_TRY(StartProxyLog(options));
+    for (const auto& complaint : complaints)
+        Log(LogLevel::kInfo, complaint);
+    RaiseDescriptorLimit();
+    const bool activated = options.listen_fd >= 0;
+    CC_ASSIGN(Fd listener, OpenListener(options));
+
+    uv::Loop loop;
+    ServerOptions server_options{
+        .socket_path = options.socket_path, .idle_exit = {}, .pod = options.pod};
+    if (options.on_demand) server_options.idle_exit = kIdleExit;
+    CC_ASSIGN(const auto server,
+              Server::Start(loop, std::move(listener), server_options, [&loop] { loop.Stop(); }));
+    uv::SignalWatch terminate(loop, [&loop](int) { loop.Stop(); });
+    uv::SignalWatch interrupt(loop, [&loop](int) { loop.Stop(); });
+    CC_TRY(terminate.Start(SIGTERM));
+    CC_TRY(interrupt.Start(SIGINT));
+    Log(LogLevel::kInfo, options.pod ? "starting in pod mode" : "starting in system mode",
+        {{"socket", options.socket_path}});
+    on_ready();
+    loop.Run();
+    if (!activated) server->RemoveSocket();
+    Log(LogLevel::kInfo, "ended");
+    return {};
+}
+
+// The caller waits for one line: empty, or what is wrong.
+void Tell(Fd& ready, std::string_view text) {
+    if (ready) (void)WriteAll(ready.get(), Cat(text, "\n"));
+    ready.Reset();
+}
+
+int Run(const CliValues& values) {
+    auto options = ParseOptions(values);
+    Fd ready;
+    if (const auto fd = ParseNumber<int>(values.Get("ready-fd")); fd && *fd >= 0) {
+        ready = Fd::Adopt(*fd);
+        (void)SetCloseOnExec(*fd, true);
+    }
+    auto served = options ? Serve(*options, [&] { Tell(ready, ""); })
+                          : Result<void>(Failure(options.error()));
+    if (served) return 0;
+    if (ready)
+        Tell(ready, served.error().message);
+    else
+        std::fprintf(stderr, "cc-proxy: %s\n", served.error().message.c_str());
+    return 1;
+}
+
+}  // namespace
+
+int ProxyMain(const std::vector<std::string>& arguments) {
+    CliProgram program = MakeProgram();
+    program.run = Run;
+    return RunCli(program, arguments);
+}
+
+}  // namespace cc

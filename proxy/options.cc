@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/options.h"
+
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/version.h"
+
+namespace cc::proxy {
+
+namespace {
+
+constexpr std::string_view kUriScheme = "unix://";
+constexpr int kFirstActivationFd = 3;  // sd_listen_fds(3)
+
+std::string Environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+// The socket that systemd (or anything that does as it does) has opened for us.
+Result<int> ActivationFd() {
+    if (ParseNumber<pid_t>(Environment("LISTEN_PID")) != ::getpid()) return -1;
+    const auto count = ParseNumber<int>(Environment("LISTEN_FDS")).value_or(0);
+    if (count > 1) return Fail(Cat("LISTEN_FDS is ", count, ": cc-proxy serves one socket only"));
+    return count == 1 ? kFirstActivationFd : -1;
+}
+
+}  // namespace
+
+CliProgram MakeProgram() {
+    CliProgram program;
+    program.name = "cc-proxy";
+    program.help = "Routes commands and streams between runtimes, shims and virtual machines.";
+    program.version = Cat("Version: ", kVersion);
+    program.single_dash_long = true;
+    program.options = {
+        {.names = "--socket-path",
+         .value = "PATH",
+         .help = Cat("UNIX socket to listen on (", kDefaultSocket, ")")},
+        {.names = "--uri",
+         .value = "unix://PATH",
+         .help = "Pod mode: serve one VM on this socket and end with it"},
+        {.names = "--log",
+         .value = "LEVEL",
+         .help = "debug, info, warn, error; CC_PROXY_LOG_LEVEL in the environment wins (warn)"},
+        {.names = "--ksm", .value = "MODE", .help = "Only off: page sharing is not managed"},
+        {.names = "--on-demand",
+         .value = "",
+         .help = "Started by a client: leave its session, cgroups, namespaces behind, log to\n"
+                 "proxy.log beside the socket, end when there is nothing to serve"},
+        {.names = "--ready-fd",
+         .value = "N",
+         .help = "Write a newline to this descriptor when listening, or why not"},
+    };
+    return program;
+}
+
+Result<Options> ParseOptions(const CliValues& values) {
+    Options options;
+    options.ready_fd = ParseNumber<int>(values.Get("ready-fd", "-1")).value_or(-1);
+    options.on_demand = values.Has("on-demand");
+    if (const std::string uri = values.Get("uri"); !uri.empty()) {
+        options.pod = true;
+        options.socket_path = uri.starts_with(kUriScheme) ? uri.substr(kUriScheme.size()) : uri;
+    }
+    if (const std::string path = values.Get("socket-path"); !path.empty()) {
+        options.pod = false;
+        options.socket_path = path;
+    }
+    if (!options.socket_path.starts_with('/'))
+        return Fail(Cat("the socket path ", options.socket_path, " must begin with a slash"));
+    std::string level = Environment("CC_PROXY_LOG_LEVEL");
+    if (level.empty()) level = values.Get("log", "warn");
+    const auto parsed = ParseLogLevel(level);
+    if (!parsed) return Fail(Cat("log level ", Quoted(level), ": use debug, info, warn or error"));
+    options.log_level = *parsed;
+    if (const std::string mode = values.Get("ksm", "off"); mode != "off")
+        return Fail(
+            Cat("-ksm ", mode, ": this version does not manage page sharing, use -ksm off"));
+    CC_ASSIGN(options.listen_fd, ActivationFd());
+    return options;
+}
+
+}  // namespace cc::proxy

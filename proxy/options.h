@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// cc-proxy's command line (reference A10, and what is ours).
+#pragma once
+
+#include <string>
+
+#include "base/cli.h"
+#include "base/log.h"
+#include "base/result.h"
+
+namespace cc::proxy {
+
+constexpr std::string_view kDefaultSocket = "/run/clear-containers/proxy.sock";
+
+struct Options {
+    std::string socket_path{kDefaultSocket};
+    LogLevel log_level = LogLevel::kWarn;
+    bool pod = false;        // -uri: one proxy a VM, as 3.0's runtime starts it
+    bool on_demand = false;  // started by a client that found nobody
+    int ready_fd = -1;
+    int listen_fd = -1;  // from socket activation
+};
+
+CliProgram MakeProgram();
+Result<Options> ParseOptions(const CliValues& values);
+
+}  // namespace cc::proxy

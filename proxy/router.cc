@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/router.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "proxy/client.h"
+#include "proxy/limits.h"
+#include "proxy/vm.h"
+
+namespace cc::proxy {
+
+Router::Router(World& world, std::string url) : world_(world), url_(std::move(url)) {}
+
+Router::~Router() {
+    ++depth_;  // nobody settles any more
+    clients_.clear();
+    registered_.clear();
+    vms_.clear();
+    buried_.clear();
+}
+
+void Router::AddClient(std::unique_ptr<Stream> stream, uid_t user) {
+    const Turn turn(*this);
+    const auto of_user = clients_of_user_.find(user);
+    const size_t theirs = of_user == clients_of_user_.end() ? 0 : of_user->second;
+    if (clients_.size() >= kMaxClients || (user != 0 && theirs >= kMaxClientsPerUser)) {
+        Log(LogLevel::kWarn, "refused a connection: too many", {{"user", Cat(user)}});
+        return;
+    }
+    ++clients_of_user_[user];
+    const uint64_t number = ++last_client_;
+    const auto client = std::make_shared<Client>(*this, number, user);
+    clients_.emplace(number, client);
+    client->Open(std::move(stream));
+    if (LogEnabled(LogLevel::kDebug))
+        Log(LogLevel::kDebug, "client connected", {{"client", Cat(number)}, {"user", Cat(user)}});
+}
+
+void Router::RunDeadlines() {
+    const Turn turn(*this);
+    const auto now = world_.Now();
+    while (const auto action = deadlines_.TakeDue(now))
+        action();
+}
+
+Router::Counts Router::counts() const {
+    return {clients_.size(), registered_.size(), vms_.size(), tokens_.size(), served_any_};
+}
+
+Client* Router::FindClient(uint64_t number) {
+    const auto found = clients_.find(number);
+    return found == clients_.end() ? nullptr : found->second.get();
+}
+
+void Router::RemoveClient(Client& client) {
+    const auto found = clients_.find(client.number());
+    if (found == clients_.end()) return;
+    Bury(std::move(found->second));
+    clients_.erase(found);
+    if (--clients_of_user_[client.user()] == 0) clients_of_user_.erase(client.user());
+}
+
+bool Router::CountBufferedInput(size_t before, size_t now) {
+    buffered_input_ += now - before;
+    return now <= before || buffered_input_ <= kMaxBufferedInput;
+}
+
+std::shared_ptr<Vm> Router::FindVm(const std::string& id) {
+    const auto found = registered_.find(id);
+    return found == registered_.end() ? nullptr : found->second;
+}
+
+Result<void> Router::CheckNewVm(const std::string& id) const {
+    if (registered_.contains(id)) return Fail(Cat(id, ": container already registered"));
+    if (vms_.size() >= kMaxVms)
+        return Fail(Cat("there are ", vms_.size(), " VMs already, more are not allowed"));
+    return {};
+}
+
+void Router::AddVm(std::shared_ptr<Vm> vm) {
+    registered_.emplace(vm->id(), vm);
+    vms_.emplace(vm.get(), vm);
+}
+
+void Router::UnregisterVm(Vm& vm) {
+    const auto found = registered_.find(vm.id());
+    if (found == registered_.end() || found->second.get() != &vm) return;
+    Bury(std::move(found->second));
+    registered_.erase(found);
+}
+
+void Router::RemoveVm(Vm& vm) {
+    UnregisterVm(vm);
+    const auto found = vms_.find(&vm);
+    if (found == vms_.end()) return;
+    Bury(std::move(found->second));
+    vms_.erase(found);
+}
+
+void Router::Forget(Endpoint& endpoint) {
+    std::erase(dirty_, &endpoint);
+    std::erase_if(ended_, [&](const auto& entry) { return entry.first == &endpoint; });
+    std::erase_if(runnable_, [&](const Client* client) { return client == &endpoint; });
+}
+
+void Router::Settle() {
+    while (true) {
+        // Everything that can go on does so before anything is written: one write takes it all.
+        if (!runnable_.empty()) {
+            Client* client = runnable_.back();
+            runnable_.pop_back();
+            client->Serve();
+        } else if (!ended_.empty()) {
+            const auto [endpoint, how] = std::move(ended_.back());
+            ended_.pop_back();
+            if (endpoint->open()) endpoint->Ended(how);
+        } else if (!dirty_.empty()) {
+            Endpoint* endpoint = dirty_.back();
+            dirty_.pop_back();
+            endpoint->Flush();
+        } else if (!buried_.empty()) {
+            const auto buried = std::exchange(buried_, {});
+        } else {
+            return;
+        }
+    }
+}
+
+}  // namespace cc::proxy

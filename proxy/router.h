@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hub as a state machine: clients on one side, VMs on the other, no system calls. It acts only
+// when its world tells it something: a new client, bytes, an end, room to write, the time.
+//
+//   Client  a connection of a runtime or shim: decodes frames and serves them one by one
+//   Vm      an agent's two ports: commands in order, replies first in first out, sessions
+//   Session one process's streams: a token, two sequence numbers, at most one shim
+//
+// Events do not nest: whatever an event causes is carried out within its Turn, and objects that
+// went away in it are freed at its end, so no code finds an object gone that it was using.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "proxy/deadlines.h"
+#include "proxy/endpoint.h"
+#include "proxy/limits.h"
+#include "proxy/stream.h"
+#include "proxy/token_table.h"
+
+namespace cc::proxy {
+
+class Client;
+class Vm;
+
+class Router {
+  public:
+    // `url` is what clients are told to connect their shims to: "unix://" and the socket's path.
+    Router(World& world, std::string url);
+    ~Router();
+
+    // A connection of this user; closed at once when there are too many.
+    void AddClient(std::unique_ptr<Stream> stream, uid_t user);
+    std::optional<Milliseconds> NextDeadline() const { return deadlines_.Next(); }
+    void RunDeadlines();
+
+    struct Counts {
+        size_t clients = 0;
+        size_t registered_vms = 0;
+        size_t vms = 0;  // those included that are unregistered but still serve a session
+        size_t tokens = 0;
+        bool served_any = false;  // a VM was unregistered on a client's demand
+    };
+    Counts counts() const;
+
+    // --- for Client, Vm and Session
+    // ----------------------------------------------------------------- Held while an event is
+    // being dealt with.
+    class Turn {
+      public:
+        explicit Turn(Router& router) : router_(router) { ++router_.depth_; }
+        ~Turn() {
+            if (router_.depth_ == 1) router_.Settle();
+            if (--router_.depth_ == 0) router_.world_.Settled();
+        }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+
+      private:
+        Router& router_;
+    };
+
+    World& world() { return world_; }
+    Deadlines& deadlines() { return deadlines_; }
+    TokenTable& tokens() { return tokens_; }
+    const std::string& url() const { return url_; }
+    Milliseconds After(Milliseconds delay) { return world_.Now() + delay; }
+
+    Client* FindClient(uint64_t number);
+    void RemoveClient(Client& client);
+    void WillServe(Client& client) { runnable_.push_back(&client); }
+    // Counts the bytes of unfinished frames that clients hold; false: there are too many already.
+    bool CountBufferedInput(size_t before, size_t now);
+
+    std::shared_ptr<Vm> FindVm(const std::string& id);  // registered ones, lost ones included
+    Result<void> CheckNewVm(const std::string& id) const;
+    void AddVm(std::shared_ptr<Vm> vm);
+    void UnregisterVm(Vm& vm);  // no longer found by its id
+    void VmServed() { served_any_ = true; }
+    void RemoveVm(Vm& vm);  // gone, once nobody is attached to it
+
+    void WillFlush(Endpoint& endpoint) { dirty_.push_back(&endpoint); }
+    void WillEnd(Endpoint& endpoint, const Result<void>& how) {
+        ended_.emplace_back(&endpoint, how);
+    }
+    void Forget(Endpoint& endpoint);
+    // Freed at the end of the turn.
+    void Bury(std::shared_ptr<void> object) { buried_.push_back(std::move(object)); }
+
+  private:
+    void Settle();
+
+    World& world_;
+    const std::string url_;
+    Deadlines deadlines_;
+    TokenTable tokens_;
+    std::unordered_map<uint64_t, std::shared_ptr<Client>> clients_;
+    std::unordered_map<uid_t, size_t> clients_of_user_;
+    std::unordered_map<std::string, std::shared_ptr<Vm>> registered_;
+    std::unordered_map<Vm*, std::shared_ptr<Vm>> vms_;
+    uint64_t last_client_ = 0;
+    size_t buffered_input_ = 0;
+    bool served_any_ = false;
+
+    int depth_ = 0;
+    std::vector<Client*> runnable_;
+    std::vector<std::pair<Endpoint*, Result<void>>> ended_;
+    std::vector<Endpoint*> dirty_;
+    std::vector<std::shared_ptr<void>> buried_;
+};
+
+}  // namespace cc::proxy

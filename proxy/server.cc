@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/server.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace cc::proxy {
+
+using std::chrono::milliseconds;
+
+Result<std::unique_ptr<Server>> Server::Start(uv::Loop& loop, Fd listener,
+                                              const ServerOptions& options,
+                                              std::function<void()> on_done) {
+    auto server = std::unique_ptr<Server>(new Server(loop, options, std::move(on_done)));
+    CC_ASSIGN(server->listener_,
+              Listener::Open(loop, std::move(listener), [&s = *server](Fd fd, uid_t user) {
+                  auto stream = MakeSocketStream(s.loop_, std::move(fd));
+                  if (stream)
+                      s.router_.AddClient(std::move(*stream), user);
+                  else
+                      Log(LogLevel::kWarn, stream.error().message);
+              }));
+    server->Settled();
+    return server;
+}
+
+Server::Server(uv::Loop& loop, const ServerOptions& options, std::function<void()> on_done)
+    : loop_(loop),
+      options_(options),
+      on_done_(std::move(on_done)),
+      deadline_timer_(loop,
+                      [this] {
+                          armed_for_.reset();
+                          router_.RunDeadlines();
+                      }),
+      idle_timer_(loop, [this] { TryToLeave(); }),
+      world_(loop, [this] { Settled(); }),
+      router_(world_, Cat("unix://", options.socket_path)) {
+    struct stat status {};
+    if (::stat(options_.socket_path.c_str(), &status) < 0) return;
+    socket_device_ = status.st_dev;
+    socket_inode_ = status.st_ino;
+}
+
+Server::~Server() = default;
+
+void Server::Settled() {
+    ArmDeadlines();
+    if (options_.pod && counts().served_any && counts().registered_vms == 0) {
+        if (listener_) RemoveSocket();
+        listener_.reset();
+        if (counts().vms == 0) on_done_();
+    }
+    if (options_.idle_exit == milliseconds{}) return;
+    if (!Idle())
+        idle_timer_.Stop();
+    else if (!idle_timer_.active())
+        idle_timer_.Start(options_.idle_exit);
+}
+
+void Server::ArmDeadlines() {
+    const auto next = router_.NextDeadline();
+    // A timer that fires for a deadline that was cancelled costs less than arming it each time.
+    if (!next || (armed_for_ && *armed_for_ <= *next)) return;
+    armed_for_ = next;
+    deadline_timer_.Start(std::max(*next - world_.Now(), milliseconds{0}));
+}
+
+bool Server::Idle() const {
+    const auto now = counts();
+    return now.clients == 0 && now.registered_vms == 0 && now.vms == 0;
+}
+
+// Must not race with a client that has just connected: it would lose its proxy without knowing why.
+// A client that finds no socket takes the lock before it starts another proxy; so under the lock
+// the socket's name goes first, then nobody new can come, and then it shows whether anybody has.
+void Server::TryToLeave() {
+    if (!Idle()) return;
+    const std::string& path = options_.socket_path;
+    const auto lock =
+        FileLock::Acquire(path + ".lock", FileLock::Mode::kExclusive, milliseconds{0});
+    // Without its directory the socket cannot be found by anybody.
+    if (!lock && lock.error().code != ENOENT) return idle_timer_.Start(options_.idle_exit);
+    const std::string aside = path + ".leaving";
+    const bool renamed = OwnsSocket() && std::rename(path.c_str(), aside.c_str()) == 0;
+    if (listener_->HasCaller()) {
+        if (renamed) std::rename(aside.c_str(), path.c_str());
+        return idle_timer_.Start(options_.idle_exit);
+    }
+    if (renamed) ::unlink(aside.c_str());
+    Log(LogLevel::kInfo, "nothing left to serve: leaving");
+    on_done_();
+}
+
+bool Server::OwnsSocket() const {
+    struct stat status {};
+    return ::stat(options_.socket_path.c_str(), &status) == 0 && status.st_dev == socket_device_ &&
+           status.st_ino == socket_inode_;
+}
+
+void Server::RemoveSocket() {
+    if (OwnsSocket()) ::unlink(options_.socket_path.c_str());
+}
+
+}  // namespace cc::proxy

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the router needs of the world outside: byte streams, a clock, randomness. proxy/server.cc
+// gives it sockets; tests and fuzzers give it memory.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace cc::proxy {
+
+class StreamHandler {
+  public:
+    // Bytes that arrived; valid during the call only.
+    virtual void OnData(std::string_view bytes) = 0;
+    // End of file (success) or a broken stream. Called once, nothing comes after it; may come from
+    // within Write().
+    virtual void OnEnd(const Result<void>& how) = 0;
+    // What was queued has been taken.
+    virtual void OnDrained() = 0;
+    // The peer has gone while it was not being read; OnEnd() would come only after it has been.
+    virtual void OnHangup() = 0;
+
+  protected:
+    ~StreamHandler() = default;
+};
+
+// A connection. Destroying it closes it, which is allowed from within the handler's calls; bytes
+// still queued are lost then.
+class Stream {
+  public:
+    virtual ~Stream() = default;
+    virtual void SetHandler(StreamHandler* handler) = 0;
+    virtual void Write(std::string bytes) = 0;
+    virtual size_t queued() const = 0;  // bytes not yet taken by the other side
+    virtual void SetReading(bool on) = 0;
+};
+
+class World {
+  public:
+    // Connects to a UNIX socket without waiting; the error code EAGAIN means "later, perhaps".
+    virtual Result<std::unique_ptr<Stream>> Connect(const std::string& path) = 0;
+    virtual std::chrono::milliseconds Now() = 0;  // of a clock that never goes back
+    virtual Result<std::string> NewToken() = 0;
+    // An event has been dealt with: deadlines and counts may have changed.
+    virtual void Settled() = 0;
+
+  protected:
+    ~World() = default;
+};
+
+}  // namespace cc::proxy

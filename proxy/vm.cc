@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// A VM's life: connecting, READY, the extension, the end.
+#include "proxy/vm.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "proxy/client.h"
+#include "proxy/router.h"
+
+namespace cc::proxy {
+
+namespace {
+
+// Go's words for a failed connection, which 3.0 answers with; its error texts begin in lower case.
+std::string DialError(const std::string& path, const Error& error) {
+    if (path.empty()) return "dial unix: missing address";
+    std::string why = error.message;
+    if (const size_t colon = why.rfind(": "); error.code != 0 && colon != std::string::npos) {
+        why = why.substr(colon + 2);
+        why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+    }
+    return Cat("dial unix ", path, ": connect: ", why);
+}
+
+}  // namespace
+
+Vm::PortEndpoint::PortEndpoint(Vm& vm, Port port) : Endpoint(vm.router_), vm_(vm), port_(port) {}
+
+void Vm::PortEndpoint::Data(std::string_view bytes) {
+    if (port_ == Port::kControl)
+        vm_.ControlData(bytes);
+    else
+        vm_.IoData(bytes);
+}
+
+void Vm::PortEndpoint::Ended(const Result<void>& how) {
+    const std::string why = how ? "" : Cat(": ", how.error().message);
+    if (port_ == Port::kControl)
+        vm_.ControlEnded(Cat("its control port was closed", why));
+    else
+        vm_.Lose(Cat("its I/O port was closed", why));
+}
+
+void Vm::PortEndpoint::Written() {
+    if (port_ == Port::kIo) vm_.IoWritten();
+}
+
+Vm::Vm(Router& router, const RegisterVm& request, const Client& registrar)
+    : router_(router),
+      request_(request),
+      id_(request.container_id),
+      registrar_(registrar.number()),
+      deadline_(router.deadlines()),
+      control_(*this, Port::kControl),
+      io_(*this, Port::kIo) {
+    connect_until_ = router.After(kConnectDeadline);
+}
+
+Vm::~Vm() = default;
+
+Result<bool> Vm::ConnectPort(PortEndpoint& port, const std::string& path) {
+    if (port.open()) return true;
+    auto stream =
+        path.empty() ? Result<std::unique_ptr<Stream>>(Fail("")) : router_.world().Connect(path);
+    if (stream) {
+        port.Open(std::move(*stream));
+        return true;
+    }
+    if (stream.error().code == EAGAIN && router_.world().Now() < connect_until_) return false;
+    return Fail(DialError(path, stream.error()));
+}
+
+void Vm::Connect() {
+    for (const Port port : {Port::kControl, Port::kIo}) {
+        const bool control = port == Port::kControl;
+        const auto connected = ConnectPort(control ? control_ : io_,
+                                           control ? request_.ctl_serial : request_.io_serial);
+        if (!connected) return RegistrationFailed(connected.error().message);
+        if (!*connected) return deadline_.Set(router_.After(kConnectRetry), [this] { Connect(); });
+    }
+    state_ = State::kWaitingReady;
+    deadline_.Set(router_.After(kReadyDeadline), [this] {
+        RegistrationFailed(Cat("the agent of VM ", id_, " has not said READY within ",
+                               kReadyDeadline.count() / 1000, " s"));
+    });
+}
+
+void Vm::HandleReady(std::string_view payload) {
+    if (state_ != State::kWaitingReady) {
+        Log(LogLevel::kWarn, "the agent says READY again", {{"vm", id_}});
+        return;
+    }
+    offer_ = ParseReadyOffer(payload);
+    if (offer_.extension == 0) return Registered();
+    state_ = State::kNegotiating;
+    deadline_.Set(router_.After(kReplyDeadline), [this] {
+        RegistrationFailed(Cat("the agent of VM ", id_, " has not answered VERSION within ",
+                               kReplyDeadline.count() / 1000, " s"));
+    });
+    const int extension = std::min(offer_.extension, kAgentExtension);
+    (void)Send(ControlCode::kVersion, Encode(VersionAccept{extension}));
+}
+
+void Vm::Registered() {
+    state_ = State::kRunning;
+    deadline_.Cancel();
+    Client* registrar = router_.FindClient(registrar_);
+    if (registrar == nullptr) return RegistrationFailed("the runtime that registered it has gone");
+    auto tokens = NewTokens(request_.num_io_streams, registrar->user());
+    if (!tokens) return RegistrationFailed(tokens.error().message);
+    Log(LogLevel::kInfo, "VM registered", {{"vm", id_}, {"extension", Cat(extension_)}});
+    registrar_ = 0;
+    registrar->Registered(shared_from_this(), MakeIoResponse(std::move(*tokens)));
+}
+
+void Vm::RegistrarGone() {
+    registrar_ = 0;
+    RegistrationFailed("the runtime that registered it has gone");
+}
+
+// As if it had never been asked for.
+void Vm::RegistrationFailed(std::string why) {
+    if (state_ == State::kLost) return;
+    Log(LogLevel::kWarn, "VM not registered", {{"vm", id_}, {"why", why}});
+    Client* registrar = router_.FindClient(std::exchange(registrar_, 0));
+    state_ = State::kLost;
+    pending_.clear();  // VERSION at most
+    End();
+    if (registrar != nullptr) registrar->Refuse(why);
+}
+
+void Vm::Lose(std::string why) {
+    if (state_ == State::kLost) return;
+    if (state_ != State::kRunning && state_ != State::kDraining)
+        return RegistrationFailed(Cat("lost the VM ", id_, ": ", why));
+    Log(LogLevel::kInfo, "VM lost", {{"vm", id_}, {"why", why}});
+    state_ = State::kLost;
+    if (why_lost_.empty()) why_lost_ = Cat("lost the VM ", id_, ": ", why);
+    EndSessions(why_lost_);
+    if (unregistered_) End();
+}
+
+// A VM that dies closes both ports, and which one is noticed first is chance: the last output and
+// the exit status may still be on their way.
+void Vm::ControlEnded(const std::string& why) {
+    if (state_ != State::kRunning) return Lose(why);
+    state_ = State::kDraining;
+    why_lost_ = Cat("lost the VM ", id_, ": ", why);
+    FailCommands(why_lost_);
+    deadline_.Set(router_.After(kDrainDeadline), [this, why] { Lose(why); });
+}
+
+void Vm::FailCommands(std::string_view why) {
+    control_.Shut();
+    for (const auto& pending : std::exchange(pending_, {}))
+        if (Client* client = router_.FindClient(pending.client)) client->Refuse(why);
+}
+
+void Vm::EndSessions(std::string_view why) {
+    deadline_.Cancel();
+    FailCommands(why);
+    io_.Shut();
+    for (auto& [base, session] : std::exchange(sessions_, {})) {
+        session->VmLost(why);
+        Retire(session->token());
+        router_.Bury(session);
+    }
+}
+
+void Vm::Unregister() {
+    if (state_ < State::kRunning)
+        RegistrationFailed(Cat("the VM ", id_, " was unregistered before its agent was ready"));
+    router_.VmServed();
+    router_.UnregisterVm(*this);
+    unregistered_ = true;
+    if (state_ == State::kLost) return End();
+    Log(LogLevel::kInfo, "VM unregistered", {{"vm", id_}});
+    MaybeEnd();
+}
+
+// Processes of an unregistered VM are served to their end, and a command gets its answer.
+void Vm::MaybeEnd() {
+    if (!unregistered_ || lost()) return;
+    for (const auto& pending : pending_)
+        if (pending.client != 0) return;
+    for (const auto& [base, session] : sessions_)
+        if (session->shim() != nullptr && session->reserved()) return;
+    End();
+}
+
+void Vm::End() {
+    state_ = State::kLost;
+    EndSessions(Cat("the VM ", id_, " was unregistered"));
+    for (Token* token : std::exchange(spent_, {}))
+        router_.tokens().Remove(token);
+    router_.RemoveVm(*this);
+}
+
+}  // namespace cc::proxy

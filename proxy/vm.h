@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// One virtual machine as the router sees it: the two ports of its agent, the commands that the
+// agent has not answered, and the sessions of its processes.
+//
+// The agent is untrusted. Whatever breaks the protocol loses it the VM, nobody else anything.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/agent_frame.h"
+#include "protocol/agent_messages.h"
+#include "protocol/client_messages.h"
+#include "proxy/endpoint.h"
+#include "proxy/limits.h"
+#include "proxy/session.h"
+
+namespace cc::proxy {
+
+class Client;
+
+class Vm : public std::enable_shared_from_this<Vm> {
+  public:
+    Vm(Router& router, const RegisterVm& request, const Client& registrar);
+    ~Vm();
+
+    const std::string& id() const { return id_; }
+    Router& router() { return router_; }
+    bool running() const { return state_ == State::kRunning; }
+    bool lost() const { return state_ == State::kLost; }
+    bool extended() const { return extension_ > 0; }
+
+    // --- life
+    // ---------------------------------------------------------------------------------------
+    // Connects to both ports and waits for READY; the registrar gets the answer in the end.
+    void Connect();
+    void RegistrarGone();
+    // Everybody who waits gets an error, shims are closed, sessions freed. What the VM was is kept
+    // until it is unregistered, unless it never ran.
+    void Lose(std::string why);
+    // No longer in the table: it ends with its I/O port, or now when nobody uses it.
+    void Unregister();
+
+    // --- tokens and sessions
+    // ------------------------------------------------------------------------
+    Result<std::vector<std::string>> NewTokens(int64_t count, uid_t user);
+    std::string MakeIoResponse(std::vector<std::string> tokens) const;
+    void RemoveSession(Session& session);
+
+    // --- commands
+    // -----------------------------------------------------------------------------------
+    Result<void> CheckSize(std::string_view payload) const;
+    // `client` gets the reply, 0: nobody. `session`: the base of the session that this starts, or
+    // 0.
+    Result<void> Send(ControlCode code, std::string_view payload, uint64_t client = 0,
+                      uint64_t session = 0);
+    void StopWaiting(uint64_t client);  // its reply will be dropped when it comes
+    void StopWaitingForShim(uint64_t session);
+    void Kill(const Session& session);
+    bool CanSignal(const Session& session) const { return !session.exec() || extended(); }
+
+    // --- streams
+    // ------------------------------------------------------------------------------------
+    void WriteStdin(const Session& session, std::string_view bytes);
+    bool io_full() const { return io_.queued() > kHighWater; }
+    void ShimOverMark(bool over);
+
+  private:
+    // kDraining: the control port has ended, and the I/O port may still hold last output.
+    enum class State { kConnecting, kWaitingReady, kNegotiating, kRunning, kDraining, kLost };
+    enum class Port { kControl, kIo };
+    struct Pending {
+        ControlCode code;
+        uint64_t client;
+        uint64_t session;
+    };
+    class PortEndpoint final : public Endpoint {
+      public:
+        PortEndpoint(Vm& vm, Port port);
+
+      private:
+        void Data(std::string_view bytes) override;
+        void Ended(const Result<void>& how) override;
+        void HungUp() override {}  // what it sent before is to be read first
+        void Written() override;
+        Vm& vm_;
+        const Port port_;
+    };
+
+    Result<bool> ConnectPort(PortEndpoint& port, const std::string& path);
+    void Registered();
+    void RegistrationFailed(std::string why);
+    void ControlEnded(const std::string& why);
+    void FailCommands(std::string_view why);
+    void ControlData(std::string_view bytes);
+    void IoData(std::string_view bytes);
+    void IoWritten();
+    void Handle(const ControlMessage& message);
+    void HandleReady(std::string_view payload);
+    void HandleReply(bool success, std::string_view payload);
+    Session* FindSession(uint64_t base);
+    void Route(const IoMessage& message);
+    void EndSessions(std::string_view why);
+    void MaybeEnd();
+    void End();
+    void Retire(Token* token);
+
+    Router& router_;
+    const RegisterVm request_;
+    const std::string id_;
+    uint64_t registrar_;  // client number; 0 once it has its answer
+    State state_ = State::kConnecting;
+    std::string why_lost_;
+    bool unregistered_ = false;
+    Deadline deadline_;
+    Milliseconds connect_until_{};
+
+    PortEndpoint control_;
+    PortEndpoint io_;
+    ControlDecoder control_decoder_;
+    IoDecoder io_decoder_;
+    int extension_ = 0;
+    ReadyOffer offer_;
+    std::deque<Pending> pending_;
+    size_t shims_over_mark_ = 0;
+    bool room_wanted_ = false;  // a shim waits for the agent to read its stdin
+
+    // 1 and 2 are the null session's; numbers go up by two and are never used again.
+    uint64_t next_base_ = 3;
+    std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;
+    std::deque<Token*> spent_;
+    uint64_t stray_messages_ = 0;
+};
+
+// The error text for more than kMaxTokensPerRequest.
+std::string TooManyTokens(int64_t count);
+
+// Sequence number of the null session, whose output nobody wants.
+constexpr uint64_t kNullSession = 1;
+
+}  // namespace cc::proxy

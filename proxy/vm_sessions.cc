@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// A VM's tokens and sessions, and the bytes that flow between its I/O port and the shims.
+#include "base/log.h"
+#include "base/text.h"
+#include "proxy/client.h"
+#include "proxy/router.h"
+#include "proxy/vm.h"
+
+namespace cc::proxy {
+
+std::string TooManyTokens(int64_t count) {
+    return Cat("numIOStreams is ", count, ", at most ", kMaxTokensPerRequest,
+               " are given in one answer");
+}
+
+Result<std::vector<std::string>> Vm::NewTokens(int64_t count, uid_t user) {
+    std::vector<std::string> tokens;
+    if (count <= 0) return tokens;
+    if (count > static_cast<int64_t>(kMaxTokensPerRequest)) return Fail(TooManyTokens(count));
+    if (!running()) return Fail(why_lost_);
+    if (sessions_.size() + static_cast<size_t>(count) > kMaxSessionsPerVm)
+        return Fail(Cat("the VM ", id_, " has ", sessions_.size(), " sessions, at most ",
+                        kMaxSessionsPerVm, " are possible"));
+    while (tokens.size() < static_cast<size_t>(count)) {
+        CC_ASSIGN(std::string text, router_.world().NewToken());
+        Token* token = router_.tokens().Add({text, user, this, nullptr});
+        const auto session = std::make_shared<Session>(*this, next_base_, token);
+        token->session = session.get();
+        sessions_.emplace(next_base_, session);
+        next_base_ += 2;
+        tokens.push_back(std::move(text));
+    }
+    return tokens;
+}
+
+std::string Vm::MakeIoResponse(std::vector<std::string> tokens) const {
+    IoResponse response{router_.url(), std::move(tokens), std::nullopt};
+    if (extended()) response.agent = AgentTimes{offer_.started_ms, offer_.ready_ms};
+    return Encode(response);
+}
+
+Session* Vm::FindSession(uint64_t base) {
+    const auto found = sessions_.find(base);
+    return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void Vm::RemoveSession(Session& session) {
+    const auto found = sessions_.find(session.base());
+    if (found == sessions_.end()) return;
+    Log(LogLevel::kInfo, "session ended", {{"vm", id_}, {"session", Cat(session.base())}});
+    Retire(session.token());
+    router_.Bury(std::move(found->second));
+    sessions_.erase(found);
+    MaybeEnd();
+}
+
+void Vm::Retire(Token* token) {
+    token->session = nullptr;
+    spent_.push_back(token);
+    if (spent_.size() <= kMaxSpentTokensPerVm) return;
+    router_.tokens().Remove(spent_.front());
+    spent_.pop_front();
+}
+
+void Vm::WriteStdin(const Session& session, std::string_view bytes) {
+    const size_t limit = (extended() ? kMaxIoMessage : kMaxAgentMessageV3_0) - kIoHeaderSize;
+    do {  // once for no bytes, which means end of file
+        io_.Send(EncodeIo(session.base(), bytes.substr(0, limit)));
+        bytes.remove_prefix(std::min(limit, bytes.size()));
+    } while (!bytes.empty());
+    room_wanted_ = room_wanted_ || io_full();
+}
+
+void Vm::IoWritten() {
+    if (!room_wanted_ || io_.queued() > kLowWater) return;
+    room_wanted_ = false;
+    for (const auto& [base, session] : sessions_)
+        if (session->shim() != nullptr) session->shim()->AgentHasRoom();
+}
+
+void Vm::ShimOverMark(bool over) {
+    shims_over_mark_ = over ? shims_over_mark_ + 1 : shims_over_mark_ - 1;
+    // Without credit there is only the port as a whole to hold back; the control port stays live.
+    io_.SetReading(shims_over_mark_ == 0);
+}
+
+void Vm::IoData(std::string_view bytes) {
+    io_decoder_.Push(bytes);
+    while (!lost()) {
+        const auto message = io_decoder_.Next();
+        if (!message) return Lose(Cat("its I/O port: ", message.error().message));
+        if (!*message) return;
+        Route(**message);
+    }
+}
+
+void Vm::Route(const IoMessage& message) {
+    // Bases are odd, the next number is the same session's stderr.
+    const bool on_stderr = message.sequence % 2 == 0;
+    const uint64_t base = on_stderr ? message.sequence - 1 : message.sequence;
+    if (base == kNullSession) return;
+    if (Session* session = FindSession(base)) return session->Receive(on_stderr, message.payload);
+    if (++stray_messages_ == 1)
+        Log(LogLevel::kDebug, "dropping output that belongs to no session",
+            {{"vm", id_}, {"sequence", Cat(message.sequence)}});
+}
+
+}  // namespace cc::proxy

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/config.h"
+
+#define TOML_EXCEPTIONS 0
+#include <functional>
+
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace cc::runtime {
+
+namespace {
+
+constexpr size_t kMaxConfig = 1 << 20;
+constexpr int64_t kDefaultMemory = 128, kLeastMemory = 8, kMostMemory = 1 << 24;  // MiB
+constexpr int64_t kLongestBoot = 3600;                                            // seconds
+
+int64_t HostCpus() {
+    return std::max<int64_t>(1, ::sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+// What a key takes, and what it does with it. A setter's error says what is wrong with the value.
+struct Key {
+    std::string_view section;
+    std::string_view name;
+    std::function<Result<void>(RuntimeConfig&, const std::string&)> text;
+    std::function<Result<void>(RuntimeConfig&, int64_t)> number;
+    std::function<Result<void>(RuntimeConfig&, bool)> flag;
+};
+
+Key Text(std::string_view section, std::string_view name, std::string RuntimeConfig::*member) {
+    Key key{.section = section, .name = name, .text = {}, .number = {}, .flag = {}};
+    key.text = [member](RuntimeConfig& config, const std::string& value) -> Result<void> {
+        config.*member = value;
+        return {};
+    };
+    return key;
+}
+
+Key Path(std::string_view section, std::string_view name, std::string RuntimeConfig::*member) {
+    Key key = Text(section, name, member);
+    key.text = [member](RuntimeConfig& config, const std::string& value) -> Result<void> {
+        if (!value.empty() && value[0] != '/') return Fail("must be an absolute path");
+        config.*member = value;
+        return {};
+    };
+    return key;
+}
+
+Key Flag(std::string_view section, std::string_view name, bool RuntimeConfig::*member) {
+    Key key{.section = section, .name = name, .text = {}, .number = {}, .flag = {}};
+    key.flag = [member](RuntimeConfig& config, bool value) -> Result<void> {
+        config.*member = value;
+        return {};
+    };
+    return key;
+}
+
+Key Number(std::string_view section, std::string_view name,
+           std::function<Result<void>(RuntimeConfig&, int64_t)> set) {
+    return {.section = section, .name = name, .text = {}, .number = std::move(set), .flag = {}};
+}
+
+Key Choice(std::string_view section, std::string_view name,
+           std::function<Result<void>(RuntimeConfig&, const std::string&)> set) {
+    return {.section = section, .name = name, .text = std::move(set), .number = {}, .flag = {}};
+}
+
+Result<void> SetMachine(RuntimeConfig& config, const std::string& value) {
+    // 3.0's pc-lite was a patched pc; what it left out is left out of ours anyway.
+    CC_ASSIGN(config.machine, ParseMachineType(value == "pc-lite" ? "pc" : value));
+    return {};
+}
+Result<void> SetAcceleration(RuntimeConfig& config, const std::string& value) {
+    CC_ASSIGN(config.acceleration, ParseAcceleration(value));
+    return {};
+}
+Result<void> SetCpus(RuntimeConfig& config, int64_t value) {
+    const int64_t host = HostCpus();
+    config.vcpus = value == 0 ? 1 : value < 0 || value > host ? host : value;
+    return {};
+}
+Result<void> SetMemory(RuntimeConfig& config, int64_t value) {
+    if (value > kMostMemory) return Fail(Cat("must be at most ", kMostMemory, " (MiB)"));
+    config.memory_mib = value < kLeastMemory ? kDefaultMemory : value;
+    return {};
+}
+Result<void> SetBootTimeout(RuntimeConfig& config, int64_t value) {
+    if (value < 1 || value > kLongestBoot)
+        return Fail(Cat("must lie between 1 and ", kLongestBoot, " (seconds)"));
+    config.boot_timeout = std::chrono::seconds(value);
+    return {};
+}
+
+// Keys of 3.0 that are checked and kept for what comes later.
+Key UnusedFlag(std::string_view section, std::string_view name) {
+    Key key{.section = section, .name = name, .text = {}, .number = {}, .flag = {}};
+    key.flag = [](RuntimeConfig&, bool) -> Result<void> { return {}; };
+    return key;
+}
+Key UnusedChoice(std::string_view section, std::string_view name,
+                 std::vector<std::string> choices) {
+    return Choice(
+        section, name,
+        [choices = std::move(choices)](RuntimeConfig&, const std::string& value) -> Result<void> {
+            for (const auto& choice : choices)
+                if (value == choice) return {};
+            return Fail(Cat("must be one of ", Join(choices, ", ")));
+        });
+}
+
+const std::vector<Key>& Keys() {
+    using C = RuntimeConfig;
+    constexpr std::string_view qemu = "hypervisor.qemu", proxy = "proxy.cc", shim = "shim.cc",
+                               own = "runtime";
+    static const std::vector<Key> keys = {
+        Path(qemu, "path", &C::hypervisor),
+        Path(qemu, "kernel", &C::kernel),
+        Path(qemu, "image", &C::image),
+        Path(qemu, "initrd", &C::initrd),
+        Path(qemu, "firmware", &C::firmware),
+        Text(qemu, "kernel_params", &C::kernel_params),
+        Text(qemu, "machine_accelerators", &C::machine_accelerators),
+        Choice(qemu, "machine_type", SetMachine),
+        Choice(qemu, "accel", SetAcceleration),
+        Number(qemu, "default_vcpus", SetCpus),
+        Number(qemu, "default_memory", SetMemory),
+        Number(qemu, "default_bridges",
+               [](C&, int64_t value) -> Result<void> {
+                   if (value < 0 || value > 5) return Fail("must lie between 0 and 5");
+                   return {};
+               }),
+        Flag(qemu, "enable_mem_prealloc", &C::mem_prealloc),
+        Flag(qemu, "enable_hugepages", &C::hugepages),
+        Flag(qemu, "enable_debug", &C::hypervisor_debug),
+        UnusedFlag(qemu, "enable_swap"),
+        UnusedFlag(qemu, "disable_nesting_checks"),
+        UnusedFlag(qemu, "disable_block_device_use"),
+        UnusedChoice(qemu, "block_device_driver", {"virtio-scsi", "virtio-blk"}),
+        Path(proxy, "path", &C::proxy_path),
+        Path(proxy, "socket", &C::proxy_socket),
+        Flag(proxy, "enable_debug", &C::proxy_debug),
+        Path(shim, "path", &C::shim_path),
+        Flag(shim, "enable_debug", &C::shim_debug),
+        Flag(own, "enable_debug", &C::debug),
+        Path(own, "run_dir", &C::run_dir),
+        Number(own, "boot_timeout", SetBootTimeout),
+        UnusedChoice(own, "internetworking_model",
+                     {"default", "bridged", "macvtap", "enlightened"}),
+    };
+    return keys;
+}
+
+// Tables that may stand in the file, also without keys.
+constexpr std::string_view kSections[] = {"hypervisor", "hypervisor.qemu", "proxy", "proxy.cc",
+                                          "shim",       "shim.cc",         "agent", "agent.cc",
+                                          "runtime"};
+
+bool IsSection(std::string_view name) {
+    return std::find(std::begin(kSections), std::end(kSections), name) != std::end(kSections);
+}
+
+Result<void> Apply(const Key& key, const toml::node& node, RuntimeConfig& config) {
+    if (key.text) {
+        const auto* value = node.as_string();
+        return value == nullptr ? Fail("must be a string") : key.text(config, value->get());
+    }
+    if (key.number) {
+        const auto* value = node.as_integer();
+        return value == nullptr ? Fail("must be an integer") : key.number(config, value->get());
+    }
+    const auto* value = node.as_boolean();
+    return value == nullptr ? Fail("must be true or false") : key.flag(config, value->get());
+}
+
+std::string Where(const std::string& path, const toml::node& node, std::string_view name) {
+    return Cat(path, ":", node.source().begin.line, ": ", name);
+}
+
+Result<void> ApplyTable(const toml::table& table, const std::string& section,
+                        const std::string& path, RuntimeConfig& config) {
+    for (const auto& [raw, node] : table) {
+        const std::string name(raw.str());
+        const std::string full = section.empty() ? name : Cat(section, ".", name);
+        if (IsSection(full)) {
+            if (!node.is_table()) return Fail(Cat(Where(path, node, full), " must be a table"));
+            CC_TRY(ApplyTable(*node.as_table(), full, path, config));
+            continue;
+        }
+        const Key* known = nullptr;
+        for (const auto& key : Keys())
+            if (key.section == section && key.name == name) known = &key;
+        if (known == nullptr)
+            Log(LogLevel::kInfo, "unknown configuration key ignored",
+                {{"where", Where(path, node, full)}});
+        else
+            CC_TRY(Context(Where(path, node, full), Apply(*known, node, config)));
+    }
+    return {};
+}
+
+}  // namespace
+
+const std::vector<std::string>& DefaultConfigPaths() {
+    static const std::vector<std::string> paths = {
+        "/etc/clear-containers/configuration.toml",
+        "/usr/share/defaults/clear-containers/configuration.toml",
+    };
+    return paths;
+}
+
+Result<RuntimeConfig> ParseConfig(std::string_view text, const std::string& path) {
+    const toml::parse_result parsed = toml::parse(text, path);
+    if (!parsed) {
+        const auto& error = parsed.error();
+        return Fail(Cat(path, ":", error.source().begin.line, ": ", error.description()));
+    }
+    RuntimeConfig config;
+    config.source = path;
+    CC_TRY(ApplyTable(parsed.table(), "", path, config));
+    return config;
+}
+
+Result<RuntimeConfig> LoadConfig(const std::string& path) {
+    std::string chosen = path;
+    if (chosen.empty())
+        for (const auto& candidate : DefaultConfigPaths())
+            if (chosen.empty() && Exists(candidate)) chosen = candidate;
+    if (chosen.empty()) return RuntimeConfig{};
+    CC_ASSIGN(const std::string text, Context("configuration", ReadFile(chosen, kMaxConfig)));
+    return Context("configuration", ParseConfig(text, chosen));
+}
+
+}  // namespace cc::runtime

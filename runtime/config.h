@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// configuration.toml: 3.0's keys (reference D2) and a few of ours. Everything has a default, so
+// that no file is needed.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "protocol/vm_config.h"
+
+namespace cc::runtime {
+
+struct RuntimeConfig {
+    std::string source;  // the file it was read from; empty: none
+
+    // [hypervisor.qemu]; empty paths: found by FindGuest (guest_files.h)
+    std::string hypervisor;
+    std::string kernel;
+    std::string image;
+    std::string initrd;
+    std::string firmware;
+    std::string kernel_params;
+    std::string machine_accelerators;
+    MachineType machine = MachineType::kPc;
+    Acceleration acceleration = Acceleration::kAuto;
+    int64_t vcpus = 1;
+    int64_t memory_mib = 128;
+    bool mem_prealloc = false;
+    bool hugepages = false;
+    bool hypervisor_debug = false;
+
+    // [proxy.cc], [shim.cc]; empty paths: this program itself
+    std::string proxy_path;
+    std::string proxy_socket;  // empty: <run_dir>/proxy.sock
+    bool proxy_debug = false;
+    std::string shim_path;
+    bool shim_debug = false;
+
+    // [runtime]
+    bool debug = false;
+    std::string run_dir = "/run/clear-containers";
+    std::chrono::seconds boot_timeout{60};
+
+    std::string ProxySocket() const {
+        return proxy_socket.empty() ? run_dir + "/proxy.sock" : proxy_socket;
+    }
+};
+
+// Where a configuration is looked for when none is named, in this order.
+const std::vector<std::string>& DefaultConfigPaths();
+
+// `path` empty: the first default path that exists, else the defaults. Unknown keys are logged; a
+// wrong type or value is an error that names file, line and key.
+Result<RuntimeConfig> LoadConfig(const std::string& path);
+Result<RuntimeConfig> ParseConfig(std::string_view text, const std::string& path);
+
+}  // namespace cc::runtime

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "runtime/app.h"
+#include "runtime/oci/exec_process.h"
+#include "runtime/oci/guest_message.h"
+#include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/console.h"
+#include "runtime/sandbox/shim_process.h"
+#include "runtime/sandbox/wait.h"
+#include "runtime/verbs.h"
+
+namespace cc::runtime {
+
+namespace {
+
+Result<ExecProcess> ReadProcess(const OciSpec& container, const CliValues& own) {
+    if (const std::string file = own.Get("process"); !file.empty()) {
+        CC_ASSIGN(const std::string text, ReadFile(file, kMaxSpecBytes));
+        return Context(file, ReadExecProcess(text));
+    }
+    ExecRequest request;
+    request.command = own.All("command");
+    if (own.Has("cwd")) request.cwd = own.Get("cwd");
+    request.env = own.All("env");
+    request.tty = own.Has("tty");
+    request.user = own.Get("user");
+    request.additional_gids = own.All("additional-gids");
+    request.capabilities = own.All("cap");
+    request.no_new_privileges = own.Has("no-new-privs");
+    return MakeExecProcess(container, request);
+}
+
+// A shim beside the container's: same network namespace, same cgroup.
+Result<Shim> ForkExecShim(const RuntimeConfig& config, bool debug, const ContainerRecord& container,
+                          const ExecProcess& process, const ConsoleOptions& console) {
+    CC_ASSIGN(const Fd terminal, OpenConsole(console, static_cast<int>(process.process.rows),
+                                             static_cast<int>(process.process.columns)));
+    CC_ASSIGN(const Fd network, NetworkNamespaceOf(container.shim.pid));
+    ShimOptions options;
+    CC_ASSIGN(const std::string self, SelfPath());
+    options.executable = config.shim_path.empty() ? self : config.shim_path;
+    options.container_id = container.id;
+    options.terminal = process.process.terminal;
+    options.debug = debug || config.shim_debug;
+    options.console = terminal.get();
+    options.network_namespace = network.get();
+    options.cgroups = container.cgroups;
+    return Shim::Fork(options);
+}
+
+Result<void> StartProcess(const Store& store, const ContainerRecord& container,
+                          const ExecProcess& process, Shim& shim) {
+    CC_ASSIGN(const std::string message, ExecMessage(process.process, process.json, container.id));
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+    CC_ASSIGN(Attached attached, Attach(sandbox, 1));
+    CC_TRY(shim.Tell(attached.token, attached.uri));
+    CC_TRY(CallAgent(attached.client, ControlCode::kExecCmd, message, attached.token));
+    return {};
+}
+
+// Checks, forks and starts, under the container's lock.
+Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
+    CC_ASSIGN(const RuntimeConfig config, app.LoadConfig());
+    const std::string id = own.Get("container-id");
+    CC_ASSIGN(const FileLock lock, store.LockContainer(id));
+    CC_ASSIGN(const ContainerRecord container, store.LoadContainer(id));
+    if (const Status status = CurrentStatus(container, store); status != Status::kRunning)
+        return Fail(
+            Cat("cannot exec in a container that is not running (it is ", Name(status), ")"));
+    CC_ASSIGN(const std::string text, store.LoadConfig(id));
+    CC_ASSIGN(const OciSpec spec, ParseSpec(text));
+    CC_ASSIGN(ExecProcess process, ReadProcess(spec, own));
+    const bool detach = own.Has("detach");
+    const ConsoleOptions console{own.Get("console"), own.Get("console-socket"), detach};
+    CC_TRY(CheckConsole(console, process.process.terminal));
+    if (const auto size = TerminalSize(STDIN_FILENO); size && process.process.terminal && !detach) {
+        CC_ASSIGN(process, WithConsoleSize(std::move(process), size->rows, size->columns));
+    }
+    CC_ASSIGN(Shim shim, ForkExecShim(config, app.debug, container, process, console));
+    auto started = StartProcess(store, container, process, shim);
+    if (started && !own.Get("pid-file").empty())
+        started = Context("pid file", WriteFileAtomic(own.Get("pid-file"),
+                                                      std::to_string(shim.process().pid()), 0644));
+    if (!started) {
+        shim.Kill();
+        return Failure(started.error());
+    }
+    return shim;
+}
+
+Result<int> Exec(App& app, const CliValues& own) {
+    if (const std::string count = own.Get("preserve-fds", "0"); count != "0")
+        return Fail(Cat("--preserve-fds ", Quoted(count),
+                        ": descriptors of the host cannot be passed into a virtual machine"));
+    CC_ASSIGN(const Store store, app.OpenStore());
+    const TerminalKeeper terminal;
+    ForegroundWait foreground;
+    CC_ASSIGN(const Shim shim,
+              Context(Cat("exec in container ", Quoted(own.Get("container-id"), 64)),
+                      Launch(app, store, own)));
+    if (own.Has("detach")) return 0;
+    return foreground.Wait(shim.process());
+}
+
+}  // namespace
+
+CliCommand ExecVerb() {
+    return {
+        .name = "exec",
+        .help = "run another process in a running container",
+        .options =
+            {ContainerId(),
+             {.names = "command",
+              .value = "COMMAND",
+              .help = "program and arguments",
+              .many = true},
+             {.names = "--console", .value = "PATH", .help = "terminal that becomes the process's"},
+             {.names = "--console-socket",
+              .value = "PATH",
+              .help = "UNIX socket that is sent the master of the process's terminal"},
+             {.names = "--cwd", .value = "DIR", .help = "working directory"},
+             {.names = "-e,--env",
+              .value = "NAME=VALUE",
+              .help = "environment variable to add",
+              .many = true},
+             {.names = "-t,--tty", .value = "", .help = "give the process a terminal"},
+             {.names = "-u,--user", .value = "UID[:GID]", .help = "user to run as"},
+             {.names = "-g,--additional-gids",
+              .value = "GID",
+              .help = "additional group",
+              .many = true},
+             {.names = "-p,--process", .value = "FILE", .help = "OCI process object as JSON"},
+             {.names = "-d,--detach", .value = "", .help = "do not wait for the process's end"},
+             {.names = "--pid-file",
+              .value = "FILE",
+              .help = "file to write the pid of the shim to"},
+             {.names = "-c,--cap", .value = "CAP", .help = "capability to add", .many = true},
+             {.names = "--no-new-privs", .value = "", .help = "set no_new_privs"},
+             {.names = "--preserve-fds",
+              .value = "N",
+              .help = "must be 0: descriptors cannot enter a virtual machine"},
+             {.names = "--process-label",
+              .value = "LABEL",
+              .help = "ignored: the guest has no SELinux"},
+             {.names = "--apparmor",
+              .value = "PROFILE",
+              .help = "ignored: the guest has no AppArmor"},
+             {.names = "--ignore-paused",
+              .value = "",
+              .help = "accepted for compatibility",
+              .hidden = true},
+             {.names = "--no-subreaper",
+              .value = "",
+              .help = "accepted for compatibility",
+              .hidden = true}},
+        .stop_at_positional = true,
+        .run = Run(Exec)};
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/guest_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace cc::runtime {
+
+namespace {
+
+// Made by image/: the tuned kernel boots from the image alone, Debian's needs its initramfs to load
+// modules.
+constexpr std::string_view kTunedKernel = "vmlinux.container";
+constexpr std::string_view kDebianKernel = "vmlinux.debian";
+constexpr std::string_view kDebianInitrd = "initrd.debian";
+constexpr std::string_view kImage = "clear-containers.img";
+constexpr std::string_view kInitrd = "clear-containers.initrd";
+
+constexpr std::string_view kHypervisors[] = {
+    "/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64", "/usr/libexec/qemu-kvm",
+    "/usr/bin/qemu-lite-system-x86_64"};
+
+std::string Find(const std::vector<std::string>& directories, std::string_view name) {
+    for (const auto& directory : directories) {
+        std::string path = Cat(directory, "/", name);
+        if (Exists(path)) return path;
+    }
+    return "";
+}
+
+Result<void> CheckReadable(std::string_view key, const std::string& path) {
+    if (path.empty()) return {};
+    CC_ASSIGN(const Fd fd, Context(key, OpenFile(path, O_RDONLY)));
+    struct stat status {};
+    if (::fstat(fd.get(), &status) < 0) return FailErrno(Cat(key, ": ", path));
+    if (!S_ISREG(status.st_mode)) return Fail(Cat(key, ": ", path, " is not a regular file"));
+    if (status.st_size == 0) return Fail(Cat(key, ": ", path, " is empty"));
+    return {};
+}
+
+}  // namespace
+
+std::vector<std::string> ShareDirectories(const std::string& executable) {
+    const std::string directory = executable.substr(0, executable.rfind('/'));
+    return {directory + "/share/clear-containers", directory + "/../share/clear-containers",
+            "/usr/share/clear-containers"};
+}
+
+Result<GuestFiles> FindGuest(const RuntimeConfig& config,
+                             const std::vector<std::string>& directories) {
+    GuestFiles guest{config.kernel, config.image, config.initrd};
+    const bool nvdimm = config.machine != MachineType::kMicrovm;
+    if (guest.kernel.empty()) guest.kernel = Find(directories, kTunedKernel);
+    if (guest.kernel.empty()) guest.kernel = Find(directories, kDebianKernel);
+    if (guest.kernel.empty())
+        return Fail(Cat("no guest kernel found: neither ", kTunedKernel, " nor ", kDebianKernel,
+                        " in ", Join(directories, ", "),
+                        "; build the guest with 'make', or set kernel= in configuration.toml"));
+    const bool debian = guest.kernel.ends_with(Cat("/", kDebianKernel));
+    if (nvdimm && guest.image.empty() && guest.initrd.empty())
+        guest.image = Find(directories, kImage);
+    if (guest.initrd.empty() && debian) guest.initrd = Find(directories, kDebianInitrd);
+    if (guest.initrd.empty() && guest.image.empty()) guest.initrd = Find(directories, kInitrd);
+    if (debian && guest.initrd.empty() && config.kernel.empty())
+        return Fail(Cat(guest.kernel, " needs its ", kDebianInitrd, ", which is not in ",
+                        Join(directories, ", ")));
+    if (guest.image.empty() && guest.initrd.empty())
+        return Fail(
+            Cat("no guest root found: neither ", kImage, " nor ", kInitrd, " in ",
+                Join(directories, ", "),
+                "; build the guest with 'make', or set image= or initrd= in configuration.toml"));
+    if (!nvdimm && !guest.image.empty())
+        return Fail(
+            "image= cannot be used with machine_type microvm, which has no nvdimm; set initrd= "
+            "instead");
+    CC_TRY(CheckReadable("guest kernel", guest.kernel));
+    CC_TRY(CheckReadable("guest image", guest.image));
+    CC_TRY(CheckReadable("guest initrd", guest.initrd));
+    CC_TRY(CheckReadable("firmware", config.firmware));
+    return guest;
+}
+
+Result<std::string> FindHypervisor(const RuntimeConfig& config) {
+    if (!config.hypervisor.empty()) {
+        if (::access(config.hypervisor.c_str(), X_OK) < 0)
+            return FailErrno(Cat("hypervisor: ", config.hypervisor));
+        return config.hypervisor;
+    }
+    std::string looked;
+    for (const auto candidate : kHypervisors) {
+        std::string path(candidate);
+        if (::access(path.c_str(), X_OK) == 0) return path;
+        looked += Cat(looked.empty() ? "" : ", ", path);
+    }
+    return Fail(
+        Cat("no QEMU found (looked for ", looked,
+            "); install qemu-system-x86, or set path= in [hypervisor.qemu] of configuration.toml"));
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <csignal>
+
+#include "base/log.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "runtime/app.h"
+#include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/vm.h"
+#include "runtime/signals.h"
+#include "runtime/verbs.h"
+
+namespace cc::runtime {
+
+namespace {
+
+constexpr std::chrono::milliseconds kKillDeadline{10000};
+
+Result<void> SignalShim(const ContainerRecord& container, int signal) {
+    CC_ASSIGN(const Process shim, Process::Find(container.shim.pid, container.shim.start_time));
+    return shim.Signal(signal);
+}
+
+Result<void> SignalGuest(const SandboxRecord& sandbox, const std::string& id, int signal,
+                         bool all) {
+    CC_ASSIGN(Attached attached, Attach(sandbox, 0));
+    CC_TRY(CallAgent(attached.client, ControlCode::kKillContainer,
+                     Encode(KillContainer{id, signal, all, 0}), "", kKillDeadline));
+    return {};
+}
+
+Result<void> SignalRunning(const Store& store, const ContainerRecord& container, int signal,
+                           bool all) {
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+    auto sent = SignalGuest(sandbox, container.id, signal, all);
+    if (sent || signal != SIGKILL) return sent;
+    // SIGKILL is for what does not listen any more, and that may be the guest itself.
+    Log(LogLevel::kWarn, "the guest cannot be reached; its virtual machine is ended",
+        {{"why", sent.error().message}});
+    CC_TRY(StopVm(sandbox));
+    return SignalShim(container, SIGKILL);
+}
+
+Result<int> Kill(App& app, const CliValues& own) {
+    const std::string id = own.Get("container-id");
+    const bool all = own.Has("all");
+    CC_ASSIGN(const int signal, ParseSignal(own.Get("signal", "TERM")));
+    CC_ASSIGN(const Store store, app.OpenStore());
+    CC_ASSIGN(const FileLock lock, store.LockContainer(id));
+    CC_ASSIGN(const ContainerRecord container, store.LoadContainer(id));
+    const Status status = CurrentStatus(container, store);
+    if (status == Status::kStopped || status == Status::kCreating) {
+        if (all) return 0;
+        return Fail(Cat("container ", Quoted(id, 64), ": container not running"));
+    }
+    if (signal == 0) return 0;
+    CC_TRY(Context(Cat("signalling container ", Quoted(id, 64)),
+                   status == Status::kCreated ? SignalShim(container, signal)
+                                              : SignalRunning(store, container, signal, all)));
+    return 0;
+}
+
+}  // namespace
+
+CliCommand KillVerb() {
+    return {.name = "kill",
+            .help = "send a signal to a container's process",
+            .options =
+                {ContainerId(),
+                 {.names = "signal", .value = "SIGNAL", .help = "name or number (default TERM)"},
+                 {.names = "-a,--all", .value = "", .help = "to all processes of the container"}},
+            .stop_at_positional = false,
+            .run = Run(Kill)};
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/main.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fcntl.h>
+
+#include "base/fd.h"
+#include "runtime/app.h"
+#include "runtime/verbs.h"
+
+namespace cc {
+
+namespace {
+
+CliProgram Program() {
+    CliProgram program;
+    program.name = "cc-runtime";
+    program.help = "runs OCI containers, each in a virtual machine of its own";
+    program.version = runtime::VersionText();
+    program.options = runtime::GlobalOptions();
+    program.commands = {runtime::CreateVerb(), runtime::StartVerb(), runtime::RunVerb(),
+                        runtime::StateVerb(),  runtime::ListVerb(),  runtime::KillVerb(),
+                        runtime::DeleteVerb(), runtime::ExecVerb(),  runtime::SpecVerb(),
+                        runtime::VersionVerb()};
+    return program;
+}
+
+// Closed ones would be given to the first files that are opened, and those to the container as its
+// stdio.
+Result<void> FillStandardFds() {
+    while (true) {
+        CC_ASSIGN(Fd null, OpenFile("/dev/null", O_RDWR));
+        if (null.get() > 2) return {};
+        (void)null.Release();
+    }
+}
+
+}  // namespace
+
+int RuntimeMain(const std::vector<std::string>& arguments) {
+    if (auto filled = FillStandardFds(); !filled) return 1;
+    CliProgram program = Program();
+    // The one thing to do that needs no verb.
+    const auto verb =
+        std::find_if(arguments.begin(), arguments.end(), [&](const std::string& argument) {
+            return std::any_of(program.commands.begin(), program.commands.end(),
+                               [&](const CliCommand& command) { return command.name == argument; });
+        });
+    if (std::find(arguments.begin(), verb, "--cc-show-default-config-paths") != verb) {
+        for (const auto& path : runtime::DefaultConfigPaths())
+            std::printf("%s\n", path.c_str());
+        return 0;
+    }
+    return RunCli(program, arguments);
+}
+
+}  // namespace cc

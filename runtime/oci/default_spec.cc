@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/oci/default_spec.h"
+
+#include "base/json_full.h"
+#include "base/version.h"
+
+namespace cc::runtime {
+
+namespace {
+
+Json Mount(const char* destination, const char* type, const char* source,
+           std::vector<std::string> options) {
+    Json mount = {{"destination", destination}, {"type", type}, {"source", source}};
+    if (!options.empty()) mount["options"] = std::move(options);
+    return mount;
+}
+
+Json Mounts() {
+    return Json::array({
+        Mount("/proc", "proc", "proc", {}),
+        Mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
+        Mount("/dev/pts", "devpts", "devpts",
+              {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}),
+        Mount("/dev/shm", "tmpfs", "shm",
+              {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
+        Mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
+        Mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}),
+    });
+}
+
+Json Process() {
+    const std::vector<std::string> capabilities = {"CAP_AUDIT_WRITE", "CAP_KILL",
+                                                   "CAP_NET_BIND_SERVICE"};
+    const std::vector<std::string> environment = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"};
+    return {
+        {"terminal", true},
+        {"user", {{"uid", 0}, {"gid", 0}}},
+        {"args", Json::array({"sh"})},
+        {"env", environment},
+        {"cwd", "/"},
+        {"capabilities",
+         {{"bounding", capabilities}, {"effective", capabilities}, {"permitted", capabilities}}},
+        {"rlimits", Json::array({{{"type", "RLIMIT_NOFILE"}, {"hard", 1024}, {"soft", 1024}}})},
+        {"noNewPrivileges", true}};
+}
+
+Json Linux() {
+    Json namespaces = Json::array();
+    for (const char* type : {"pid", "network", "ipc", "uts", "mount"})
+        namespaces.push_back({{"type", type}});
+    const std::vector<std::string> masked = {"/proc/acpi",        "/proc/kcore",
+                                             "/proc/keys",        "/proc/timer_list",
+                                             "/proc/sched_debug", "/sys/firmware"};
+    const std::vector<std::string> read_only = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+                                                "/proc/sysrq-trigger"};
+    return {{"namespaces", std::move(namespaces)},
+            {"maskedPaths", masked},
+            {"readonlyPaths", read_only}};
+}
+
+}  // namespace
+
+std::string DefaultSpec() {
+    const Json spec = {{"ociVersion", kOciVersion},
+                       {"process", Process()},
+                       {"root", {{"path", "rootfs"}, {"readonly", true}}},
+                       {"hostname", "clear"},
+                       {"mounts", Mounts()},
+                       {"linux", Linux()}};
+    return DumpJsonPretty(spec, 4) + "\n";
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/oci/guest_message.h"
+
+#include "base/json_full.h"
+#include "protocol/agent_frame.h"
+
+namespace cc::runtime {
+
+namespace {
+
+AgentProcess ForAgent(const OciProcess& process) {
+    AgentProcess out;
+    out.user = std::to_string(process.uid);
+    out.group = std::to_string(process.gid);
+    for (const int64_t group : process.additional_gids)
+        out.additional_groups.push_back(std::to_string(group));
+    out.terminal = process.terminal;
+    out.args = process.args;
+    for (const auto& entry : process.env) {
+        const size_t equals = entry.find('=');
+        if (equals == std::string::npos) continue;  // 3.0's form has no way to say it
+        out.envs.emplace_back(entry.substr(0, equals), entry.substr(equals + 1));
+    }
+    out.workdir = process.cwd;
+    out.no_new_privileges = process.no_new_privileges;
+    out.capabilities = process.capabilities;
+    return out;
+}
+
+std::string RewriteSources(const OciSpec& spec, const SharePlan& plan) {
+    Json json = *spec.document;
+    for (const auto& [index, source] : plan.guest_sources)
+        json["mounts"][index]["source"] = source;
+    return DumpJson(json);
+}
+
+Result<std::string> WithinLimit(std::string message) {
+    // On its way it travels inside a Hyper command, with a token and a name around it.
+    constexpr size_t kEnvelope = 1024;
+    constexpr size_t limit = kMaxControlMessage - kControlHeaderSize - kEnvelope;
+    if (message.size() > limit)
+        return Fail(Cat("the configuration takes ", message.size(),
+                        " bytes on the way to the guest, at most ", limit,
+                        " are possible; make its environment, arguments or annotations shorter"),
+                    EFBIG);
+    return message;
+}
+
+}  // namespace
+
+Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
+                                        const SharePlan& plan) {
+    NewContainer message;
+    message.id = container_id;
+    message.rootfs = "rootfs";
+    message.image = container_id;
+    for (const auto& [index, source] : plan.guest_sources) {
+        const OciMount& mount = spec.mounts[index];
+        message.mounts.push_back({.source = Cat(container_id, "/mounts/", index),
+                                  .path = mount.destination,
+                                  .read_only = mount.Has("ro"),
+                                  .absolute_path = false});
+    }
+    message.process = ForAgent(*spec.process);
+    message.oci = RewriteSources(spec, plan);
+    return WithinLimit(Encode(message));
+}
+
+Result<std::string> ExecMessage(const OciProcess& process, const std::string& process_json,
+                                const std::string& container_id) {
+    ExecCommand message;
+    message.container = container_id;
+    message.process = ForAgent(process);
+    message.oci = process_json;
+    return WithinLimit(Encode(message));
+}
+
+}  // namespace cc::runtime

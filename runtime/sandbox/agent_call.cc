@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/agent_call.h"
+
+#include "base/text.h"
+
+namespace cc::runtime {
+
+namespace {
+// Reference A5.
+constexpr std::string_view kAgentErrorPrefix =
+    "ERROR received from VM agent, control msg received : ";
+}  // namespace
+
+Result<Attached> Attach(const SandboxRecord& sandbox, int streams) {
+    CC_ASSIGN(
+        ProxyClient client,
+        ProxyClient::Connect({.socket = sandbox.proxy_socket, .executable = "", .log_level = ""}));
+    CC_ASSIGN(IoResponse io, Context("attaching to the virtual machine",
+                                     client.AttachVm({sandbox.vm_name, streams}, kAgentDeadline)));
+    if (streams > 0 && io.tokens.size() != static_cast<size_t>(streams))
+        return Fail("attaching to the virtual machine: cc-proxy gave no token");
+    return Attached{std::move(client), streams > 0 ? io.tokens[0] : "", std::move(io.url)};
+}
+
+Result<std::string> CallAgent(ProxyClient& client, ControlCode command, const std::string& data,
+                              const std::string& token, std::chrono::milliseconds deadline) {
+    HyperMessage message;
+    message.hyper_name = HyperName(command);
+    if (!token.empty()) message.tokens.push_back(token);
+    message.data = data;
+    auto answer = client.Hyper(message, deadline);
+    if (!answer && answer.error().message.starts_with(kAgentErrorPrefix))
+        answer.error().message.erase(0, kAgentErrorPrefix.size());
+    if (!answer && answer.error().code == ETIMEDOUT)
+        return Fail(Cat("the agent in the virtual machine did not answer '", message.hyper_name,
+                        "' within ", deadline.count() / 1000, " s"),
+                    ETIMEDOUT);
+    return answer;
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making a container: a list of steps, each with its undo. A failure at any of them leaves nothing
+// of those before.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/undo.h"
+#include "client/proxy_client.h"
+#include "runtime/config.h"
+#include "runtime/guest_files.h"
+#include "runtime/oci/bundle.h"
+#include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/console.h"
+#include "runtime/sandbox/interrupt.h"
+#include "runtime/sandbox/phases.h"
+#include "runtime/sandbox/shim_process.h"
+#include "runtime/state/store.h"
+#include "runtime/storage/share_plan.h"
+
+namespace cc::runtime {
+
+struct CreateRequest {
+    std::string id;
+    std::string bundle;
+    std::string pid_file;
+    ConsoleOptions console;
+    bool debug = false;
+    std::string fail_after;  // for tests: the step after which creation fails
+};
+
+class Creation {
+  public:
+    Creation(CreateRequest request, RuntimeConfig config, Store store, Phases& phases);
+
+    // On success the container is created, its shim waits for `start`.
+    Result<void> Run();
+    static std::vector<std::string_view> StepNames();
+
+    const ContainerRecord& container() const { return container_; }
+    const SandboxRecord& sandbox() const { return sandbox_; }
+    const Process& shim() const { return shim_->process(); }
+
+  private:
+    struct Step {
+        std::string_view name;
+        std::string_view phase;  // of Phases
+        Result<void> (Creation::*run)();
+    };
+    static const std::vector<Step>& Steps();
+
+    Result<void> Validate();
+    Result<void> RecordIntent();
+    Result<void> MakeCgroups();
+    Result<void> ForkShim();
+    Result<void> StartVm();
+    Result<void> ConnectProxy();
+    Result<void> BootGuest();
+    Result<void> StartPod();
+    Result<void> ShareFiles();
+    Result<void> AttachShim();
+    Result<void> RecordCreated();
+    Result<void> WritePidFile();
+
+    Result<void> OpenNetwork();
+
+    CreateRequest request_;
+    RuntimeConfig config_;
+    Store store_;
+    Phases& phases_;
+    InterruptGuard interrupt_;
+
+    Bundle bundle_;
+    GuestFiles guest_;
+    std::string hypervisor_;
+    std::string self_;  // this program
+    SharePlan share_;
+    CgroupPlan cgroup_;
+    Fd network_;  // the namespace to enter, when there is one already
+    bool new_network_ = false;
+    std::optional<FileLock> container_lock_, sandbox_lock_;
+    ContainerRecord container_;
+    SandboxRecord sandbox_;
+    std::optional<Shim> shim_;
+    std::optional<ProxyClient> proxy_;
+    std::optional<AgentTimes> agent_times_;
+    // Last, so that it runs before what it uses goes.
+    Undo undo_;
+};
+
+}  // namespace cc::runtime

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/removal.h"
+
+#include <csignal>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/vm.h"
+
+namespace cc::runtime {
+
+namespace {
+
+// For a guest that may be sick: after that it is ended without being asked.
+constexpr std::chrono::milliseconds kGentleDeadline{10000};
+constexpr std::chrono::milliseconds kShimDeadline{2000}, kNow{0};
+
+void Note(std::string_view what, const Error& error) {
+    Log(LogLevel::kDebug, what, {{"why", error.message}});
+}
+
+// Lets the guest end its processes and write what it has to write.
+void CloseGuest(const SandboxRecord& sandbox, const std::string& container_id) {
+    auto attached = Attach(sandbox, 0);
+    if (!attached) return Note("the guest is not asked to finish", attached.error());
+    auto& client = attached->client;
+    // A process that still runs (delete --force) is killed; on a stopped container this does
+    // nothing.
+    const auto killed =
+        CallAgent(client, ControlCode::kKillContainer,
+                  Encode(KillContainer{container_id, SIGKILL, true, 0}), "", kGentleDeadline);
+    if (!killed) Note("killing the container in the guest", killed.error());
+    if (!killed && killed.error().code == ETIMEDOUT) return;
+    const auto removed = CallAgent(client, ControlCode::kRemoveContainer,
+                                   Encode(cc::RemoveContainer{container_id}), "", kGentleDeadline);
+    if (!removed) Note("removing the container in the guest", removed.error());
+    if (!removed && removed.error().code == ETIMEDOUT) return;
+    const auto destroyed = CallAgent(client, ControlCode::kDestroyPod, "", "", kGentleDeadline);
+    if (!destroyed) Note("ending the pod in the guest", destroyed.error());
+}
+
+void Unregister(const SandboxRecord& sandbox) {
+    auto client =
+        ProxyClient::Connect({.socket = sandbox.proxy_socket, .executable = "", .log_level = ""});
+    if (!client) return Note("no cc-proxy to tell", client.error());
+    const auto done = client->UnregisterVm({sandbox.vm_name}, kGentleDeadline);
+    if (!done) Note("cc-proxy does not know the VM", done.error());
+}
+
+// A shim whose process has ended, or whose VM has, ends by itself, with the right status and after
+// its last output.
+Result<void> EndShim(const ContainerRecord& container, std::chrono::milliseconds patience) {
+    return EndProcess(container.shim, patience, "cc-shim");
+}
+
+}  // namespace
+
+Result<void> RemoveContainer(const Store& store, const ContainerRecord& container) {
+    const auto sandbox = store.LoadSandbox(container.sandbox_id);
+    if (!sandbox && sandbox.error().code != ENOENT)
+        Note("reading the sandbox's state", sandbox.error());
+    const bool never_ran =
+        container.status == Status::kCreating || container.status == Status::kCreated;
+    if (never_ran) CC_TRY(EndShim(container, kNow));
+    const bool vm_lives = sandbox && IsAlive(sandbox->keeper) && IsAlive(sandbox->vmm);
+    if (vm_lives) CloseGuest(*sandbox, container.id);
+    CC_TRY(EndShim(container, kShimDeadline));
+    if (sandbox) {
+        Unregister(*sandbox);
+        CC_TRY(StopVm(*sandbox));
+        CC_TRY(RemoveTree(sandbox->vm_directory));
+    }
+    RemoveCgroups(container.cgroups_created);
+    CC_TRY(store.RemoveSandbox(container.sandbox_id));
+    return store.RemoveContainer(container.id);
+}
+
+}  // namespace cc::runtime

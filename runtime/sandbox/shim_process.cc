@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/shim_process.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "protocol/shim_start.h"
+#include "runtime/sandbox/cgroup.h"
+
+namespace cc::runtime {
+
+namespace {
+
+constexpr int kStartFd = 3;
+
+// In the child: the runtime is single-threaded, so more than system calls is allowed here.
+Result<void> EnterPlace(const ShimOptions& options) {
+    CC_TRY(JoinCgroups(options.cgroups, 0));
+    if (options.network_namespace >= 0 && ::setns(options.network_namespace, CLONE_NEWNET) < 0)
+        return FailErrno("entering the network namespace");
+    if (options.new_network && ::unshare(CLONE_NEWNET) < 0)
+        return FailErrno("making a network namespace");
+    if (options.console >= 0 && ::ioctl(options.console, TIOCSCTTY, 0) < 0)
+        return FailErrno("taking the console as controlling terminal");
+    return {};
+}
+
+}  // namespace
+
+Result<Shim> Shim::Fork(const ShimOptions& options) {
+    CC_ASSIGN(FdPair start, MakePipe());
+    SpawnOptions spawn;
+    spawn.executable = options.executable;
+    spawn.arguments = {"cc-shim", "--container-id", options.container_id, "--start-fd",
+                       std::to_string(kStartFd)};
+    if (!options.terminal) spawn.arguments.emplace_back("--no-terminal");
+    if (options.debug) spawn.arguments.emplace_back("--debug");
+    for (int fd = 0; fd < 3; ++fd)
+        spawn.fds.push_back({options.console >= 0 ? options.console : fd, fd});
+    spawn.fds.push_back({start.first.get(), kStartFd});
+    spawn.new_session = options.console >= 0;
+    spawn.in_child = [&options] { return EnterPlace(options); };
+    Shim shim;
+    CC_ASSIGN(shim.process_, Context("starting cc-shim", Spawn(spawn)));
+    shim.start_ = std::move(start.second);
+    return shim;
+}
+
+Result<void> Shim::Tell(const std::string& token, const std::string& uri) {
+    CC_TRY(Context("telling cc-shim its token",
+                   WriteAll(start_.get(), Encode(ShimStart{token, uri}))));
+    start_.Reset();
+    return {};
+}
+
+Result<Fd> NetworkNamespaceOf(pid_t pid) {
+    return OpenNetworkNamespace(Cat("/proc/", pid, "/ns/net"));
+}
+
+Result<Fd> OpenNetworkNamespace(const std::string& path) {
+    CC_ASSIGN(Fd fd, Context("network namespace", OpenFile(path, O_RDONLY)));
+    if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
+        return Fail(Cat("network namespace: ", path, " is not one"));
+    return fd;
+}
+
+}  // namespace cc::runtime

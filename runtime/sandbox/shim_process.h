@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Forking the shim that stands for a container's process on the host: its stdio, its network
+// namespace, its cgroup. It waits until it is told where to connect.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/process.h"
+
+namespace cc::runtime {
+
+struct ShimOptions {
+    std::string executable;
+    std::string container_id;
+    bool terminal = false;  // the process has one
+    bool debug = false;
+    int console = -1;  // becomes stdio and controlling terminal; -1: our stdio is inherited
+    int network_namespace = -1;        // entered; -1: see new_network
+    bool new_network = false;          // a namespace of its own is made
+    std::vector<std::string> cgroups;  // directories of cgroups to join
+};
+
+class Shim {
+  public:
+    static Result<Shim> Fork(const ShimOptions& options);
+
+    const Process& process() const { return process_; }
+    // Sends the token on its way. Without it the shim ends when this object goes.
+    Result<void> Tell(const std::string& token, const std::string& uri);
+    void Kill() const { process_.Kill(); }
+
+  private:
+    Process process_;
+    Fd start_;
+};
+
+// The network namespace of a living process, as a descriptor.
+Result<Fd> NetworkNamespaceOf(pid_t pid);
+// The one at `path`; anything that is not a network namespace is an error.
+Result<Fd> OpenNetworkNamespace(const std::string& path);
+
+}  // namespace cc::runtime

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/state/records.h"
+
+#include "base/json_full.h"
+#include "base/process.h"
+
+namespace cc::runtime {
+
+namespace {
+
+constexpr Status kStatuses[] = {Status::kCreating, Status::kCreated, Status::kRunning,
+                                Status::kStopped};
+
+Json ToJson(const ProcessId& process) {
+    return {{"pid", process.pid}, {"startTime", process.start_time}};
+}
+
+Result<ProcessId> ProcessMember(const Json& json, std::string_view key) {
+    CC_ASSIGN(const Json* object, ObjectMember(json, key));
+    ProcessId process;
+    if (object == nullptr) return process;
+    CC_ASSIGN(const int64_t pid, IntMember(*object, "pid", 0, 0, INT32_MAX));
+    CC_ASSIGN(const int64_t start, IntMember(*object, "startTime", 0, 0, INT64_MAX));
+    process.pid = static_cast<pid_t>(pid);
+    process.start_time = static_cast<uint64_t>(start);
+    return process;
+}
+
+Result<Status> StatusMember(const Json& json) {
+    CC_ASSIGN(const std::string name, StringMember(json, "status"));
+    for (const Status status : kStatuses)
+        if (Name(status) == name) return status;
+    return Fail(Cat("unknown status ", Quoted(name)));
+}
+
+}  // namespace
+
+ProcessId Identify(pid_t pid) {
+    return {pid, StartTimeOf(pid).value_or(0)};
+}
+
+bool IsAlive(const ProcessId& process) {
+    if (process.pid <= 0) return false;
+    const auto start = StartTimeOf(process.pid);
+    return start && *start == process.start_time;
+}
+
+std::string_view Name(Status status) {
+    switch (status) {
+        case Status::kCreating:
+            return "creating";
+        case Status::kCreated:
+            return "created";
+        case Status::kRunning:
+            return "running";
+        case Status::kStopped:
+            return "stopped";
+    }
+    return "stopped";
+}
+
+std::string Encode(const ContainerRecord& record) {
+    Json json = {{"id", record.id},
+                 {"sandbox", record.sandbox_id},
+                 {"status", Name(record.status)},
+                 {"ociVersion", record.oci_version},
+                 {"bundle", record.bundle},
+                 {"rootfs", record.rootfs},
+                 {"created", record.created},
+                 {"annotations", Json::object()},
+                 {"terminal", record.terminal},
+                 {"creator", ToJson(record.creator)},
+                 {"shim", ToJson(record.shim)},
+                 {"cgroups", record.cgroups},
+                 {"cgroupsCreated", record.cgroups_created}};
+    for (const auto& [key, value] : record.annotations)
+        json["annotations"][key] = value;
+    if (!record.token.empty()) json["token"] = record.token;
+    return DumpJson(json);
+}
+
+Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
+    CC_ASSIGN(const Json json, ParseJson(text, {.bytes = 8 << 20, .depth = 8}));
+    ContainerRecord record;
+    CC_ASSIGN(record.id, StringMember(json, "id"));
+    CC_ASSIGN(record.sandbox_id, StringMember(json, "sandbox"));
+    CC_ASSIGN(record.status, StatusMember(json));
+    CC_ASSIGN(record.oci_version, StringMember(json, "ociVersion"));
+    CC_ASSIGN(record.bundle, StringMember(json, "bundle"));
+    CC_ASSIGN(record.rootfs, StringMember(json, "rootfs"));
+    CC_ASSIGN(record.created, StringMember(json, "created"));
+    CC_ASSIGN(const Json* annotations, ObjectMember(json, "annotations"));
+    if (annotations != nullptr)
+        for (const auto& [key, value] : annotations->items()) {
+            CC_ASSIGN(record.annotations[key], StringMember(*annotations, key));
+        }
+    CC_ASSIGN(record.terminal, BoolMember(json, "terminal"));
+    CC_ASSIGN(record.creator, ProcessMember(json, "creator"));
+    CC_ASSIGN(record.shim, ProcessMember(json, "shim"));
+    CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
+    CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
+    CC_ASSIGN(record.token, StringMember(json, "token"));
+    return record;
+}
+
+std::string Encode(const SandboxRecord& record) {
+    return DumpJson({{"id", record.id},
+                     {"vmName", record.vm_name},
+                     {"vmDirectory", record.vm_directory},
+                     {"proxySocket", record.proxy_socket},
+                     {"keeper", ToJson(record.keeper)},
+                     {"vmm", ToJson(record.vmm)}});
+}
+
+Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
+    CC_ASSIGN(const Json json, ParseJson(text, {.bytes = 1 << 20, .depth = 8}));
+    SandboxRecord record;
+    CC_ASSIGN(record.id, StringMember(json, "id"));
+    CC_ASSIGN(record.vm_name, StringMember(json, "vmName"));
+    CC_ASSIGN(record.vm_directory, StringMember(json, "vmDirectory"));
+    CC_ASSIGN(record.proxy_socket, StringMember(json, "proxySocket"));
+    CC_ASSIGN(record.keeper, ProcessMember(json, "keeper"));
+    CC_ASSIGN(record.vmm, ProcessMember(json, "vmm"));
+    return record;
+}
+
+}  // namespace cc::runtime

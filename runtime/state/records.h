@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the runtime remembers of sandboxes and containers between two commands.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "base/result.h"
+
+namespace cc::runtime {
+
+// Names a process for good: a reused pid has another start time (base/process.h).
+struct ProcessId {
+    pid_t pid = 0;
+    uint64_t start_time = 0;
+};
+ProcessId Identify(pid_t pid);   // of a process that lives; start time 0 when it does not
+bool IsAlive(const ProcessId&);  // a zombie is not
+
+enum class Status { kCreating, kCreated, kRunning, kStopped };
+std::string_view Name(Status status);  // "creating", ...
+
+struct ContainerRecord {
+    std::string id;
+    std::string sandbox_id;
+    Status status = Status::kCreating;  // as last written; see CurrentStatus
+    std::string oci_version;
+    std::string bundle;
+    std::string rootfs;
+    std::string created;  // RFC 3339 with nanoseconds, UTC
+    std::map<std::string, std::string> annotations;
+    bool terminal = false;
+    ProcessId creator;  // the command that makes it, while the status is "creating"
+    ProcessId shim;
+    std::vector<std::string> cgroups;  // directories its processes on the host are in
+    std::vector<std::string>
+        cgroups_created;  // those of them, and of their parents, that are ours to remove
+    // Only between create and start, because it lets its holder be the shim.
+    std::string token;
+};
+std::string Encode(const ContainerRecord& record);
+Result<ContainerRecord> ParseContainerRecord(std::string_view text);
+
+struct SandboxRecord {
+    std::string id;
+    std::string vm_name;  // under which cc-proxy knows the VM
+    std::string vm_directory;
+    std::string proxy_socket;
+    ProcessId keeper;
+    ProcessId vmm;
+};
+std::string Encode(const SandboxRecord& record);
+Result<SandboxRecord> ParseSandboxRecord(std::string_view text);
+
+}  // namespace cc::runtime

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/storage/share_plan.h"
+
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace cc::runtime {
+
+Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id) {
+    SharePlan plan;
+    // Writable on the host's side even when root.readonly is set: the agent makes mount points in
+    // it first.
+    plan.items.push_back({.name = container_id + "/rootfs",
+                          .source = bundle.rootfs,
+                          .recursive = true,
+                          .read_only = false,
+                          .what = "root file system"});
+    const auto& mounts = bundle.spec.mounts;
+    for (size_t i = 0; i < mounts.size(); ++i) {
+        const OciMount& mount = mounts[i];
+        if (!mount.IsBind()) continue;
+        if (mount.source.empty())
+            return Fail(Cat("the bind mount of ", mount.destination, " has no source"));
+        ShareItem item;
+        item.name = Cat(container_id, "/mounts/", i);
+        item.source = InBundle(bundle.directory, mount.source);
+        item.recursive = mount.Has("rbind");
+        item.read_only = mount.Has("ro");
+        item.what = Cat("mount of ", mount.destination);
+        plan.guest_sources[i] = Cat(kGuestShareDirectory, "/", item.name);
+        plan.items.push_back(std::move(item));
+    }
+    return plan;
+}
+
+Result<void> CheckSources(const SharePlan& plan) {
+    for (const auto& item : plan.items) {
+        struct stat status {};
+        if (::stat(item.source.c_str(), &status) < 0)
+            return FailErrno(Cat("the source of the ", item.what, ": ", item.source));
+        if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+            Log(LogLevel::kWarn,
+                "a socket, pipe or device does not reach through the wall of a virtual machine",
+                {{"what", item.what}, {"source", item.source}});
+    }
+    return {};
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which directories and files of the host a container sees through its sandbox's shared directory,
+// and under which names there.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/oci/bundle.h"
+
+namespace cc::runtime {
+
+struct ShareItem {
+    std::string name;    // below the share: "<container>/rootfs", "<container>/mounts/<n>"
+    std::string source;  // on the host, absolute
+    bool recursive = true;
+    bool read_only = false;
+    std::string what;  // for messages: "root file system", "mount of /etc/hosts"
+};
+
+struct SharePlan {
+    std::vector<ShareItem> items;
+    // Index in the configuration's mounts -> the source as the guest knows it.
+    std::map<size_t, std::string> guest_sources;
+};
+
+Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id);
+
+// Sources must exist; sockets and devices among them are warned about in the log.
+Result<void> CheckSources(const SharePlan& plan);
+
+}  // namespace cc::runtime

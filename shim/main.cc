@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shim/main.h"
+
+#include <cstdio>
+#include <optional>
+
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "protocol/client_messages.h"
+#include "protocol/shim_start.h"
+#include "shim/relay.h"
+
+namespace cc {
+
+namespace {
+
+constexpr std::string_view kUnixScheme = "unix://";
+constexpr int kDefaultReconnectSeconds = 10, kMaxReconnectSeconds = 86400;
+constexpr size_t kMaxStartMessage = 16384;
+
+CliProgram Program() {
+    CliProgram program;
+    program.name = "cc-shim";
+    program.help = "stands in on the host for one process of a container";
+    program.version = Cat("shim version: ", kVersion, " (commit: ", kCommit, ")");
+    program.options = {
+        {.names = "-c,--container-id", .value = "ID", .help = "container the process belongs to"},
+        {.names = "-t,--token", .value = "TOKEN", .help = "token of the process, from cc-proxy"},
+        {.names = "-u,--uri", .value = "URI", .help = "cc-proxy's socket, unix://PATH"},
+        {.names = "-r,--reconnect-timeout",
+         .value = "SECONDS",
+         .help = "how long to look for a lost cc-proxy (default 10)"},
+        {.names = "-d,--debug", .value = "", .help = "send debug messages to cc-proxy's log"},
+        {.names = "--start-fd",
+         .value = "N",
+         .help = "read token and URI from this descriptor, once they exist, instead of --token and "
+                 "--uri"},
+        {.names = "--no-terminal",
+         .value = "",
+         .help = "leave a terminal on standard input as it is: the process has none of its own"},
+    };
+    return program;
+}
+
+int Complain(std::string_view text) {
+    std::fprintf(stderr, "cc-shim: %s\n", std::string(text).c_str());
+    return 1;
+}
+
+// Waits for the runtime's message; nothing when it went away without one.
+Result<std::optional<ShimStart>> ReceiveStart(std::string_view number) {
+    const auto fd = ParseNumber<int>(number);
+    if (!fd || *fd < 0) return Fail(Cat("--start-fd ", Quoted(number), " is not a descriptor"));
+    const Fd from = Fd::Adopt(*fd);
+    CC_ASSIGN(const std::string text, ReadAll(from.get(), kMaxStartMessage));
+    if (text.empty()) return std::nullopt;
+    CC_ASSIGN(ShimStart start, ParseShimStart(text));
+    return std::optional(std::move(start));
+}
+
+std::chrono::seconds ReconnectTimeout(const CliValues& values) {
+    const auto seconds = ParseNumber<int>(values.Get("reconnect-timeout"));
+    if (!seconds || *seconds <= 0 || *seconds > kMaxReconnectSeconds)
+        return std::chrono::seconds(kDefaultReconnectSeconds);  // as 3.0 takes it
+    return std::chrono::seconds(*seconds);
+}
+
+int Run(const CliValues& values) {
+    ShimStart start{values.Get("token"), values.Get("uri")};
+    if (values.Get("container-id").empty()) return Complain("Missing container ID");
+    if (values.Has("start-fd")) {
+        auto message = ReceiveStart(values.Get("start-fd"));
+        if (!message)
+            return Complain(Cat("receiving the start message: ", message.error().message));
+        if (!*message) return 1;
+        start = **message;
+    }
+    if (start.token.empty()) return Complain("Missing token");
+    if (start.uri.empty()) return Complain("Missing URI");
+    if (!IsWellFormedToken(start.token))
+        return Complain(Cat("Invalid token ", Quoted(start.token)));
+    if (!start.uri.starts_with(kUnixScheme) || start.uri.size() == kUnixScheme.size())
+        return Complain(Cat("Invalid URI ", Quoted(start.uri), ", expected unix://PATH"));
+
+    shim::RelayOptions options;
+    options.container_id = values.Get("container-id");
+    options.link.socket = start.uri.substr(kUnixScheme.size());
+    options.link.token = start.token;
+    options.link.reconnect_timeout = ReconnectTimeout(values);
+    options.use_terminal = !values.Has("no-terminal");
+    options.debug = values.Has("debug");
+    uv::Loop loop;
+    shim::Relay relay(loop, std::move(options));
+    if (auto started = relay.Start(); !started) return Complain(started.error().message);
+    return relay.Run();
+}
+
+}  // namespace
+
+int ShimMain(const std::vector<std::string>& arguments) {
+    if (auto filled = shim::FillStandardFds(); !filled) return Complain(filled.error().message);
+    CliProgram program = Program();
+    program.run = Run;
+    return RunCli(program, arguments);
+}
+
+}  // namespace cc

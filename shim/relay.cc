@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shim/relay.h"
+
+#include <unistd.h>
+
+#include "base/text.h"
+#include "protocol/client_messages.h"
+
+namespace cc::shim {
+
+namespace {
+
+// 3.0's list and SIGQUIT. The protocol carries numbers below 31; SIGKILL and SIGSTOP nobody can
+// catch, and the rest report faults of this program.
+constexpr int kForwarded[] = {SIGHUP,    SIGINT,  SIGQUIT,  SIGTRAP, SIGABRT, SIGUSR1,
+                              SIGUSR2,   SIGALRM, SIGTERM,  SIGCHLD, SIGCONT, SIGSTKFLT,
+                              SIGTSTP,   SIGTTIN, SIGTTOU,  SIGURG,  SIGXCPU, SIGXFSZ,
+                              SIGVTALRM, SIGPROF, SIGWINCH, SIGIO,   SIGPWR};
+
+// Above the high mark of bytes that a reader has not taken yet, nothing more is fetched for it
+// until the low mark.
+constexpr size_t kOutputHigh = 1024 * 1024, kOutputLow = 256 * 1024;
+constexpr size_t kInputHigh = 256 * 1024;
+constexpr size_t kMaxWaitingSignals = 64;
+constexpr std::chrono::milliseconds kForegroundPause{200};
+constexpr std::chrono::milliseconds kGoodbye{500};
+constexpr int kStatusVmEnded = 128 + SIGKILL;
+
+}  // namespace
+
+Relay::Relay(uv::Loop& loop, RelayOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      link_(
+          loop, options_.link,
+          {.on_connected = [this](bool first) { OnConnected(first); },
+           .on_disconnected = [this] { UpdateFlow(); },
+           .on_frame = [this](const ClientFrame& frame) { OnFrame(frame); },
+           .on_drained = [this] { status_ ? loop_.Stop() : UpdateFlow(); },
+           .on_lost = [this](ProxyLink::Loss loss, const std::string& why) { OnLost(loss, why); }}),
+      foreground_(loop, [this] { TakeTerminal(); }),
+      goodbye_(loop, [this] { loop_.Stop(); }) {}
+
+Result<void> Relay::Start() {
+    CC_TRY(OpenStdio());
+    CC_TRY(WatchSignals());
+    return link_.Start();
+}
+
+int Relay::Run() {
+    if (!status_) loop_.Run();
+    raw_.reset();
+    return status_.value_or(1);
+}
+
+Result<void> Relay::OpenStdio() {
+    CC_ASSIGN(input_, Input::Open(loop_, options_.input,
+                                  {.may_read = [this] { return MayRead(); },
+                                   .on_data = [this](std::string_view bytes) { OnStdin(bytes); },
+                                   .on_end = [this] { OnStdinEnd(); }}));
+    auto open = [this](int fd, const char* name) {
+        return Output::Open(
+            loop_, fd,
+            {.on_progress = [this] { UpdateFlow(); },
+             .on_broken =
+                 [this, name](const Error& error) {
+                     // A reader that left is everyday life; a full disk is not.
+                     if (error.code == EPIPE || error.code == ECONNRESET || error.code == EIO)
+                         Debug(Cat(name, ": ", error.message));
+                     else
+                         Complain(Cat("the container's ", name,
+                                      " is lost from here on: ", error.message));
+                     UpdateFlow();
+                 }});
+    };
+    CC_ASSIGN(output_, open(options_.output, "standard output"));
+    CC_ASSIGN(error_, open(options_.error, "standard error"));
+    return {};
+}
+
+Result<void> Relay::WatchSignals() {
+    for (const int signal : kForwarded) {
+        auto watch =
+            std::make_unique<uv::SignalWatch>(loop_, [this](int number) { OnSignal(number); });
+        CC_TRY(watch->Start(signal));
+        signals_.push_back(std::move(watch));
+    }
+    return {};
+}
+
+void Relay::OnConnected(bool first) {
+    if (first)
+        TakeTerminal();
+    else if (raw_)
+        SendWindowSize();
+    for (const int signal : std::exchange(waiting_signals_, {}))
+        link_.Send(EncodeCommand(ClientCommand::kSignal, Encode(SignalMessage{signal, 0, 0})));
+    UpdateFlow();
+}
+
+void Relay::TakeTerminal() {
+    if (!RawMode::IsTerminal(options_.input)) {
+        terminal_taken_ = true;
+        return UpdateFlow();
+    }
+    // A background job that touched its terminal would be stopped, as would we; wait to be fetched.
+    terminal_taken_ = MayUseTerminal(options_.input);
+    if (!terminal_taken_) return foreground_.Start(kForegroundPause);
+    if (options_.use_terminal) {
+        if (raw_)
+            raw_->Apply();
+        else
+            raw_.emplace(options_.input);
+        SendWindowSize();
+    }
+    UpdateFlow();
+}
+
+bool Relay::MayRead() {
+    if (MayUseTerminal(options_.input)) return true;
+    terminal_taken_ = false;
+    foreground_.Start(kForegroundPause);
+    return false;
+}
+
+void Relay::SendWindowSize() {
+    const auto size = SizeOf(options_.input);
+    if (!size) return;
+    link_.Send(EncodeCommand(ClientCommand::kSignal,
+                             Encode(SignalMessage{SIGWINCH, size->columns, size->rows})));
+}
+
+void Relay::OnSignal(int signal) {
+    // The process is gone and only a reader who does not read keeps us: whoever wants us gone gets
+    // it.
+    if (exited_ && (signal == SIGTERM || signal == SIGINT || signal == SIGHUP))
+        return Leave(*exited_);
+    if (signal == SIGWINCH) {
+        if (options_.use_terminal) SendWindowSize();
+        return;
+    }
+    // Stopping or starting a background job says nothing to the guest.
+    if ((signal == SIGTTIN || signal == SIGTTOU) && !terminal_taken_) return;
+    if (link_.connected())
+        link_.Send(EncodeCommand(ClientCommand::kSignal, Encode(SignalMessage{signal, 0, 0})));
+    else if (waiting_signals_.size() < kMaxWaitingSignals)
+        waiting_signals_.push_back(signal);
+}
+
+void Relay::OnStdin(std::string_view bytes) {
+    link_.Send(EncodeStream(StreamKind::kStdin, bytes));
+    UpdateFlow();
+}
+
+void Relay::OnStdinEnd() {
+    stdin_ended_ = true;
+    UpdateFlow();
+}
+
+// Decides from the state of all parts who may read.
+void Relay::UpdateFlow() {
+    if (status_) return;
+    const bool connected = link_.connected();
+    if (connected && terminal_taken_ && !exited_ && link_.queued() < kInputHigh)
+        input_->Resume();
+    else
+        input_->Pause();
+    if (stdin_ended_ && connected && !std::exchange(stdin_end_sent_, true))
+        link_.Send(EncodeStream(StreamKind::kStdin, ""));
+    const size_t backlog = output_->backlog() + error_->backlog();
+    if (exited_) {
+        if (backlog == 0) Leave(*exited_);
+    } else if (backlog > kOutputHigh) {
+        link_.PauseReading();
+    } else if (backlog < kOutputLow) {
+        link_.ResumeReading();
+    }
+}
+
+void Relay::OnFrame(const ClientFrame& frame) {
+    if (exited_) return;
+    if (frame.Is(StreamKind::kStdout)) {
+        output_->Write(frame.payload);
+        UpdateFlow();
+    } else if (frame.Is(StreamKind::kStderr)) {
+        error_->Write(frame.payload);
+        UpdateFlow();
+    } else if (frame.type == FrameType::kNotification && !frame.payload.empty()) {
+        Finish(static_cast<unsigned char>(frame.payload[0]));
+    } else if (frame.type == FrameType::kResponse && frame.error) {
+        Debug(Cat("cc-proxy refused a command: ", ParseErrorText(frame.payload)));
+    }
+}
+
+void Relay::Finish(int status) {
+    exited_ = status;
+    UpdateFlow();
+}
+
+void Relay::Leave(int status) {
+    status_ = status;
+    input_->Pause();
+    link_.Send(EncodeCommand(ClientCommand::kDisconnectShim, ""));
+    if (link_.queued() == 0) return loop_.Stop();
+    goodbye_.Start(kGoodbye);  // a proxy that does not read keeps no one
+}
+
+void Relay::OnLost(ProxyLink::Loss loss, const std::string& why) {
+    if (status_) return loop_.Stop();
+    if (exited_) return UpdateFlow();  // the reader still gets its bytes
+    const std::string container = Cat("container ", options_.container_id);
+    switch (loss) {
+        case ProxyLink::Loss::kRefused:
+            Complain(
+                Cat("connecting ", container, " to cc-proxy at ", options_.link.socket, ": ", why));
+            return Finish(1);
+        case ProxyLink::Loss::kVmEnded:
+            Complain(Cat("the virtual machine of ", container, " has ended"));
+            return Finish(kStatusVmEnded);
+        case ProxyLink::Loss::kForgotten:
+            Complain(Cat("cc-proxy was restarted and does not know ", container, " any more"));
+            return Finish(kStatusVmEnded);
+        case ProxyLink::Loss::kNoProxy:
+            Complain(Cat("giving up ", container, ": ", why));
+            return Finish(1);
+    }
+}
+
+// To whoever reads the container's standard error, in one line.
+void Relay::Complain(const std::string& text) {
+    const bool raw = raw_.has_value();
+    error_->Write(Cat("cc-shim: ", text, raw ? "\r\n" : "\n"));
+}
+
+void Relay::Debug(const std::string& text) {
+    if (!options_.debug) return;
+    link_.Send(EncodeStream(StreamKind::kLog,
+                            Encode(LogEntry{"shim", options_.container_id, "debug", text})));
+}
+
+}  // namespace cc::shim

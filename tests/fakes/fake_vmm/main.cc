@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stand-in for QEMU, with behaviour: takes QEMU's arguments, speaks QMP on the inherited
+// descriptor, prints on the console, and misbehaves when the guest kernel's command line (-append)
+// holds one of these words:
+//
+//   fake.refuse        prints an error and exits with status 1 before it says anything on QMP
+//   fake.silent        never greets
+//   fake.garbage       greets with something that is no JSON
+//   fake.crash         ends by a signal once it is up
+//   fake.poweroff      the guest powers off once it is up
+//   fake.reset         the guest resets itself once it is up
+//   fake.deaf          does not obey "quit"
+//   fake.chatty        prints 3 MB on the console
+//   fake.escape        escape codes on the console
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace {
+
+std::string append;
+
+// The value of `key` in QEMU's "a,b=c" syntax.
+std::string ValueOf(const std::string& option, const std::string& key) {
+    size_t start = 0;
+    while (start < option.size()) {
+        const size_t end = std::min(option.find(',', start), option.size());
+        const std::string pair = option.substr(start, end - start);
+        if (pair.starts_with(key + "=")) return pair.substr(key.size() + 1);
+        start = end + 1;
+    }
+    return "";
+}
+
+bool Asked(const char* word) {
+    return append.find(word) != std::string::npos;
+}
+
+void Say(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t count = ::write(fd, text.data(), text.size());
+        if (count <= 0) std::exit(1);
+        text.remove_prefix(static_cast<size_t>(count));
+    }
+}
+
+[[noreturn]] void EndOf(int qmp, const char* reason) {
+    Say(qmp, std::string("{\"timestamp\":{\"seconds\":1,\"microseconds\":2},\"event\":\"SHUTDOWN\","
+                         "\"data\":{\"guest\":true,"
+                         "\"reason\":\"") +
+                 reason + "\"}}\r\n");
+    std::exit(0);
+}
+
+std::string IdOf(const std::string& line) {
+    const size_t start = line.find("\"id\":");
+    if (start == std::string::npos) return "0";
+    return line.substr(start + 5, line.find_first_of(",}", start) - start - 5);
+}
+
+void Obey(int qmp, const std::string& line) {
+    const auto is = [&](const char* command) {
+        return line.find(std::string("\"execute\":\"") + command + "\"") != std::string::npos;
+    };
+    if (is("quit") && Asked("fake.deaf")) return;
+    if (is("stop")) Say(qmp, "{\"event\":\"STOP\"}\r\n");
+    if (is("cont")) Say(qmp, "{\"event\":\"RESUME\"}\r\n");
+    if (is("unheard-of")) {
+        Say(qmp, "{\"id\":" + IdOf(line) +
+                     ",\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"no such\"}}\r\n");
+        return;
+    }
+    Say(qmp, "{\"return\": {}, \"id\": " + IdOf(line) + "}\r\n");
+    if (is("quit")) EndOf(qmp, "host-qmp-quit");
+}
+
+void Behave(int qmp, int console) {
+    Say(console, "fake guest: up\r\n");
+    if (Asked("fake.escape")) Say(console, "\x1b]0;owned\a\r\n");
+    if (Asked("fake.chatty"))
+        for (int i = 0; i < 3 * 1024; ++i)
+            Say(console, std::string(1022, 'a' + static_cast<char>(i % 26)) + "\r\n");
+    if (Asked("fake.crash")) std::raise(SIGSEGV);
+    if (Asked("fake.poweroff")) EndOf(qmp, "guest-shutdown");
+    if (Asked("fake.reset")) {
+        Say(console, "Kernel panic - not syncing: fake\r\n");
+        EndOf(qmp, "guest-reset");
+    }
+}
+
+void Serve(int qmp, int console) {
+    std::string pending;
+    bool up = false;
+    char buffer[4096];
+    while (true) {
+        const ssize_t count = ::read(qmp, buffer, sizeof buffer);
+        if (count <= 0) std::exit(0);
+        pending.append(buffer, static_cast<size_t>(count));
+        for (size_t end; (end = pending.find('\n')) != std::string::npos;
+             pending.erase(0, end + 1)) {
+            Obey(qmp, pending.substr(0, end));
+            if (!up) Behave(qmp, console);
+            up = true;
+        }
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::map<std::string, int> fds;
+    for (int i = 1; i + 1 < argc; ++i) {
+        const std::string flag = argv[i], value = argv[i + 1];
+        if (flag == "-append") append = value;
+        if (flag == "-chardev") fds[ValueOf(value, "id")] = std::atoi(ValueOf(value, "fd").c_str());
+    }
+    const int qmp = fds["control"], console = fds["console"];
+    if (qmp == 0 || console == 0) {
+        std::fprintf(stderr, "fake-vmm: no control or console descriptor\n");
+        return 1;
+    }
+    for (const auto* channel : {"ctl", "io"}) {
+        int listening = 0;
+        socklen_t length = sizeof listening;
+        if (::getsockopt(fds[channel], SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0 ||
+            listening == 0) {
+            std::fprintf(stderr, "fake-vmm: %s is not a listening socket\n", channel);
+            return 1;
+        }
+    }
+    if (Asked("fake.refuse")) {
+        std::fprintf(stderr,
+                     "fake-vmm: -machine \x1b[31mnonsense\x1b[0m: unsupported machine type\nUse "
+                     "-machine help\n");
+        return 1;
+    }
+    if (Asked("fake.silent"))
+        while (true)
+            ::pause();
+    if (Asked("fake.garbage")) Say(qmp, "\x1b[2Jthis is not QMP\n");
+    Say(qmp,
+        "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": 0}}, "
+        "\"capabilities\": []}}\r\n");
+    Serve(qmp, console);
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the test programs of a build and ends with one line: N passed, N failed, N skipped.
+#
+#   tests/run.sh [--build DIR] [--only unit|integration|e2e]... [--filter PATTERN]
+#
+# A skipped test has printed "SKIPPED: <reason>"; the reasons are shown again at the end.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+build=build
+only=()
+filter=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --build) build=$2; shift 2 ;;
+        --only) only+=("$2"); shift 2 ;;
+        --filter) filter=$2; shift 2 ;;
+        *) sed -n '3,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    esac
+done
+[ ${#only[@]} -gt 0 ] || only=(unit integration e2e)
+
+logs=$(mktemp -d /tmp/cc-tests.XXXXXX)
+trap 'rm -rf "$logs"' EXIT
+passed=0 failed=0 skipped=0
+
+# One doctest program: shows what fails as it fails, counts from its summary line.
+run_program() {
+    local program=$1 name log status counts skips
+    name=$(basename "$program")
+    log=$logs/$name
+    printf '== %s\n' "$name"
+    "$program" ${filter:+-tc="$filter"} --no-version >"$log" 2>&1
+    status=$?
+    grep -v '^\[doctest\]' "$log" | grep -v '^SKIPPED: ' || true
+    counts=$(sed -nE 's/^\[doctest\] test cases: *[0-9]+ *\| *([0-9]+) passed *\| *([0-9]+) failed.*/\1 \2/p' "$log")
+    skips=$(grep -c '^SKIPPED: ' "$log")
+    if [ -z "$counts" ]; then
+        # It crashed, or a sanitizer ended it, before the summary.
+        printf '%s ended with status %d and without a summary\n' "$name" "$status"
+        failed=$((failed + 1))
+        return
+    fi
+    passed=$((passed + ${counts% *} - skips))
+    failed=$((failed + ${counts#* }))
+    skipped=$((skipped + skips))
+    if [ "$status" -ne 0 ] && [ "${counts#* }" -eq 0 ]; then
+        printf '%s ended with status %d after its tests\n' "$name" "$status"
+        failed=$((failed + 1))
+    fi
+}
+
+for kind in "${only[@]}"; do
+    case $kind in
+        unit) programs=("$build"/tests/unit-* "$build"/tests/fuzz-replay) ;;
+        integration) programs=("$build"/tests/integration-tests) ;;
+        e2e) programs=("$build"/tests/e2e-tests) ;;
+        *) echo "tests/run.sh: no kind of tests named $kind" >&2; exit 2 ;;
+    esac
+    for program in "${programs[@]}"; do
+        [ -x "$program" ] && run_program "$program"
+    done
+done
+
+grep -h '^SKIPPED: ' "$logs"/* 2>/dev/null | sort | uniq -c
+if [ $((passed + failed)) -eq 0 ]; then
+    echo "tests/run.sh: found nothing to run in $build; build first (make)" >&2
+    exit 1
+fi
+echo "$passed passed, $failed failed, $skipped skipped" | tee "$build/tests/summary"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host's side of the agent's two channels, with blocking sockets and deadlines, and the agent
+// itself as a process.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/process.h"
+#include "protocol/agent_frame.h"
+#include "protocol/agent_messages.h"
+#include "tests/scratch.h"
+
+namespace cc::agent {
+
+struct Answer {
+    ControlCode code{};
+    std::string payload;
+};
+
+// What came on the I/O channel so far.
+struct Streams {
+    std::map<uint64_t, std::string> output;
+    std::map<uint64_t, int> exit_codes;  // of streams that said their end before
+    std::set<uint64_t> ended;
+};
+
+class HostSide {
+  public:
+    // Connects to both sockets, retrying until they are there; fails the test otherwise.
+    HostSide(const std::string& control, const std::string& io);
+
+    Answer Receive();  // the next control message
+    void Send(ControlCode code, std::string_view payload);
+    Answer Call(ControlCode code, std::string_view payload = "");
+    // The text of the ERROR; fails the test on an ACK.
+    std::string CallFails(ControlCode code, std::string_view payload);
+    void Input(uint64_t sequence, std::string_view bytes);  // empty: end of file
+    // Takes what comes until the process of this session has told its exit code, which is returned.
+    int WaitExit(uint64_t sequence);
+    void WaitOutput(uint64_t sequence, std::string_view text);
+    void PumpOnce();
+    const std::string& Output(uint64_t sequence) { return streams_.output[sequence]; }
+    int io() const { return io_.get(); }
+
+  private:
+    Fd control_;
+    Fd io_;
+    ControlDecoder control_decoder_;
+    IoDecoder io_decoder_;
+    Streams streams_;
+};
+
+// A real agent in host-test mode, with a shared directory that holds a busybox root file system in
+// "c/rootfs".
+class HostAgent {
+  public:
+    HostAgent();
+    ~HostAgent();  // ends it, and checks that it left nothing
+    const std::string& share() const { return share_; }
+    std::string rootfs() const { return share_ + "/c/rootfs"; }
+    HostSide Connect() const { return {scratch_ / "ctl", scratch_ / "io"}; }
+    // Connects, takes READY and starts the pod.
+    HostSide StartPod() const;
+
+  private:
+    test::Scratch scratch_;
+    std::string share_;
+    pid_t pid_ = -1;
+};
+
+// True, with a "SKIPPED" line, when this process may not make namespaces.
+bool SkipWithoutRoot();
+
+}  // namespace cc::agent

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// The router's world in memory: tests hold the far end of every stream and turn the clock.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/text.h"
+#include "protocol/client_messages.h"
+#include "proxy/limits.h"
+#include "proxy/router.h"
+#include "proxy/stream.h"
+
+namespace cc::proxy {
+
+// The far end of a stream.
+class Peer {
+  public:
+    std::string received;     // what the router has written and the peer has read
+    std::string unread;       // written while the peer does not read
+    bool reads = true;        // false: a peer that has stopped reading
+    bool closed = false;      // the router has closed the stream
+    bool watched = true;      // the router reads
+    size_t chunk = SIZE_MAX;  // bytes arrive in pieces of at most this size
+
+    void Send(std::string_view bytes) { backlog_ += bytes; }
+    void Close() { ended_ = true; }
+    std::string Take() { return std::exchange(received, {}); }
+
+  private:
+    friend class MemoryWorld;
+    friend class MemoryStream;
+    std::string backlog_;
+    bool ended_ = false;
+    bool told_end_ = false;
+    bool told_hangup_ = false;
+    StreamHandler* handler_ = nullptr;
+};
+
+class MemoryStream final : public Stream {
+  public:
+    explicit MemoryStream(std::shared_ptr<Peer> peer) : peer_(std::move(peer)) {}
+    ~MemoryStream() override {
+        peer_->closed = true;
+        peer_->handler_ = nullptr;
+    }
+    void SetHandler(StreamHandler* handler) override { peer_->handler_ = handler; }
+    void Write(std::string bytes) override {
+        if (peer_->told_end_ || peer_->closed) return;
+        if (peer_->reads && peer_->unread.empty())
+            peer_->received += bytes;
+        else
+            peer_->unread += bytes;
+    }
+    size_t queued() const override { return peer_->unread.size(); }
+    void SetReading(bool on) override { peer_->watched = on; }
+
+  private:
+    std::shared_ptr<Peer> peer_;
+};
+
+class MemoryWorld final : public World {
+  public:
+    using PeerPtr = std::shared_ptr<Peer>;
+
+    Router router{*this, "unix:///run/cc/vms/p.sock"};
+    std::deque<std::string> tokens;         // handed out first
+    std::map<std::string, int> listeners;   // socket paths: 0, or the errno of connecting
+    std::map<std::string, PeerPtr> agents;  // whoever was connected to last, by path
+
+    Result<std::unique_ptr<Stream>> Connect(const std::string& path) override {
+        const auto found = listeners.find(path);
+        const int error = found == listeners.end() ? ENOENT : found->second;
+        if (error != 0) return FailErrno(Cat("connecting to ", path), error);
+        agents[path] = NewPeer();
+        return std::make_unique<MemoryStream>(agents[path]);
+    }
+    std::chrono::milliseconds Now() override { return now_; }
+    Result<std::string> NewToken() override {
+        if (tokens.empty()) return MakeToken();
+        std::string token = tokens.front();
+        tokens.pop_front();
+        return token;
+    }
+    void Settled() override {}
+
+    PeerPtr NewClient(uid_t user = 0) {
+        auto peer = NewPeer();
+        router.AddClient(std::make_unique<MemoryStream>(peer), user);
+        return peer;
+    }
+    // Delivers everything that is on its way.
+    void Run() {
+        while (RunOnce()) {
+        }
+    }
+    void Pass(std::chrono::milliseconds time) {
+        now_ += time;
+        router.RunDeadlines();
+        Run();
+    }
+
+    // Forgets the far ends of streams that are closed.
+    void Prune() {
+        std::erase_if(peers_, [](const PeerPtr& peer) { return peer->closed; });
+    }
+
+  private:
+    PeerPtr NewPeer() {
+        peers_.push_back(std::make_shared<Peer>());
+        return peers_.back();
+    }
+    bool RunOnce() {
+        bool any = false;
+        for (const auto& peer : std::vector<PeerPtr>(peers_)) {
+            if (peer->handler_ != nullptr && peer->watched && !peer->backlog_.empty()) {
+                const std::string piece = peer->backlog_.substr(0, peer->chunk);
+                peer->backlog_.erase(0, piece.size());
+                peer->handler_->OnData(piece);
+                any = true;
+            } else if (peer->handler_ != nullptr && peer->watched && peer->ended_ &&
+                       !peer->told_end_) {
+                peer->told_end_ = true;
+                peer->handler_->OnEnd({});
+                any = true;
+            }
+            if (peer->handler_ != nullptr && !peer->watched && peer->ended_ &&
+                !std::exchange(peer->told_hangup_, true)) {
+                peer->handler_->OnHangup();
+                any = true;
+            }
+            if (peer->reads && !peer->unread.empty()) {
+                peer->received += std::exchange(peer->unread, {});
+                if (peer->handler_ != nullptr) peer->handler_->OnDrained();
+                any = true;
+            }
+        }
+        return any;
+    }
+
+    std::vector<PeerPtr> peers_;
+    std::chrono::milliseconds now_{1000};
+};
+
+}  // namespace cc::proxy

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// cc-proxy as a process: options, socket activation, pod mode, running out of descriptors.
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tests/fakes/fake_agent.h"
+#include "tests/unit/proxy/real_server.h"
+
+namespace cc::proxy {
+namespace {
+
+using test::FakeAgent;
+
+// What the program writes to its ready descriptor, up to the end of file.
+struct Started {
+    std::string ready;
+    std::unique_ptr<RealProcess> process;
+};
+Started StartWithReadyFd(std::vector<std::string> arguments) {
+    auto pipe = MakePipe().value();
+    arguments.insert(arguments.end(), {"--ready-fd", Cat(pipe.second.get())});
+    Started started;
+    started.process = std::make_unique<RealProcess>(arguments);
+    pipe.second.Reset();
+    started.ready = ReadAll(pipe.first.get(), 65536).value();
+    return started;
+}
+
+TEST_CASE("the program makes directory and socket, says when it listens, and cleans up at TERM") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/run/proxy.sock";
+    const auto started = StartWithReadyFd({"-socket-path", socket});
+    CHECK(started.ready == "\n");
+    struct stat status {};
+    REQUIRE(::stat(socket.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0660);
+    REQUIRE(::stat((folder.path + "/run").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0750);
+    const auto second = StartWithReadyFd({"-socket-path", socket});
+    CHECK(second.ready == socket + " is already being served\n");
+    CHECK(second.process->WaitExit() == 1);
+    { RealClient still_there(socket); }
+    ::kill(started.process->pid, SIGTERM);
+    CHECK(started.process->WaitExit() == 0);
+    CHECK_FALSE(Exists(socket));
+}
+
+TEST_CASE("options are taken with one dash and with two, wrong ones are errors") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/p.sock";
+    for (const char* option : {"-socket-path=", "--socket-path="}) {
+        const auto started = StartWithReadyFd({option + socket, "-log", "error", "-ksm", "off"});
+        CHECK(started.ready == "\n");
+        ::kill(started.process->pid, SIGINT);
+        CHECK(started.process->WaitExit() == 0);
+    }
+    CHECK(StartWithReadyFd({"-socket-path", socket, "-log", "loud"}).ready ==
+          "log level \"loud\": use debug, info, warn or error\n");
+    CHECK(StartWithReadyFd({"-socket-path", "relative"}).ready.find("slash") != std::string::npos);
+    CHECK(StartWithReadyFd({"-socket-path", socket, "-ksm", "auto"}).ready.find("-ksm off") !=
+          std::string::npos);
+    CHECK(StartWithReadyFd({"-socket-path", folder.path + "/" + std::string(120, 'x')})
+              .ready.find("at most 107") != std::string::npos);
+}
+
+TEST_CASE("a socket can be inherited from a service manager") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/p.sock";
+    auto listener = ListenUnix(socket, SOCK_STREAM, 0660).value();
+    RealProcess process({}, [&] {
+        ::dup2(listener.get(), 3);
+        ::setenv("LISTEN_PID", Cat(::getpid()).c_str(), 1);
+        ::setenv("LISTEN_FDS", "1", 1);
+    });
+    RealClient client(socket);
+    FakeAgent agent(folder.path);
+    const auto response =
+        client.Call(ClientCommand::kRegisterVm,
+                    Encode(RegisterVm{"vm", agent.control_path(), agent.io_path(), "", 0}));
+    CHECK(ParseIoResponse(response.payload)->url == "unix://" + socket);
+    ::kill(process.pid, SIGTERM);
+    CHECK(process.WaitExit() == 0);
+    CHECK(Exists(socket));  // the manager's, not ours to remove
+}
+
+TEST_CASE("in pod mode the program ends with its VM") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/p.sock";
+    auto started = StartWithReadyFd({"-uri", "unix://" + socket});
+    REQUIRE(started.ready == "\n");
+    FakeAgent agent(folder.path);
+    RealClient runtime(socket);
+    // A registration that fails is tried again by 3.0's runtime.
+    CHECK(runtime.Ask(ClientCommand::kRegisterVm,
+                      Encode(RegisterVm{"vm", "/nope", "/nope", "", 0})) != "");
+    CHECK(runtime.Ask(ClientCommand::kRegisterVm,
+                      Encode(RegisterVm{"vm", agent.control_path(), agent.io_path(), "", 0})) ==
+          "");
+    CHECK(runtime.Ask(ClientCommand::kUnregisterVm, Encode(UnregisterVm{"vm"})) == "");
+    CHECK(started.process->WaitExit() == 0);
+    CHECK_FALSE(Exists(socket));
+}
+
+TEST_CASE("out of descriptors, callers wait, nothing spins, and service goes on when it can") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/p.sock";
+    RealProcess process({"-socket-path", socket, "-log", "error"}, [] {
+        const rlimit few{32, 32};
+        ::setrlimit(RLIMIT_NOFILE, &few);
+    });
+    process.WaitForSocket(socket);
+    std::vector<std::unique_ptr<RealClient>> clients;
+    for (int i = 0; i < 60; ++i)
+        clients.push_back(std::make_unique<RealClient>(socket));
+    const std::string attach = EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"no", 0}));
+    clients.front()->Send(attach);
+    CHECK(clients.front()->Next());
+    clients.back()->Send(attach);
+
+    const auto ticks = [&] {
+        const auto fields = Split(ReadFile(Cat("/proc/", process.pid, "/stat"), 4096).value(), ' ');
+        return *ParseNumber<int64_t>(fields[13]) + *ParseNumber<int64_t>(fields[14]);
+    };
+    const int64_t before = ticks();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    // A loop that spins would use the processor all the time: 50 ticks.
+    CHECK(ticks() - before < 10);
+
+    for (size_t i = 0; i + 1 < clients.size(); ++i)
+        clients[i].reset();
+    CHECK(clients.back()->Next());
+    clients.clear();
+    ::kill(process.pid, SIGTERM);
+    CHECK(process.WaitExit() == 0);
+}
+
+}  // namespace
+}  // namespace cc::proxy

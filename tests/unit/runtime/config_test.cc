@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/config.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "tests/unit/runtime/temp_directory.h"
+
+namespace cc::runtime {
+
+TEST_CASE("an empty configuration is the defaults") {
+    const auto config = ParseConfig("", "c.toml");
+    REQUIRE(config);
+    CHECK(config->machine == MachineType::kPc);
+    CHECK(config->memory_mib == 128);
+    CHECK(config->vcpus == 1);
+    CHECK(config->ProxySocket() == "/run/clear-containers/proxy.sock");
+    CHECK(config->boot_timeout == std::chrono::seconds(60));
+}
+
+TEST_CASE("3.0's keys and ours are read, unknown ones are passed over") {
+    const auto config = ParseConfig(R"(
+surprise = 1
+[hypervisor.qemu]
+path = "/q"
+kernel = "/k"
+image = "/i"
+initrd = "/r"
+machine_type = "q35"
+kernel_params = "a=b c"
+firmware = "/f"
+machine_accelerators = "x=y"
+default_vcpus = -1
+default_bridges = 1
+default_memory = 256
+disable_block_device_use = false
+block_device_driver = "virtio-blk"
+enable_mem_prealloc = true
+enable_hugepages = true
+enable_swap = true
+enable_debug = true
+disable_nesting_checks = true
+accel = "tcg"
+new_key = [1, 2]
+[proxy.cc]
+path = "/p"
+enable_debug = true
+socket = "/s"
+[shim.cc]
+path = "/h"
+enable_debug = true
+[agent.cc]
+[runtime]
+enable_debug = true
+internetworking_model = "macvtap"
+run_dir = "/d"
+boot_timeout = 5
+[elsewhere]
+x = 1
+)",
+                                    "c.toml");
+    REQUIRE_MESSAGE(config, config.error().message);
+    CHECK(config->hypervisor == "/q");
+    CHECK(config->kernel == "/k");
+    CHECK(config->image == "/i");
+    CHECK(config->initrd == "/r");
+    CHECK(config->machine == MachineType::kQ35);
+    CHECK(config->acceleration == Acceleration::kTcg);
+    CHECK(config->kernel_params == "a=b c");
+    CHECK(config->vcpus == ::sysconf(_SC_NPROCESSORS_ONLN));
+    CHECK(config->memory_mib == 256);
+    CHECK(config->mem_prealloc);
+    CHECK(config->hugepages);
+    CHECK(config->hypervisor_debug);
+    CHECK(config->ProxySocket() == "/s");
+    CHECK(config->proxy_path == "/p");
+    CHECK(config->shim_path == "/h");
+    CHECK(config->debug);
+    CHECK(config->run_dir == "/d");
+    CHECK(config->boot_timeout == std::chrono::seconds(5));
+}
+
+TEST_CASE("small numbers mean the default, as in 3.0") {
+    CHECK(ParseConfig("[hypervisor.qemu]\ndefault_memory = 7", "c")->memory_mib == 128);
+    CHECK(ParseConfig("[hypervisor.qemu]\ndefault_vcpus = 0", "c")->vcpus == 1);
+}
+
+TEST_CASE("a wrong type or value is an error that names file, line and key") {
+    const std::pair<const char*, const char*> bad[] = {
+        {"[hypervisor.qemu]\n\nkernel = 7", "c.toml:3: hypervisor.qemu.kernel: must be a string"},
+        {"[hypervisor.qemu]\nkernel = \"k\"",
+         "c.toml:2: hypervisor.qemu.kernel: must be an absolute path"},
+        {"[hypervisor.qemu]\ndefault_vcpus = \"1\"",
+         "c.toml:2: hypervisor.qemu.default_vcpus: must be an integer"},
+        {"[hypervisor.qemu]\nenable_debug = 1",
+         "c.toml:2: hypervisor.qemu.enable_debug: must be true or false"},
+        {"[hypervisor.qemu]\ndefault_bridges = 6", "c.toml:2: hypervisor.qemu.default_bridges"},
+        {"[hypervisor.qemu]\nblock_device_driver = \"floppy\"", "virtio-scsi, virtio-blk"},
+        {"[hypervisor.qemu]\nmachine_type = \"vax\"", "c.toml:2: hypervisor.qemu.machine_type"},
+        {"[hypervisor.qemu]\naccel = \"steam\"", "c.toml:2: hypervisor.qemu.accel"},
+        {"[runtime]\nboot_timeout = 0", "c.toml:2: runtime.boot_timeout"},
+        {"hypervisor = 1", "c.toml:1: hypervisor"},
+        {"[runtime", "c.toml:1"},
+        {"[runtime]\nx = ", "c.toml:2"},
+    };
+    for (const auto& [text, part] : bad) {
+        CAPTURE(text);
+        const auto config = ParseConfig(text, "c.toml");
+        REQUIRE_FALSE(config);
+        CHECK_MESSAGE(config.error().message.find(part) != std::string::npos,
+                      config.error().message);
+    }
+}
+
+TEST_CASE("a configuration that was named must be there") {
+    const auto config = LoadConfig("/no/such/configuration.toml");
+    REQUIRE_FALSE(config);
+    CHECK(config.error().message.find("/no/such/configuration.toml") != std::string::npos);
+}
+
+TEST_CASE("every key of the default configuration is known and has its default") {
+    const auto text = ReadFile(CC_TEST_DATA "/../../packaging/configuration.toml.in", 1 << 20);
+    REQUIRE(text);
+    // Each key stands there as a comment with its default: take the comments away.
+    std::string active;
+    for (size_t at = 0; at < text->size();) {
+        const size_t end = std::min(text->find('\n', at), text->size());
+        std::string line = text->substr(at, end - at);
+        if (line.starts_with("#") && line.find(" = ") != std::string::npos && line[1] != ' ')
+            line.erase(0, 1);
+        active += line + "\n";
+        at = end + 1;
+    }
+    const auto config = ParseConfig(active, "configuration.toml.in");
+    REQUIRE_MESSAGE(config, config.error().message);
+    const RuntimeConfig defaults;
+    CHECK(config->memory_mib == defaults.memory_mib);
+    CHECK(config->machine == defaults.machine);
+    CHECK(config->run_dir == defaults.run_dir);
+    CHECK(config->boot_timeout == defaults.boot_timeout);
+    CHECK(config->kernel == "/usr/share/clear-containers/vmlinux.container");
+}
+
+}  // namespace cc::runtime

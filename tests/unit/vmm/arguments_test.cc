@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/qemu/arguments.h"
+
+#include <algorithm>
+
+#include "tests/unit/vmm/fixtures.h"
+
+namespace cc::qemu {
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+VmConfig Config(MachineType machine) {
+    VmConfig config;
+    config.name = "web";
+    config.directory = "/run/vm";
+    config.machine = machine;
+    config.hypervisor = "/usr/bin/qemu-system-x86_64";
+    config.kernel = "/k/vmlinux";
+    config.image = "/k/root.img";
+    return config;
+}
+
+MachineFacts Emulated() {
+    return {.acceleration = Acceleration::kTcg,
+            .tsc_khz = 2250000,
+            .host_memory_mib = 24000,
+            .host_cpus = 2,
+            .image_bytes = 4194304,
+            .firmware = ""};
+}
+
+Words ArgumentsOf(const VmConfig& config, const MachineFacts& facts = Emulated()) {
+    auto arguments = Arguments(config, facts, {});
+    REQUIRE(arguments);
+    return *arguments;
+}
+
+// The word after `flag`.
+std::string After(const Words& words, std::string_view flag) {
+    const auto found = std::find(words.begin(), words.end(), flag);
+    REQUIRE(found != words.end());
+    return *(found + 1);
+}
+
+}  // namespace
+
+TEST_CASE("the argument vector of an emulated pc, whole") {
+    const Words expected{
+        "-name",
+        "guest=web",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        "-machine",
+        "pc,memory-backend=ram,dump-guest-core=off,usb=off,graphics=off,vmport=off,nvdimm=on",
+        "-accel",
+        "tcg,tb-size=64",
+        "-cpu",
+        "max",
+        "-smp",
+        "cpus=1,sockets=2,cores=1,threads=1,maxcpus=2",
+        "-m",
+        "size=128M,slots=8,maxmem=25024M",
+        "-object",
+        "memory-backend-ram,id=ram,size=128M",
+        "-chardev",
+        "socket,id=control,fd=3",
+        "-mon",
+        "chardev=control,mode=control",
+        "-device",
+        "virtio-serial-pci,id=serial0,bus=pci.0,addr=0x02,max_ports=4",
+        "-chardev",
+        "socket,id=console,fd=4",
+        "-device",
+        "virtconsole,bus=serial0.0,nr=0,chardev=console",
+        "-chardev",
+        "socket,id=ctl,fd=5,server=on,wait=off",
+        "-device",
+        "virtserialport,bus=serial0.0,nr=1,chardev=ctl,name=sh.hyper.channel.0",
+        "-chardev",
+        "socket,id=io,fd=6,server=on,wait=off",
+        "-device",
+        "virtserialport,bus=serial0.0,nr=2,chardev=io,name=sh.hyper.channel.1",
+        "-object",
+        "rng-random,id=random,filename=/dev/urandom",
+        "-device",
+        "virtio-rng-pci,id=rng0,bus=pci.0,addr=0x03,rng=random",
+        "-fsdev",
+        "local,id=share,path=/run/vm/share,security_model=passthrough,multidevs=remap",
+        "-device",
+        "virtio-9p-pci,id=share0,bus=pci.0,addr=0x04,fsdev=share,mount_tag=hyperShared",
+        "-object",
+        "memory-backend-file,id=image,share=on,readonly=on,mem-path=/k/root.img,size=4194304",
+        "-device",
+        "nvdimm,id=image0,memdev=image,unarmed=on",
+        "-kernel",
+        "/k/vmlinux",
+        "-append",
+        "console=hvc0 quiet panic=-1 reboot=t cgroup_no_v1=all random.trust_cpu=on no_timer_check "
+        "tsc_early_khz=2250000 tsc=reliable acpi=noirq root=/dev/pmem0 rootfstype=erofs "
+        "rootflags=dax=always "
+        "ro init=/init",
+    };
+    CHECK(ArgumentsOf(Config(MachineType::kPc)) == expected);
+}
+
+TEST_CASE("the argument vector of an accelerated q35 with its root ports, whole") {
+    auto config = Config(MachineType::kQ35);
+    config.vcpus = 4;
+    config.memory_mib = 2048;
+    config.mem_prealloc = true;
+    config.machine_accelerators = "kernel_irqchip=split";
+    config.initrd = "/k/initrd";
+    config.kernel_params = "quiet loglevel=3";
+    auto facts = Emulated();
+    facts.acceleration = Acceleration::kKvm;
+    facts.firmware = "/fw/qboot.rom";
+    const Words expected{
+        "-name",
+        "guest=web",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        "-machine",
+        "q35,memory-backend=ram,dump-guest-core=off,usb=off,graphics=off,vmport=off,sata=off,smbus="
+        "off,nvdimm=on,"
+        "kernel_irqchip=split",
+        "-accel",
+        "kvm",
+        "-cpu",
+        "host",
+        "-smp",
+        "cpus=4,sockets=4,cores=1,threads=1,maxcpus=4",
+        "-m",
+        "size=2048M,slots=8,maxmem=25024M",
+        "-object",
+        "memory-backend-ram,id=ram,size=2048M,prealloc=on",
+        "-chardev",
+        "socket,id=control,fd=3",
+        "-mon",
+        "chardev=control,mode=control",
+        "-device",
+        "virtio-serial-pci,id=serial0,bus=pcie.0,addr=0x02,max_ports=4",
+        "-chardev",
+        "socket,id=console,fd=4",
+        "-device",
+        "virtconsole,bus=serial0.0,nr=0,chardev=console",
+        "-chardev",
+        "socket,id=ctl,fd=5,server=on,wait=off",
+        "-device",
+        "virtserialport,bus=serial0.0,nr=1,chardev=ctl,name=sh.hyper.channel.0",
+        "-chardev",
+        "socket,id=io,fd=6,server=on,wait=off",
+        "-device",
+        "virtserialport,bus=serial0.0,nr=2,chardev=io,name=sh.hyper.channel.1",
+        "-object",
+        "rng-random,id=random,filename=/dev/urandom",
+        "-device",
+        "virtio-rng-pci,id=rng0,bus=pcie.0,addr=0x03,rng=random",
+        "-fsdev",
+        "local,id=share,path=/run/vm/share,security_model=passthrough,multidevs=remap",
+        "-device",
+        "virtio-9p-pci,id=share0,bus=pcie.0,addr=0x04,fsdev=share,mount_tag=hyperShared",
+        "-device",
+        "pcie-root-port,id=hotplug0,bus=pcie.0,addr=0x10.0,chassis=1,multifunction=on",
+        "-device",
+        "pcie-root-port,id=hotplug1,bus=pcie.0,addr=0x10.1,chassis=2,multifunction=on",
+        "-device",
+        "pcie-root-port,id=hotplug2,bus=pcie.0,addr=0x10.2,chassis=3,multifunction=on",
+        "-device",
+        "pcie-root-port,id=hotplug3,bus=pcie.0,addr=0x10.3,chassis=4,multifunction=on",
+        "-object",
+        "memory-backend-file,id=image,share=on,readonly=on,mem-path=/k/root.img,size=4194304",
+        "-device",
+        "nvdimm,id=image0,memdev=image,unarmed=on",
+        "-bios",
+        "/fw/qboot.rom",
+        "-kernel",
+        "/k/vmlinux",
+        "-initrd",
+        "/k/initrd",
+        "-append",
+        "console=hvc0 quiet panic=-1 reboot=t cgroup_no_v1=all random.trust_cpu=on no_timer_check "
+        "root=/dev/pmem0 "
+        "rootfstype=erofs rootflags=dax=always ro init=/init quiet loglevel=3",
+    };
+    CHECK(ArgumentsOf(config, facts) == expected);
+}
+
+TEST_CASE("the argument vector of a microvm with debug output, whole") {
+    auto config = Config(MachineType::kMicrovm);
+    config.initrd = "/k/initrd";
+    config.debug = true;
+    const Words expected{
+        "-name",
+        "guest=web",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        "-machine",
+        "microvm,memory-backend=ram,dump-guest-core=off,usb=off,graphics=off,acpi=off,pit=on,pic="
+        "on,rtc=on,pcie=off,"
+        "isa-serial=on",
+        "-accel",
+        "tcg,tb-size=64",
+        "-cpu",
+        "max",
+        "-smp",
+        "cpus=1,sockets=1,cores=1,threads=1,maxcpus=1",
+        "-m",
+        "size=128M",
+        "-object",
+        "memory-backend-ram,id=ram,size=128M",
+        "-global",
+        "virtio-mmio.force-legacy=false",
+        "-chardev",
+        "socket,id=control,fd=3",
+        "-mon",
+        "chardev=control,mode=control",
+        "-device",
+        "virtio-serial-device,id=serial0,bus=virtio-mmio-bus.0,max_ports=4",
+        "-chardev",
+        "socket,id=console,fd=4,mux=on",
+        "-device",
+        "virtconsole,bus=serial0.0,nr=0,chardev=console",
+        "-serial",
+        "chardev:console",
+        "-chardev",
+        "socket,id=ctl,fd=5,server=on,wait=off",
+        "-device",
+        "virtserialport,bus=serial0.0,nr=1,chardev=ctl,name=sh.hyper.channel.0",
+        "-chardev",
+        "socket,id=io,fd=6,server=on,wait=off",
+        "-device",
+        "virtserialport,bus=serial0.0,nr=2,chardev=io,name=sh.hyper.channel.1",
+        "-object",
+        "rng-random,id=random,filename=/dev/urandom",
+        "-device",
+        "virtio-rng-device,id=rng0,bus=virtio-mmio-bus.1,rng=random",
+        "-fsdev",
+        "local,id=share,path=/run/vm/share,security_model=passthrough,multidevs=remap",
+        "-device",
+        "virtio-9p-device,id=share0,bus=virtio-mmio-bus.2,fsdev=share,mount_tag=hyperShared",
+        "-kernel",
+        "/k/vmlinux",
+        "-initrd",
+        "/k/initrd",
+        "-append",
+        "console=hvc0 earlyprintk=ttyS0 loglevel=7 panic=-1 reboot=t cgroup_no_v1=all "
+        "random.trust_cpu=on "
+        "no_timer_check tsc_early_khz=2250000 tsc=reliable init=/init",
+    };
+    CHECK(ArgumentsOf(config) == expected);
+}
+
+TEST_CASE("no path or name can end its option and begin another") {
+    auto config = Config(MachineType::kPc);
+    config.name = "x,process=evil";
+    config.directory = "/run/a,security_model=none";
+    config.image = "/k/a,share=off";
+    const auto words = ArgumentsOf(config);
+    CHECK(After(words, "-name") == "guest=x,,process=evil");
+    CHECK(After(words, "-fsdev") ==
+          "local,id=share,path=/run/a,,security_model=none/"
+          "share,security_model=passthrough,multidevs=remap");
+    CHECK(std::count(words.begin(), words.end(),
+                     "memory-backend-file,id=image,share=on,readonly=on,mem-path=/k/"
+                     "a,,share=off,size=4194304") == 1);
+    CHECK(words.size() == ArgumentsOf(Config(MachineType::kPc)).size());
+}
+
+TEST_CASE("a kernel path or parameters that look like options stay values") {
+    auto config = Config(MachineType::kPc);
+    config.kernel = "-monitor";
+    config.kernel_params = "-device evil,x=y";
+    const auto words = ArgumentsOf(config);
+    CHECK(After(words, "-kernel") == "-monitor");
+    CHECK(words.back().ends_with("init=/init -device evil,x=y"));
+    CHECK(words.size() == ArgumentsOf(Config(MachineType::kPc)).size());
+}
+
+TEST_CASE("machine_accelerators takes plain pairs and nothing that is ours or names a file") {
+    auto config = Config(MachineType::kPc);
+    config.machine_accelerators = "kernel_irqchip=split, smm=off,hpet";
+    CHECK(After(ArgumentsOf(config), "-machine")
+              .ends_with("nvdimm=on,kernel_irqchip=split,smm=off,hpet=on"));
+    for (const auto* hostile :
+         {"accel=kvm", "kernel=/etc/shadow", "dumpdtb=x", "memory-backend=y", "a=b=c", "a==", "=b",
+          "smm=off,,usb=on", "smm=off\nusb=on", "x=/etc/passwd"}) {
+        CAPTURE(hostile);
+        config.machine_accelerators = hostile;
+        const auto refused = Arguments(config, Emulated(), {});
+        CHECK(test::Contains(test::ErrorOf(refused), "machine_accelerators"));
+    }
+}
+
+TEST_CASE("a kernel command line that the guest would cut is refused") {
+    auto config = Config(MachineType::kPc);
+    config.kernel_params = std::string(2000, 'x');
+    CHECK(
+        test::Contains(test::ErrorOf(Arguments(config, Emulated(), {})), "shorten kernel_params"));
+}
+
+TEST_CASE("huge pages are preallocated, so that a lack of them is an error at start") {
+    auto config = Config(MachineType::kPc);
+    config.hugepages = true;
+    const auto words = ArgumentsOf(config);
+    CHECK(std::count(words.begin(), words.end(),
+                     "memory-backend-memfd,id=ram,size=128M,hugetlb=on,prealloc=on") == 1);
+}
+
+TEST_CASE(
+    "interrupt routing by ACPI is left out where it is slow, unless the user speaks of ACPI") {
+    auto config = Config(MachineType::kPc);
+    CHECK(test::Contains(ArgumentsOf(config).back(), " acpi=noirq "));
+    config.kernel_params = "acpi=force";
+    CHECK_FALSE(test::Contains(ArgumentsOf(config).back(), "acpi=noirq"));
+    config.kernel_params.clear();
+    auto facts = Emulated();
+    facts.acceleration = Acceleration::kKvm;
+    CHECK_FALSE(test::Contains(ArgumentsOf(config, facts).back(), "acpi=noirq"));
+    CHECK_FALSE(test::Contains(ArgumentsOf(Config(MachineType::kQ35)).back(), "acpi=noirq"));
+}
+
+TEST_CASE("without a time stamp counter of known rate the guest measures its own") {
+    auto facts = Emulated();
+    facts.tsc_khz = 0;
+    CHECK_FALSE(test::Contains(ArgumentsOf(Config(MachineType::kPc), facts).back(), "tsc"));
+}
+
+}  // namespace cc::qemu

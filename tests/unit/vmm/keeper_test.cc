@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: Apache-2.0
+// cc-vmm as the process it is, with a fake VMM, driven through the runtime's own client.
+#include <csignal>
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/vm_client.h"
+#include "tests/unit/vmm/fixtures.h"
+
+namespace cc {
+
+namespace {
+
+using std::chrono::seconds;
+
+// A VM's directory and configuration, and its keeper, which is gone when the test ends.
+struct Vm {
+    test::TemporaryDirectory directory;
+    VmConfig config;
+    KeeperHandle keeper;
+
+    explicit Vm(std::string_view behaviour = "") {
+        config.name = "web";
+        config.directory = directory / "vm";
+        REQUIRE(MakeDirectories(config.directory, 0700));
+        config.acceleration = Acceleration::kTcg;
+        config.hypervisor = CC_FAKE_VMM;
+        config.kernel = directory.Write("vmlinux", "kernel");
+        config.initrd = directory.Write("initrd", "initrd");
+        config.kernel_params = behaviour;
+    }
+    ~Vm() {
+        if (keeper.process) keeper.process.Kill();
+    }
+    Result<void> Start() {
+        CC_ASSIGN(keeper, StartKeeper(CC_TEST_KEEPER, config, -1));
+        return {};
+    }
+    VmClient Connect() {
+        auto client = VmClient::Connect(config.directory);
+        REQUIRE(client);
+        return std::move(*client);
+    }
+    // The keeper's exit status.
+    int WaitEnd() {
+        REQUIRE(keeper.process.WaitEnd(seconds(10)).value_or(false));
+        const int status = ExitCodeOf(keeper.process.Reap().value_or(-1));
+        keeper.process = {};
+        return status;
+    }
+    std::string File(std::string_view name) {
+        return ReadFile(Cat(config.directory, "/", name), 2 << 20).value_or("");
+    }
+    std::vector<std::string> Left() {
+        return ListDirectory(config.directory).value_or(std::vector<std::string>());
+    }
+};
+
+// Whether the process ends within a while. It need not be our child.
+bool Ends(int64_t pid) {
+    for (int i = 0; i < 1000; ++i) {
+        if (!StartTimeOf(static_cast<pid_t>(pid))) return true;
+        ::usleep(10000);
+    }
+    return false;
+}
+
+Fd Detached(const std::string& path) {
+    Fd tree = Fd::Adopt(
+        ::open_tree(AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+    REQUIRE(tree);
+    return tree;
+}
+
+std::string Mounts(std::string_view process) {
+    return ReadFile(Cat("/proc/", process, "/mountinfo"), 1 << 20).value_or("");
+}
+
+const std::vector<std::string> kLogsOnly{std::string(kConsoleLogName), std::string(kKeeperLogName)};
+
+}  // namespace
+
+TEST_CASE(
+    "a keeper starts its VM, tells so, serves, stops it when told, and leaves nothing but logs") {
+    Vm vm;
+    const auto started = vm.Start();
+    REQUIRE_MESSAGE(started, (started ? "" : started.error().message));
+    CHECK(vm.keeper.status.keeper_pid == vm.keeper.process.pid());
+    CHECK(vm.keeper.status.acceleration == "tcg");
+    auto client = vm.Connect();
+    const auto status = client.Status();
+    REQUIRE(status);
+    CHECK(status->vmm_pid == vm.keeper.status.vmm_pid);
+    CHECK_FALSE(status->paused);
+    CHECK(client.Pause());
+    CHECK(client.Status()->paused);
+    CHECK(client.Resume());
+    CHECK_FALSE(client.Status()->paused);
+    CHECK(test::Contains(client.Console().value(), "fake guest: up"));
+    struct stat mode {};
+    for (const auto name : {kCtlSocketName, kIoSocketName, kVerbSocketName}) {
+        REQUIRE(::stat(Cat(vm.config.directory, "/", name).c_str(), &mode) == 0);
+        CHECK((mode.st_mode & 0777) == 0600);
+    }
+    CHECK(ConnectUnix(Cat(vm.config.directory, "/", kCtlSocketName), SOCK_STREAM));
+    CHECK(client.Stop());
+    CHECK(Ends(status->vmm_pid));
+    CHECK(vm.WaitEnd() == 0);
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE(
+    "the VMM has its own process group, few capabilities, no core dumps, and only the descriptors "
+    "meant for it") {
+    Vm vm;
+    const Fd stray =
+        Fd::Adopt(::open("/dev/zero", O_RDONLY));  // neither close-on-exec nor meant for anyone
+    REQUIRE(vm.Start());
+    const auto pid = static_cast<pid_t>(vm.keeper.status.vmm_pid);
+    CHECK(::getpgid(pid) == pid);
+    CHECK(::getsid(pid) == vm.keeper.process.pid());
+    const auto status = ReadFile(Cat("/proc/", pid, "/status"), 65536).value_or("");
+    CHECK(test::Contains(status, "NoNewPrivs:\t1"));
+    for (const auto* set : {"CapPrm", "CapEff", "CapBnd"})
+        CHECK(test::Contains(status, Cat(set, ":\t000000008800001f")));
+    for (const auto* set : {"CapInh", "CapAmb"})
+        CHECK(test::Contains(status, Cat(set, ":\t0000000000000000")));
+    CHECK(test::Contains(ReadFile(Cat("/proc/", pid, "/limits"), 65536).value_or(""),
+                         "Max core file size        0                    0"));
+    CHECK(ListDirectory(Cat("/proc/", pid, "/fd")).value() ==
+          std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6"});
+    CHECK(ReadLink(Cat("/proc/", pid, "/fd/0")).value() == "/dev/null");
+    CHECK(vm.Connect().Stop());
+    CHECK(vm.WaitEnd() == 0);
+}
+
+TEST_CASE(
+    "shared trees appear in the keeper's mount namespace, read-only root and all, and never in "
+    "ours") {
+    Vm vm;
+    REQUIRE(MakeDirectories(vm.directory / "rootfs/etc", 0755));
+    vm.directory.Write("rootfs/etc/motd", "hello");
+    vm.directory.Write("volume", "a file");
+    REQUIRE(vm.Start());
+    auto client = vm.Connect();
+    const auto before = Mounts("self");
+    CHECK(client.ShareAdd("web/rootfs", Detached(vm.directory / "rootfs")));
+    CHECK(client.ShareAdd("web/mounts/0", Detached(vm.directory / "volume")));
+    const std::string seen =
+        Cat("/proc/", vm.keeper.status.vmm_pid, "/root", vm.config.directory, "/share");
+    CHECK(ReadFile(seen + "/web/rootfs/etc/motd", 100).value_or("") == "hello");
+    CHECK(ReadFile(seen + "/web/mounts/0", 100).value_or("") == "a file");
+    // The guest can write in what is shared, and nowhere else.
+    CHECK(WriteFileAtomic(seen + "/web/rootfs/new", "x", 0644));
+    CHECK(test::Contains(test::ErrorOf(WriteFileAtomic(seen + "/new", "x", 0644)), "Read-only"));
+    CHECK(
+        test::Contains(test::ErrorOf(WriteFileAtomic(seen + "/web/new", "x", 0644)), "Read-only"));
+    for (const auto& line : Split(Mounts(Cat(vm.keeper.status.vmm_pid)), '\n'))
+        if (test::Contains(line, "/share")) {
+            CAPTURE(line);
+            CHECK(test::Contains(line, "nosuid,nodev,noexec"));
+            CHECK_FALSE(test::Contains(line, "shared:"));
+        }
+    CHECK(Mounts("self") == before);
+    CHECK(ListDirectory(vm.config.directory + "/share").value().empty());
+
+    CHECK(client.ShareRemove("web/mounts/0"));
+    CHECK_FALSE(Exists(seen + "/web/mounts"));
+    CHECK(client.ShareRemove("web/rootfs"));
+    CHECK_FALSE(Exists(seen + "/web"));
+    CHECK(Exists(vm.directory / "rootfs/etc/motd"));
+    CHECK(client.Stop());
+    CHECK(vm.WaitEnd() == 0);
+}
+
+TEST_CASE(
+    "a share that is in the way of another, is none, or leaves the root is refused and leaves "
+    "nothing") {
+    Vm vm;
+    REQUIRE(MakeDirectories(vm.directory / "tree/sub", 0755));
+    REQUIRE(::symlink("/etc", (vm.directory / "tree/link").c_str()) == 0);
+    REQUIRE(vm.Start());
+    auto client = vm.Connect();
+    const auto tree = [&] { return Detached(vm.directory / "tree"); };
+    REQUIRE(client.ShareAdd("web/rootfs", tree()));
+    for (const auto* path :
+         {"web/rootfs", "web/rootfs/sub", "web/rootfs/link/x", "web", "../x", "/x", ""}) {
+        CAPTURE(path);
+        CHECK_FALSE(client.ShareAdd(path, tree()));
+    }
+    const Fd plain = Fd::Adopt(::open("/tmp", O_PATH | O_CLOEXEC));
+    CHECK_FALSE(client.ShareAdd("other/plain", plain));
+    CHECK_FALSE(client.ShareAdd("other/none", Fd()));
+    CHECK_FALSE(client.ShareRemove("other/plain"));
+    const std::string seen =
+        Cat("/proc/", vm.keeper.status.vmm_pid, "/root", vm.config.directory, "/share");
+    CHECK(ListDirectory(seen).value() == std::vector<std::string>{"web"});
+    CHECK(client.Stop());
+    CHECK(vm.WaitEnd() == 0);
+}
+
+TEST_CASE(
+    "what a guest unmounts or mounts in its share does not travel to where the tree came from") {
+    Vm vm;
+    // A tree that is a mount of its own, with another in it, both of a peer group.
+    REQUIRE(MakeDirectories(vm.directory / "tree", 0755));
+    const std::string tree = vm.directory / "tree";
+    REQUIRE(::mount("t", tree.c_str(), "tmpfs", 0, nullptr) == 0);
+    REQUIRE(::mount(nullptr, tree.c_str(), nullptr, MS_SHARED, nullptr) == 0);
+    REQUIRE(MakeDirectories(tree + "/inner", 0755));
+    REQUIRE(::mount("t", (tree + "/inner").c_str(), "tmpfs", 0, nullptr) == 0);
+    const auto before = Mounts("self");
+    REQUIRE(vm.Start());
+    auto client = vm.Connect();
+    CHECK(client.ShareAdd("web/rootfs", Detached(tree)));
+    CHECK(client.ShareRemove("web/rootfs"));
+    CHECK(client.ShareAdd("web/rootfs", Detached(tree)));
+    CHECK(client.Stop());
+    CHECK(vm.WaitEnd() == 0);
+    CHECK(Mounts("self") == before);
+    CHECK(::umount2((tree + "/inner").c_str(), MNT_DETACH) == 0);
+    CHECK(::umount2(tree.c_str(), MNT_DETACH) == 0);
+}
+
+TEST_CASE("a VMM that refuses is reported with what it said, made safe for a terminal") {
+    Vm vm("fake.refuse");
+    const auto message = test::ErrorOf(vm.Start());
+    CHECK(test::Contains(message, "exited with status 1"));
+    CHECK(test::Contains(message, "unsupported machine type"));
+    CHECK_FALSE(test::Contains(message, "\x1b"));
+    CHECK_FALSE(test::Contains(message, "\n"));
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE("a VMM that never answers is killed when its time is up, and the error names the time") {
+    Vm vm("fake.silent");
+    vm.config.start_deadline_ms = 200;
+    const auto message = test::ErrorOf(vm.Start());
+    CHECK(test::Contains(message, "within 200 ms"));
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE("a VMM that speaks nonsense is killed") {
+    Vm vm("fake.garbage");
+    const auto message = test::ErrorOf(vm.Start());
+    CHECK(test::Contains(message, "was killed"));
+    CHECK_FALSE(test::Contains(message, "\x1b"));
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE("a guest that powers off ends its keeper with status 0") {
+    Vm vm("fake.poweroff");
+    REQUIRE(vm.Start());
+    CHECK(vm.WaitEnd() == 0);
+    CHECK(test::Contains(vm.File(kKeeperLogName), "the guest powered off"));
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE(
+    "a guest that panics ends its keeper with status 1; its last words are in the console's log") {
+    Vm vm("fake.reset");
+    REQUIRE(vm.Start());
+    CHECK(vm.WaitEnd() == 1);
+    CHECK(test::Contains(vm.File(kConsoleLogName), "Kernel panic"));
+    CHECK(test::Contains(vm.File(kKeeperLogName), "panics"));
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE("a VMM that crashes or is killed ends its keeper with status 1, which says how") {
+    Vm crashed("fake.crash");
+    REQUIRE(crashed.Start());
+    CHECK(crashed.WaitEnd() == 1);
+    CHECK(test::Contains(crashed.File(kKeeperLogName), "signal 11"));
+
+    Vm killed;
+    REQUIRE(killed.Start());
+    auto client = killed.Connect();
+    REQUIRE(client.Status());
+    REQUIRE(::kill(static_cast<pid_t>(killed.keeper.status.vmm_pid), SIGKILL) == 0);
+    CHECK(killed.WaitEnd() == 1);
+    CHECK(test::Contains(killed.File(kKeeperLogName), "signal 9"));
+    CHECK_FALSE(client.Status());
+    CHECK(killed.Left() == kLogsOnly);
+}
+
+TEST_CASE("everything that a guest prints at its end is kept, within bounds") {
+    Vm vm("fake.chatty fake.poweroff");
+    REQUIRE(vm.Start());
+    CHECK(vm.WaitEnd() == 0);
+    const auto log = vm.File(kConsoleLogName);
+    CHECK(log.size() <= 1024 * 1024);
+    CHECK(log.size() >= 64 * 1024);
+    CHECK(log.ends_with(std::string(1022, 'a' + (3 * 1024 - 1) % 26) + "\r\n"));
+}
+
+TEST_CASE("a VMM that does not obey is killed two seconds after the stop") {
+    Vm vm("fake.deaf");
+    REQUIRE(vm.Start());
+    CHECK(vm.Connect().Stop());
+    CHECK(Ends(vm.keeper.status.vmm_pid));
+    CHECK(vm.WaitEnd() == 0);
+}
+
+TEST_CASE("SIGTERM to the keeper stops its VM in the same way") {
+    Vm vm;
+    REQUIRE(vm.Start());
+    REQUIRE(vm.keeper.process.Signal(SIGTERM));
+    CHECK(vm.WaitEnd() == 0);
+    CHECK(Ends(vm.keeper.status.vmm_pid));
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE("a keeper that is killed takes its VM with it") {
+    Vm vm;
+    REQUIRE(vm.Start());
+    vm.keeper.process.Kill();
+    CHECK(Ends(vm.keeper.status.vmm_pid));
+    // The sockets lie in the directory still; nobody listens.
+    CHECK_FALSE(VmClient::Connect(vm.config.directory));
+    CHECK_FALSE(ConnectUnix(Cat(vm.config.directory, "/", kCtlSocketName), SOCK_STREAM));
+    // A new keeper of the same directory does not stumble over what is left.
+    CHECK(vm.Start());
+}
+
+TEST_CASE("a missing file is one clear error, and nothing is left") {
+    Vm vm;
+    vm.config.kernel = "/nonexistent/vmlinux";
+    auto message = test::ErrorOf(vm.Start());
+    CHECK(test::Contains(message, "/nonexistent/vmlinux"));
+    CHECK(test::Contains(message, "No such file"));
+    CHECK(vm.Left() == std::vector<std::string>{std::string(kKeeperLogName)});
+
+    vm.config.directory = "/nonexistent";
+    message = test::ErrorOf(vm.Start());
+    CHECK(test::Contains(message, "/nonexistent"));
+}
+
+TEST_CASE("a directory whose sockets' paths would be too long is refused by name and length") {
+    Vm vm;
+    vm.config.directory = vm.directory / std::string(120, 'd');
+    REQUIRE(MakeDirectories(vm.config.directory, 0700));
+    const auto message = test::ErrorOf(vm.Start());
+    CHECK(test::Contains(message, "at most 107"));
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE("a keeper whose starter has gone does not keep a VM that nobody knows of") {
+    Vm vm;
+    auto text = MakePipe(), ready = MakePipe();
+    REQUIRE(text);
+    REQUIRE(ready);
+    SpawnOptions options;
+    options.executable = CC_TEST_KEEPER;
+    options.arguments = {"cc-vmm", "--config-fd", "3", "--ready-fd", "4"};
+    options.fds = {{text->first.get(), 3}, {ready->second.get(), 4}};
+    auto process = Spawn(options);
+    REQUIRE(process);
+    vm.keeper.process = std::move(*process);
+    text->first.Reset();
+    ready->first.Reset();
+    ready->second.Reset();
+    REQUIRE(WriteAll(text->second.get(), Encode(vm.config)));
+    text->second.Reset();
+    CHECK(vm.WaitEnd() == 0);
+    CHECK(vm.Left() == kLogsOnly);
+}
+
+TEST_CASE("hostile packets cost their sender an error, and nobody else anything") {
+    Vm vm;
+    REQUIRE(vm.Start());
+    auto socket = ConnectUnix(Cat(vm.config.directory, "/", kVerbSocketName), SOCK_SEQPACKET);
+    REQUIRE(socket);
+    for (const auto& packet : {std::string("\0\xff", 2), std::string("{"), std::string(1000, '['),
+                               std::string(kMaxVmMessage, 'x')}) {
+        REQUIRE(SendWithFds(socket->get(), packet, {}));
+        const auto reply = ReceiveWithFds(socket->get(), kMaxVmMessage);
+        REQUIRE(reply);
+        CHECK(test::Contains(reply->bytes, "error"));
+    }
+    CHECK(vm.Connect().Status());
+    // One that asks and never reads is dropped; others are served.
+    for (int i = 0; i < 10000; ++i)
+        if (::send(socket->get(), "{\"verb\":\"status\"}", 17, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+            break;
+    CHECK(vm.Connect().Status());
+    CHECK(vm.Connect().Stop());
+    CHECK(vm.WaitEnd() == 0);
+}
+
+TEST_CASE("bad usage of cc-vmm is an error and status 1") {
+    for (const auto& arguments : {std::vector<std::string>{"cc-vmm"},
+                                  {"cc-vmm", "--config-fd", "77"},
+                                  {"cc-vmm", "--config-fd", "x"},
+                                  {"cc-vmm", "--config-fd", "0", "--ready-fd", "99"}}) {
+        SpawnOptions options;
+        options.executable = CC_TEST_KEEPER;
+        options.arguments = arguments;
+        const auto process = Spawn(options);
+        REQUIRE(process);
+        CHECK(ExitCodeOf(process->Reap().value_or(0)) == 1);
+    }
+}
+
+TEST_CASE("the real QEMU takes our arguments, answers, and dies with its keeper") {
+    constexpr const char* kQemu = "/usr/bin/qemu-system-x86_64";
+    if (!Exists(kQemu)) {
+        MESSAGE("skipped: " << kQemu << " is not installed");
+        return;
+    }
+    for (const auto machine : {MachineType::kPc, MachineType::kQ35, MachineType::kMicrovm}) {
+        CAPTURE(Name(machine));
+        Vm vm;
+        vm.config.machine = machine;
+        vm.config.hypervisor = kQemu;
+        // What no kernel is: QEMU says so itself, in its own words.
+        const auto message = test::ErrorOf(vm.Start());
+        CAPTURE(message);
+        CHECK(test::Contains(message, "exited with status 1; it said:"));
+        // A boot sector is enough of a kernel for QEMU to come up with (its "header" says
+        // protocol 2.00).
+        std::string kernel(4096, '\0');
+        kernel.replace(0x1f1, 1, "\x01");
+        kernel.replace(0x202, 4, "HdrS");
+        kernel.replace(0x206, 2, std::string("\x00\x02", 2));
+        vm.config.kernel = vm.directory.Write("vmlinux", kernel);
+        const auto started = vm.Start();
+        REQUIRE_MESSAGE(started, (started ? "" : started.error().message));
+        const auto tree = vm.directory / "tree";
+        REQUIRE(MakeDirectories(tree, 0755));
+        CHECK(vm.Connect().ShareAdd("web/rootfs", Detached(tree)));
+        CHECK(vm.Connect().Pause());
+        CHECK(vm.Connect().Status()->paused);
+        vm.keeper.process.Kill();
+        CHECK(Ends(vm.keeper.status.vmm_pid));
+        vm.keeper.process = {};
+    }
+}
+
+}  // namespace cc

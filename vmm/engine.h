@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What runs the machine: a program of its own (QEMU) that the keeper starts, watches and ends. The
+// keeper knows engines by this interface only.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <sys/types.h>
+
+#include "base/fd.h"
+#include "protocol/vm_config.h"
+#include "vmm/acceleration.h"
+#include "vmm/host_cpu.h"
+
+namespace cc {
+
+struct EnginePlan {
+    VmConfig config;
+    AccelerationChoice acceleration;
+    int64_t image_bytes = 0;  // size of config.image
+    TscMeasurement tsc;
+    Fd ctl_listener;  // listening sockets of the agent's two channels; the engine accepts on them
+    Fd io_listener;
+};
+
+// How a VM ended. Clean: its guest powered off, or it was stopped.
+struct EngineEnd {
+    bool clean = false;
+    std::string why;
+};
+
+struct EngineCallbacks {
+    std::function<void()> on_started;                        // the machine runs and takes requests
+    std::function<void(bool paused)> on_paused;              // whoever paused or resumed it
+    std::function<void(std::string_view bytes)> on_console;  // what the guest printed, untrusted
+    std::function<void(std::string_view line)> on_output;    // what the engine's program printed
+    // The engine's process is gone and all it said has been passed on. Called once, last, also when
+    // the start failed after the process existed.
+    std::function<void(const EngineEnd&)> on_end;
+};
+
+class Engine {
+  public:
+    using Done = std::function<void(Result<void>)>;
+    virtual ~Engine() = default;  // kills and reaps what still runs
+
+    virtual pid_t pid() const = 0;
+    virtual void Pause(Done done) = 0;
+    virtual void Resume(Done done) = 0;
+    // Politely, then by force two seconds later; on_end tells.
+    virtual void Stop() = 0;
+};
+
+}  // namespace cc

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/keeper.h"
+
+#include <chrono>
+#include <csignal>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "vmm/preflight.h"
+
+namespace cc {
+
+namespace {
+
+// A guest can make its VMM complain without end.
+constexpr size_t kOutputBudget = 256 * 1024;
+
+int64_t NowMs() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+VmReply ReplyOf(const Result<void>& how) {
+    VmReply reply;
+    if (!how) reply.error = how.error().message;
+    return reply;
+}
+
+}  // namespace
+
+Keeper::Keeper(VmConfig config, Fd ready, TscMeasurement tsc, StartEngine start_engine)
+    : config_(std::move(config)),
+      ready_(std::move(ready)),
+      tsc_(tsc),
+      start_engine_(std::move(start_engine)),
+      terminate_(loop_, [this](int) { Stop("SIGTERM"); }),
+      interrupt_(loop_, [this](int) { Stop("SIGINT"); }),
+      output_budget_(kOutputBudget) {}
+
+Keeper::~Keeper() = default;
+
+int Keeper::Run() {
+    if (auto started = Start(); !started) {
+        Log(LogLevel::kError, "the VM was not started", {{"error", started.error().message}});
+        TellReady({.error = started.error().message, .status = {}, .console = {}});
+        return 1;
+    }
+    loop_.Run();
+    return exit_status_;
+}
+
+Result<void> Keeper::Start() {
+    CC_TRY(CheckVmDirectory(config_.directory));
+    CC_TRY(StartLog({.name = "cc-vmm",
+                     .level = config_.debug ? LogLevel::kDebug : LogLevel::kInfo,
+                     .format = LogFormat::kText,
+                     .path = Cat(config_.directory, "/", kKeeperLogName)}));
+    CC_ASSIGN(const Preflight checked, CheckVmConfig(config_));
+    if (!checked.warning.empty()) Log(LogLevel::kWarn, checked.warning);
+    CC_ASSIGN(acceleration_, ChooseAcceleration(config_.acceleration));
+    Log(LogLevel::kInfo, "acceleration chosen",
+        {{"engine", std::string(Name(acceleration_.engine))}, {"reason", acceleration_.reason}});
+    CC_TRY(terminate_.Start(SIGTERM));
+    CC_TRY(interrupt_.Start(SIGINT));
+    CC_ASSIGN(share_, Share::Create(Cat(config_.directory, "/", kShareName)));
+    CC_ASSIGN(console_, Console::Open(Cat(config_.directory, "/", kConsoleLogName)));
+    return Context("starting the VM", StartVm(checked.image_bytes));
+}
+
+Result<Fd> Keeper::Listen(std::string_view name, int type) {
+    const std::string path = Cat(config_.directory, "/", name);
+    CC_ASSIGN(Fd listener, ListenUnix(path, type, 0600));
+    sockets_.Push([path] { ::unlink(path.c_str()); });
+    return listener;
+}
+
+Result<void> Keeper::StartVm(int64_t image_bytes) {
+    EnginePlan plan{.config = config_,
+                    .acceleration = acceleration_,
+                    .image_bytes = image_bytes,
+                    .tsc = tsc_,
+                    .ctl_listener = {},
+                    .io_listener = {}};
+    CC_ASSIGN(plan.ctl_listener, Listen(kCtlSocketName, SOCK_STREAM));
+    CC_ASSIGN(plan.io_listener, Listen(kIoSocketName, SOCK_STREAM));
+    CC_ASSIGN(Fd verbs, Listen(kVerbSocketName, SOCK_SEQPACKET));
+    CC_ASSIGN(verbs_,
+              VerbServer::Open(loop_, std::move(verbs),
+                               [this](const VmRequest& request, Fd fd, VerbServer::Answer answer) {
+                                   Handle(request, std::move(fd), std::move(answer));
+                               }));
+    exec_ms_ = NowMs();
+    CC_ASSIGN(
+        engine_,
+        start_engine_(loop_, std::move(plan),
+                      {.on_started = [this] { OnStarted(); },
+                       .on_paused = [this](bool paused) { paused_ = paused; },
+                       .on_console = [this](std::string_view bytes) { console_->Append(bytes); },
+                       .on_output = [this](std::string_view line) { OnOutput(line); },
+                       .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
+    return {};
+}
+
+void Keeper::OnStarted() {
+    up_ = true;
+    start_ms_ = NowMs() - exec_ms_;
+    Log(LogLevel::kInfo, "the VM is up",
+        {{"vmm_pid", Cat(engine_->pid())}, {"ms", Cat(start_ms_)}});
+    TellReady({.error = {}, .status = Status(), .console = {}});
+}
+
+void Keeper::TellReady(const VmReply& reply) {
+    if (!ready_) return;
+    const auto told = WriteAll(ready_.get(), Encode(reply, VmVerb::kStatus));
+    ready_.Reset();
+    // Nobody is left who knows of this VM, or ever will.
+    if (!told && up_) Stop("whoever asked for the VM has gone");
+}
+
+void Keeper::OnOutput(std::string_view line) {
+    if (output_budget_ == 0) return;
+    output_budget_ -= std::min(output_budget_, line.size() + 1);
+    Log(LogLevel::kWarn, "the VMM says", {{"line", std::string(line)}});
+    if (output_budget_ == 0) Log(LogLevel::kWarn, "the VMM says too much; the rest is not logged");
+}
+
+void Keeper::Stop(std::string_view why) {
+    Log(LogLevel::kInfo, "stopping the VM", {{"because", std::string(why)}});
+    if (engine_) engine_->Stop();
+}
+
+void Keeper::OnEnd(const EngineEnd& end) {
+    exit_status_ = end.clean && up_ ? 0 : 1;
+    Log(end.clean ? LogLevel::kInfo : LogLevel::kError, "the VM has ended", {{"why", end.why}});
+    // Before anyone is told: who hears of the end may remove the directory at once.
+    share_.reset();
+    sockets_.Run();
+    TellReady({.error = Cat("starting the VM: ", end.why), .status = {}, .console = {}});
+    for (const auto& answer : stop_answers_)
+        answer({});
+    loop_.Stop();
+}
+
+VmStatus Keeper::Status() const {
+    VmStatus status;
+    status.keeper_pid = ::getpid();
+    status.vmm_pid = engine_ ? engine_->pid() : 0;
+    status.paused = paused_;
+    status.acceleration = std::string(Name(acceleration_.engine));
+    status.acceleration_reason = acceleration_.reason;
+    status.vmm_start_ms = start_ms_;
+    return status;
+}
+
+void Keeper::Handle(const VmRequest& request, Fd fd, VerbServer::Answer answer) {
+    const auto later = [answer](const Result<void>& how) { answer(ReplyOf(how)); };
+    if (!share_) return later(Fail("the VM has ended"));
+    switch (request.verb) {
+        case VmVerb::kStatus:
+            return answer({.error = {}, .status = Status(), .console = {}});
+        case VmVerb::kConsole:
+            return answer({.error = {}, .status = {}, .console = console_->Tail(kConsoleTail)});
+        case VmVerb::kShareAdd:
+            return later(fd ? share_->Add(request.path, fd)
+                            : Fail("share_add: no mount came with the request", EINVAL));
+        case VmVerb::kShareRemove:
+            return later(share_->Remove(request.path));
+        case VmVerb::kPause:
+            return engine_->Pause(later);
+        case VmVerb::kResume:
+            return engine_->Resume(later);
+        case VmVerb::kStop:
+            stop_answers_.push_back(std::move(answer));
+            return Stop("the stop verb");
+    }
+}
+
+}  // namespace cc

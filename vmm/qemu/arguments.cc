@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/qemu/arguments.h"
+
+#include <algorithm>
+#include <array>
+
+#include "protocol/agent_frame.h"
+#include "vmm/kernel_line.h"
+#include "vmm/qemu/layout.h"
+#include "vmm/qemu/machine.h"
+#include "vmm/qemu/option.h"
+
+namespace cc::qemu {
+
+namespace {
+
+class Vector {
+  public:
+    explicit Vector(const VmConfig& config) : config_(config) {}
+
+    void Add(std::string_view flag) { words_.emplace_back(flag); }
+    void Add(std::string_view flag, std::string_view value) {
+        words_.emplace_back(flag);
+        words_.emplace_back(value);
+    }
+    void Add(std::string_view flag, const Option& option) { Add(flag, option.text()); }
+    // A virtio device at its fixed place.
+    void AddVirtio(std::string_view kind, std::string_view id, int slot, Option extra = Option()) {
+        const bool mmio = config_.machine == MachineType::kMicrovm;
+        Option option(Cat("virtio-", kind, mmio ? "-device" : "-pci"));
+        option.Set("id", id);
+        if (mmio)
+            option.Set("bus", Cat("virtio-mmio-bus.", slot - kSerialSlot));
+        else
+            option.Set("bus", RootBus(config_.machine)).Set("addr", SlotName(slot));
+        Add("-device", Cat(option.text(), extra.text().empty() ? "" : ",", extra.text()));
+    }
+    void AddSocket(std::string_view id, int fd, bool listening) {
+        Option option("socket");
+        option.Set("id", id).Set("fd", fd);
+        if (listening) option.On("server").Off("wait");
+        Add("-chardev", option);
+    }
+    std::vector<std::string> Take() { return std::move(words_); }
+
+  private:
+    const VmConfig& config_;
+    std::vector<std::string> words_;
+};
+
+void AddConfinement(Vector& to) {
+    to.Add("-nodefaults");
+    to.Add("-no-user-config");
+    to.Add("-display", "none");
+    // A guest's reset, a panic included, ends its VM.
+    to.Add("-no-reboot");
+    Option sandbox("on");
+    for (const auto* what : {"obsolete", "elevateprivileges", "spawn", "resourcecontrol"})
+        sandbox.Set(what, "deny");
+    to.Add("-sandbox", sandbox);
+}
+
+void AddChannels(Vector& to, const VmConfig& config, const Descriptors& descriptors) {
+    to.AddSocket("control", descriptors.control, false);
+    to.Add("-mon", Option().Set("chardev", "control").Set("mode", "control"));
+
+    to.AddVirtio("serial", "serial0", kSerialSlot, Option().Set("max_ports", kSerialPorts));
+    // With debug on, the early kernel's serial port shares the console's descriptor.
+    Option console("socket");
+    console.Set("id", "console").Set("fd", descriptors.console);
+    if (config.debug) console.On("mux");
+    to.Add("-chardev", console);
+    const auto port = [](std::string_view driver, int number, std::string_view chardev) {
+        return Option(driver).Set("bus", "serial0.0").Set("nr", number).Set("chardev", chardev);
+    };
+    to.Add("-device", port("virtconsole", kConsolePort, "console"));
+    if (config.debug) to.Add("-serial", "chardev:console");
+    to.AddSocket("ctl", descriptors.ctl, true);
+    to.Add("-device", port("virtserialport", kCtlPort, "ctl").Set("name", kControlPortName));
+    to.AddSocket("io", descriptors.io, true);
+    to.Add("-device", port("virtserialport", kIoPort, "io").Set("name", kIoPortName));
+}
+
+void AddShare(Vector& to, const VmConfig& config) {
+    // passthrough: files that the guest's root makes belong to whom the guest says. remap: the
+    // share holds mounts of many file systems, whose inode numbers would collide in the one that
+    // the guest sees.
+    to.Add("-fsdev", Option("local")
+                         .Set("id", "share")
+                         .Set("path", Cat(config.directory, "/", kShareName))
+                         .Set("security_model", "passthrough")
+                         .Set("multidevs", "remap"));
+    to.AddVirtio("9p", "share0", kShareSlot,
+                 Option().Set("fsdev", "share").Set("mount_tag", kShareTag));
+}
+
+void AddRootImage(Vector& to, const VmConfig& config, const MachineFacts& facts) {
+    // Opened read-only and shared: all VMs of the host use the same pages and no guest can change
+    // them.
+    to.Add("-object", Option("memory-backend-file")
+                          .Set("id", "image")
+                          .On("share")
+                          .On("readonly")
+                          .Set("mem-path", config.image)
+                          .Set("size", facts.image_bytes));
+    to.Add("-device", Option("nvdimm").Set("id", "image0").Set("memdev", "image").On("unarmed"));
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> Arguments(const VmConfig& config, const MachineFacts& facts,
+                                           const Descriptors& descriptors) {
+    CC_ASSIGN(const std::string machine, MachineOption(config));
+    CC_ASSIGN(const std::string line,
+              KernelLine(config, {.emulated = facts.acceleration == Acceleration::kTcg,
+                                  .tsc_khz = facts.tsc_khz}));
+    Vector out(config);
+    out.Add("-name", Option().Set("guest", config.name));
+    AddConfinement(out);
+    out.Add("-machine", machine);
+    out.Add("-accel", AcceleratorOption(facts.acceleration));
+    out.Add("-cpu", facts.acceleration == Acceleration::kKvm ? "host" : "max");
+    out.Add("-smp", CpuOption(config, facts.host_cpus));
+    out.Add("-m", MemoryOption(config, facts));
+    out.Add("-object", MemoryBackend(config));
+    if (config.machine == MachineType::kMicrovm)
+        out.Add("-global", "virtio-mmio.force-legacy=false");
+    AddChannels(out, config, descriptors);
+    out.Add("-object", Option("rng-random").Set("id", "random").Set("filename", "/dev/urandom"));
+    out.AddVirtio("rng", "rng0", kRngSlot, Option().Set("rng", "random"));
+    AddShare(out, config);
+    if (config.machine == MachineType::kQ35) {
+        for (int i = 0; i < kRootPorts; ++i)
+            out.Add("-device", Option("pcie-root-port")
+                                   .Set("id", Cat("hotplug", i))
+                                   .Set("bus", RootBus(config.machine))
+                                   .Set("addr", Cat(SlotName(kRootPortSlot), ".", i))
+                                   .Set("chassis", i + 1)
+                                   .On("multifunction"));
+    }
+    if (HasRootImage(config)) AddRootImage(out, config, facts);
+    if (!facts.firmware.empty()) out.Add("-bios", facts.firmware);
+    out.Add("-kernel", config.kernel);
+    if (!config.initrd.empty()) out.Add("-initrd", config.initrd);
+    out.Add("-append", line);
+    return out.Take();
+}
+
+}  // namespace cc::qemu

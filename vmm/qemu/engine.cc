@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/qemu/engine.h"
+
+#include <csignal>
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "vmm/confine.h"
+#include "vmm/lines.h"
+#include "vmm/qemu/arguments.h"
+#include "vmm/qemu/qmp.h"
+
+namespace cc::qemu {
+
+namespace {
+
+using std::chrono::milliseconds;
+constexpr milliseconds kVerbDeadline{5000};
+constexpr milliseconds kStopDeadline{2000};
+// After the process is gone its streams hold what it last said; nobody else has them, so this is a
+// safety net.
+constexpr milliseconds kDrainDeadline{1000};
+
+// The smallest firmware: it does nothing but start the kernel. QEMU's own default for the other
+// machine types.
+constexpr const char* kQboot = "/usr/share/qemu/qboot.rom";
+
+std::string Firmware(const VmConfig& config) {
+    if (!config.firmware.empty()) return config.firmware;
+    return config.machine != MachineType::kMicrovm && Exists(kQboot) ? kQboot : "";
+}
+
+MachineFacts Facts(const EnginePlan& plan) {
+    MachineFacts facts;
+    facts.acceleration = plan.acceleration.engine;
+    facts.image_bytes = plan.image_bytes;
+    facts.firmware = Firmware(plan.config);
+    if (const auto cpu = ReadHostCpu()) {
+        facts.host_cpus = cpu->count;
+        if (facts.acceleration == Acceleration::kTcg && cpu->StableTsc())
+            facts.tsc_khz = plan.tsc.Khz();
+    }
+    facts.host_memory_mib = ReadHostMemoryMib().value_or(0);
+    return facts;
+}
+
+class QemuEngine : public Engine {
+  public:
+    QemuEngine(uv::Loop& loop, EngineCallbacks callbacks)
+        : callbacks_(std::move(callbacks)),
+          output_lines_([this](std::string_view line) { callbacks_.on_output(line); }),
+          process_watch_(loop, [this](int) { OnProcessEnd(); }),
+          start_timer_(loop, [this] { OnStartDeadline(); }),
+          kill_timer_(loop, [this] { (void)process_.Signal(SIGKILL); }),
+          drain_timer_(loop, [this] { Report(); }) {}
+    ~QemuEngine() override {
+        if (!reaped_) process_.Kill();
+    }
+
+    Result<void> Start(uv::Loop& loop, const EnginePlan& plan);
+    pid_t pid() const override { return process_.pid(); }
+    void Pause(Done done) override { Verb("stop", std::move(done)); }
+    void Resume(Done done) override { Verb("cont", std::move(done)); }
+    void Stop() override;
+
+  private:
+    Result<void> OpenStreams(uv::Loop& loop, Fd control, Fd console, Fd output);
+    void Verb(std::string_view command, Done done);
+    void OnReady();
+    void OnEvent(const QmpEvent& event);
+    void OnControlEnd(Result<void> how);
+    void OnStartDeadline();
+    void OnProcessEnd();
+    void StreamEnded(bool& open);
+    void Report();
+    EngineEnd HowItEnded() const;
+
+    EngineCallbacks callbacks_;
+    std::string program_;
+    int64_t start_deadline_ms_ = 0;
+    Lines output_lines_;
+    Process process_;
+    bool reaped_ = false;
+    int status_ = 0;
+    bool started_ = false;
+    bool stopping_ = false;
+    std::string failure_;          // why we ended it ourselves
+    std::string shutdown_reason_;  // as QEMU named it
+    bool control_open_ = true, console_open_ = true, output_open_ = true;
+    uv::Poll process_watch_;
+    uv::Timer start_timer_, kill_timer_, drain_timer_;
+    std::unique_ptr<QmpClient> qmp_;
+    std::unique_ptr<uv::Channel> console_, output_;
+};
+
+Result<void> QemuEngine::Start(uv::Loop& loop, const EnginePlan& plan) {
+    program_ = plan.config.hypervisor;
+    start_deadline_ms_ = plan.config.start_deadline_ms;
+    const Descriptors numbers;
+    CC_ASSIGN(auto arguments, Arguments(plan.config, Facts(plan), numbers));
+    CC_ASSIGN(FdPair control, MakeSocketPair(SOCK_STREAM));
+    CC_ASSIGN(FdPair console, MakeSocketPair(SOCK_STREAM));
+    CC_ASSIGN(FdPair output, MakePipe());
+    SpawnOptions options;
+    options.executable = program_;
+    options.arguments = {program_};
+    options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+    options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
+    options.fds = {{output.second.get(), 1},
+                   {output.second.get(), 2},
+                   {control.second.get(), numbers.control},
+                   {console.second.get(), numbers.console},
+                   {plan.ctl_listener.get(), numbers.ctl},
+                   {plan.io_listener.get(), numbers.io}};
+    options.new_process_group = true;
+    options.parent_death_signal = SIGKILL;
+    options.in_child = ConfineVmm;
+    Log(LogLevel::kDebug, "starting the VMM", {{"arguments", Join(options.arguments, " ")}});
+    CC_ASSIGN(process_, Spawn(options));
+    start_timer_.Start(milliseconds(start_deadline_ms_));
+    CC_TRY(process_watch_.Open(process_.pidfd()));
+    process_watch_.Start(UV_READABLE);
+    return OpenStreams(loop, std::move(control.first), std::move(console.first),
+                       std::move(output.first));
+}
+
+Result<void> QemuEngine::OpenStreams(uv::Loop& loop, Fd control, Fd console, Fd output) {
+    CC_ASSIGN(qmp_, QmpClient::Open(
+                        loop, std::move(control),
+                        {.on_ready = [this] { OnReady(); },
+                         .on_event = [this](const QmpEvent& event) { OnEvent(event); },
+                         .on_end = [this](Result<void> how) { OnControlEnd(std::move(how)); }}));
+    CC_ASSIGN(console_,
+              uv::Channel::Open(loop, std::move(console),
+                                {.on_data = callbacks_.on_console,
+                                 .on_end = [this](const auto&) { StreamEnded(console_open_); },
+                                 .on_drained = nullptr}));
+    CC_ASSIGN(output_,
+              uv::Channel::Open(
+                  loop, std::move(output),
+                  {.on_data = [this](std::string_view bytes) { output_lines_.Append(bytes); },
+                   .on_end = [this](const auto&) { StreamEnded(output_open_); },
+                   .on_drained = nullptr}));
+    return {};
+}
+
+void QemuEngine::Verb(std::string_view command, Done done) {
+    if (!started_) return done(Fail("the VM is not up"));
+    qmp_->Execute(command, "", kVerbDeadline,
+                  [done = std::move(done)](const Result<std::string>& answer) {
+                      done(answer ? Result<void>() : Failure(answer.error()));
+                  });
+}
+
+void QemuEngine::Stop() {
+    if (stopping_ || reaped_) return;
+    stopping_ = true;
+    if (!started_) {
+        (void)process_.Signal(SIGKILL);
+        return;
+    }
+    kill_timer_.Start(kStopDeadline);
+    qmp_->Execute("quit", "", kStopDeadline, [](const auto&) {});
+}
+
+void QemuEngine::OnReady() {
+    start_timer_.Stop();
+    started_ = true;
+    callbacks_.on_started();
+}
+
+void QemuEngine::OnEvent(const QmpEvent& event) {
+    Log(LogLevel::kDebug, "VMM event", {{"event", event.name}, {"reason", event.reason}});
+    if (event.name == "SHUTDOWN") shutdown_reason_ = event.reason;
+    if (event.name == "GUEST_PANICKED") shutdown_reason_ = "guest-panic";
+    if (event.name == "STOP") callbacks_.on_paused(true);
+    if (event.name == "RESUME") callbacks_.on_paused(false);
+}
+
+void QemuEngine::OnControlEnd(Result<void> how) {
+    if (!how && !reaped_) {
+        failure_ = how.error().message;
+        (void)process_.Signal(SIGKILL);
+    } else if (!reaped_ && !kill_timer_.active()) {
+        // It is about to exit; one that closed its control socket and stays is of no use.
+        kill_timer_.Start(kStopDeadline);
+    }
+    StreamEnded(control_open_);
+}
+
+void QemuEngine::OnStartDeadline() {
+    failure_ = Cat("did not answer on its control socket within ", start_deadline_ms_, " ms");
+    (void)process_.Signal(SIGKILL);
+}
+
+void QemuEngine::OnProcessEnd() {
+    process_watch_.Stop();
+    start_timer_.Stop();
+    kill_timer_.Stop();
+    status_ = process_.Reap().value_or(0);
+    reaped_ = true;
+    drain_timer_.Start(kDrainDeadline);
+    if (!control_open_ && !console_open_ && !output_open_) Report();
+}
+
+void QemuEngine::StreamEnded(bool& open) {
+    open = false;
+    if (reaped_ && !control_open_ && !console_open_ && !output_open_) Report();
+}
+
+void QemuEngine::Report() {
+    drain_timer_.Stop();
+    output_lines_.End();
+    if (!callbacks_.on_end) return;
+    const auto on_end = std::exchange(callbacks_.on_end, nullptr);
+    on_end(HowItEnded());
+}
+
+EngineEnd QemuEngine::HowItEnded() const {
+    if (stopping_) return {true, "it was told to stop"};
+    if (!failure_.empty()) return {false, Cat(program_, " ", failure_, " and was killed")};
+    if (WIFEXITED(status_) && WEXITSTATUS(status_) == 0) {
+        if (shutdown_reason_ == "guest-shutdown") return {true, "the guest powered off"};
+        if (shutdown_reason_ == "host-qmp-quit") return {true, "the VMM was told to quit"};
+        if (shutdown_reason_ == "guest-reset" || shutdown_reason_ == "guest-panic")
+            return {false,
+                    "the guest reset itself, as it does when its kernel panics; the console's last "
+                    "lines say why"};
+    }
+    const auto last = output_lines_.Last();
+    const std::string said = last.empty() ? "" : Cat("; it said: ", Quoted(Join(last, "\n"), 2048));
+    if (WIFSIGNALED(status_))
+        return {false, Cat(program_, " was killed by signal ", WTERMSIG(status_), said)};
+    if (!shutdown_reason_.empty())
+        return {false, Cat(program_, " ended because of ", Quoted(shutdown_reason_), said)};
+    return {false, Cat(program_, " exited with status ", WEXITSTATUS(status_), said)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> StartEngine(uv::Loop& loop, EnginePlan plan,
+                                            EngineCallbacks callbacks) {
+    auto engine = std::make_unique<QemuEngine>(loop, std::move(callbacks));
+    CC_TRY(engine->Start(loop, plan));
+    return engine;
+}
+
+}  // namespace cc::qemu

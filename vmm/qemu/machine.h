@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of -machine, -accel, -smp, -m and the memory behind it.
+#pragma once
+
+#include "vmm/qemu/arguments.h"
+
+namespace cc::qemu {
+
+std::string_view RootBus(MachineType machine);
+std::string SlotName(int slot);  // "0x04"
+
+// An error when machine_accelerators holds anything but plain name=value pairs that are the user's
+// to set.
+Result<std::string> MachineOption(const VmConfig& config);
+std::string AcceleratorOption(Acceleration acceleration);
+std::string CpuOption(const VmConfig& config, int64_t host_cpus);
+std::string MemoryOption(const VmConfig& config, const MachineFacts& facts);
+std::string MemoryBackend(const VmConfig& config);
+
+}  // namespace cc::qemu

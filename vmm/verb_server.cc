@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/verb_server.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace cc {
+
+Result<std::unique_ptr<VerbServer>> VerbServer::Open(uv::Loop& loop, Fd listener, Handler handler) {
+    CC_TRY(SetNonBlocking(listener.get()));
+    auto server =
+        std::unique_ptr<VerbServer>(new VerbServer(loop, std::move(listener), std::move(handler)));
+    CC_TRY(server->poll_.Open(server->listener_.get()));
+    server->poll_.Start(UV_READABLE);
+    return server;
+}
+
+VerbServer::VerbServer(uv::Loop& loop, Fd listener, Handler handler)
+    : loop_(loop),
+      listener_(std::move(listener)),
+      handler_(std::move(handler)),
+      poll_(loop, [this](int) { Accept(); }) {}
+
+VerbServer::~VerbServer() {
+    *self_ = nullptr;
+}
+
+void VerbServer::Accept() {
+    Fd socket =
+        Fd::Adopt(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) return;
+    // The directory's mode keeps others out already; this holds if someone loosens it.
+    ucred peer{};
+    socklen_t length = sizeof peer;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
+        (peer.uid != 0 && peer.uid != ::geteuid())) {
+        Log(LogLevel::kWarn, "refused a connection of another user", {{"uid", Cat(peer.uid)}});
+        return;
+    }
+    if (connections_.size() >= kMaxConnections) {
+        Log(LogLevel::kWarn, "refused a connection: too many are open");
+        return;
+    }
+    const uint64_t id = ++last_id_;
+    auto poll = std::make_unique<uv::Poll>(loop_, [this, id](int) { Receive(id); });
+    if (!poll->Open(socket.get())) return;
+    poll->Start(UV_READABLE);
+    connections_.emplace(id, Connection{std::move(socket), std::move(poll)});
+}
+
+void VerbServer::Receive(uint64_t id) {
+    Connection& connection = connections_.at(id);
+    auto received = ReceiveWithFds(connection.socket.get(), kMaxVmMessage);
+    if (!received && received.error().code == EAGAIN) return;
+    if (received && received->bytes.empty()) {
+        connections_.erase(id);
+        return;
+    }
+    // One request at a time: replies come in the order of the requests.
+    connection.poll->Stop();
+    auto request = received ? ParseVmRequest(received->bytes) : Failure(received.error());
+    if (!request)
+        return Reply(id, {.error = request.error().message, .status = {}, .console = {}},
+                     VmVerb::kStatus);
+    Fd fd = received->fds.empty() ? Fd() : std::move(received->fds.front());
+    handler_(*request, std::move(fd),
+             [self = self_, id, verb = request->verb](const VmReply& reply) {
+                 if (*self != nullptr) (*self)->Reply(id, reply, verb);
+             });
+}
+
+void VerbServer::Reply(uint64_t id, const VmReply& reply, VmVerb verb) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    // The reply fits an empty socket buffer; a peer that lets its buffer fill up does not read its
+    // replies.
+    if (auto sent = SendWithFds(found->second.socket.get(), Encode(reply, verb), {}); !sent) {
+        connections_.erase(found);
+        return;
+    }
+    found->second.poll->Start(UV_READABLE);
+}
+
+}  // namespace cc
