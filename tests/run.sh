@@ -23,6 +23,7 @@ done
 logs=$(mktemp -d /tmp/cc-tests.XXXXXX)
 trap 'rm -rf "$logs"' EXIT
 passed=0 failed=0 skipped=0
+broken=()
 
 # One doctest program: shows what fails as it fails, counts from its summary line.
 run_program() {
@@ -39,8 +40,10 @@ run_program() {
         # It crashed, or a sanitizer ended it, before the summary.
         printf '%s ended with status %d and without a summary\n' "$name" "$status"
         failed=$((failed + 1))
+        broken+=("$log")
         return
     fi
+    [ "$status" -eq 0 ] || broken+=("$log")
     passed=$((passed + ${counts% *} - skips))
     failed=$((failed + ${counts#* }))
     skipped=$((skipped + skips))
@@ -67,5 +70,11 @@ if [ $((passed + failed)) -eq 0 ]; then
     echo "tests/run.sh: found nothing to run in $build; build first (make)" >&2
     exit 1
 fi
+# Once more at the end, where one looks first.
+for log in "${broken[@]}"; do
+    printf '== what failed in %s\n' "$(basename "$log")"
+    grep -B 3 -A 6 -E 'ERROR:|Sanitizer|runtime error:' "$log" | head -n 60
+    grep -qE 'ERROR:|Sanitizer' "$log" || tail -n 20 "$log"
+done
 echo "$passed passed, $failed failed, $skipped skipped" | tee "$build/tests/summary"
 [ "$failed" -eq 0 ]

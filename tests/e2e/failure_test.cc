@@ -74,15 +74,17 @@ TEST_CASE("a missing kernel, image or hypervisor is one clear line that names th
 }
 
 TEST_CASE("a guest that panics is one clear line with the last of its console") {
-    Host host("kernel_params = \"init=/no/such/init\"");
+    // Neither an initial RAM disk to go on with nor a root file system, whichever kernel it is.
+    Host host("kernel_params = \"rdinit=/no/such/init root=/dev/no-such-device\"");
     const Finished run = host.Run("c1", {"true"});
-    CheckOneClearLine(run, {"init"});
+    CheckOneClearLine(run, {"panic", "root"});
     host.CheckNoResidue();
 }
 
 TEST_CASE("a machine that never answers is given up after the boot timeout") {
     // Without the root device the kernel waits for it for ever.
-    Host host("kernel_params = \"root=/dev/no-such-device rootwait\"", "boot_timeout = 8");
+    Host host("kernel_params = \"rdinit=/no/such/init root=/dev/no-such-device rootwait\"",
+              "boot_timeout = 8");
     const Finished run = host.Run("c1", {"true"});
     CheckOneClearLine(run, {"8 s"});
     host.CheckNoResidue();

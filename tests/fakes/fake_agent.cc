@@ -126,11 +126,19 @@ class FakeAgent::Impl {
   private:
     void Run() {
         while (!stop_) {
-            Flood();
             control_.Flush();
-            io_.Flush();
+            // The socket may take a whole round at once; nothing would wake us for the next one.
+            do {
+                Flood();
+                io_.Flush();
+            } while (io_.connection && io_.out.empty() && Flooding());
             Wait();
         }
+    }
+
+    bool Flooding() const {
+        return std::any_of(processes_.begin(), processes_.end(),
+                           [](const auto& entry) { return entry.second.flood_left > 0; });
     }
 
     static short Events(const Port& port, bool reading) {
