@@ -12,13 +12,10 @@ constexpr size_t kMaxKernelLine = 2047 - 8 * 48;
 }  // namespace
 
 Result<std::string> KernelLine(const VmConfig& config, const KernelLineFacts& facts) {
-    std::vector<std::string> words{"console=hvc0"};
-    if (config.debug) {
-        // Until the console's driver is up the serial port speaks; both end in the console log.
-        words.insert(words.end(), {"earlyprintk=ttyS0", "loglevel=7"});
-    } else {
-        words.emplace_back("quiet");
-    }
+    // Until the console's driver is up (a module, with Debian's kernel) the serial port speaks, so
+    // that a panic is never silent; both end in the console log.
+    std::vector<std::string> words{"console=hvc0", "earlyprintk=ttyS0",
+                                   config.debug ? "loglevel=7" : "quiet"};
     // A guest that panics resets at once, by the one way that needs no device, and the VMM ends on
     // a reset.
     words.insert(words.end(), {"panic=-1", "reboot=t"});

@@ -60,21 +60,19 @@ void AddConfinement(Vector& to) {
     to.Add("-sandbox", sandbox);
 }
 
-void AddChannels(Vector& to, const VmConfig& config, const Descriptors& descriptors) {
+void AddChannels(Vector& to, const Descriptors& descriptors) {
     to.AddSocket("control", descriptors.control, false);
     to.Add("-mon", Option().Set("chardev", "control").Set("mode", "control"));
 
     to.AddVirtio("serial", "serial0", kSerialSlot, Option().Set("max_ports", kSerialPorts));
-    // With debug on, the early kernel's serial port shares the console's descriptor.
-    Option console("socket");
-    console.Set("id", "console").Set("fd", descriptors.console);
-    if (config.debug) console.On("mux");
-    to.Add("-chardev", console);
+    // The early kernel's serial port shares the console's descriptor.
+    to.Add("-chardev",
+           Option("socket").Set("id", "console").Set("fd", descriptors.console).On("mux"));
     const auto port = [](std::string_view driver, int number, std::string_view chardev) {
         return Option(driver).Set("bus", "serial0.0").Set("nr", number).Set("chardev", chardev);
     };
     to.Add("-device", port("virtconsole", kConsolePort, "console"));
-    if (config.debug) to.Add("-serial", "chardev:console");
+    to.Add("-serial", "chardev:console");
     to.AddSocket("ctl", descriptors.ctl, true);
     to.Add("-device", port("virtserialport", kCtlPort, "ctl").Set("name", kControlPortName));
     to.AddSocket("io", descriptors.io, true);
@@ -125,7 +123,7 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
     out.Add("-object", MemoryBackend(config));
     if (config.machine == MachineType::kMicrovm)
         out.Add("-global", "virtio-mmio.force-legacy=false");
-    AddChannels(out, config, descriptors);
+    AddChannels(out, descriptors);
     out.Add("-object", Option("rng-random").Set("id", "random").Set("filename", "/dev/urandom"));
     out.AddVirtio("rng", "rng0", kRngSlot, Option().Set("rng", "random"));
     AddShare(out, config);

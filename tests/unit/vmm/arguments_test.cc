@@ -76,9 +76,11 @@ TEST_CASE("the argument vector of an emulated pc, whole") {
         "-device",
         "virtio-serial-pci,id=serial0,bus=pci.0,addr=0x02,max_ports=4",
         "-chardev",
-        "socket,id=console,fd=4",
+        "socket,id=console,fd=4,mux=on",
         "-device",
         "virtconsole,bus=serial0.0,nr=0,chardev=console",
+        "-serial",
+        "chardev:console",
         "-chardev",
         "socket,id=ctl,fd=5,server=on,wait=off",
         "-device",
@@ -102,7 +104,8 @@ TEST_CASE("the argument vector of an emulated pc, whole") {
         "-kernel",
         "/k/vmlinux",
         "-append",
-        "console=hvc0 quiet panic=-1 reboot=t cgroup_no_v1=all random.trust_cpu=on no_timer_check "
+        "console=hvc0 earlyprintk=ttyS0 quiet panic=-1 reboot=t cgroup_no_v1=all "
+        "random.trust_cpu=on no_timer_check "
         "tsc_early_khz=2250000 tsc=reliable acpi=noirq root=/dev/pmem0 rootfstype=erofs "
         "rootflags=dax=always "
         "ro init=/init",
@@ -152,9 +155,11 @@ TEST_CASE("the argument vector of an accelerated q35 with its root ports, whole"
         "-device",
         "virtio-serial-pci,id=serial0,bus=pcie.0,addr=0x02,max_ports=4",
         "-chardev",
-        "socket,id=console,fd=4",
+        "socket,id=console,fd=4,mux=on",
         "-device",
         "virtconsole,bus=serial0.0,nr=0,chardev=console",
+        "-serial",
+        "chardev:console",
         "-chardev",
         "socket,id=ctl,fd=5,server=on,wait=off",
         "-device",
@@ -190,7 +195,8 @@ TEST_CASE("the argument vector of an accelerated q35 with its root ports, whole"
         "-initrd",
         "/k/initrd",
         "-append",
-        "console=hvc0 quiet panic=-1 reboot=t cgroup_no_v1=all random.trust_cpu=on no_timer_check "
+        "console=hvc0 earlyprintk=ttyS0 quiet panic=-1 reboot=t cgroup_no_v1=all "
+        "random.trust_cpu=on no_timer_check "
         "root=/dev/pmem0 "
         "rootfstype=erofs rootflags=dax=always ro init=/init quiet loglevel=3",
     };
