@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/boot_failure.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/file.h"
@@ -21,6 +22,10 @@ std::string WithConsoleTail(std::string_view why, std::string_view console,
     for (const auto& line : Split(console, '\n'))
         if (const auto text = Trim(line); !text.empty()) lines.push_back(Quoted(text, kShownLine));
     if (lines.empty()) return Cat(why, "; its console, ", log, ", stayed empty");
+    // A kernel that panics says why, and then prints a trace that tells an operator nothing.
+    const auto panic = std::ranges::find_if(
+        lines, [](const std::string& line) { return line.find("Kernel panic") != line.npos; });
+    if (panic != lines.end()) lines.erase(panic + 1, lines.end());
     if (lines.size() > kShownLines) lines.erase(lines.begin(), lines.end() - kShownLines);
     return Cat(why, "; its console, ", log, ", ended with: ", Join(lines, " "));
 }

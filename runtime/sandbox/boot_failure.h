@@ -7,8 +7,9 @@
 
 namespace cc::runtime {
 
-// `why` and the last lines that the guest printed, made safe for a terminal; all in one line. The
-// VM's keeper is asked, its log is read when it does not answer.
+// `why` and the last lines that the guest printed (up to a kernel panic, if there was one), made
+// safe for a terminal; all in one line. The VM's keeper is asked, its log is read when it does not
+// answer.
 std::string ExplainBootFailure(std::string_view why, const std::string& vm_directory);
 
 // The same from the text itself. `log` is the path to name.

@@ -24,6 +24,8 @@ TEST_CASE("the last lines of a console are quoted, cut and in one line") {
         "the guest did not come up; its console, /v/console.log, ended with: \"line 14\""));
     CHECK(text.ends_with("\"\\x1b[31mpanic: no init\" \"not\\x80utf\""));
     CHECK(WithConsoleTail("x", " \n\n", "/l").find("stayed empty") != std::string::npos);
+    CHECK(WithConsoleTail("x", "a\n[1.5] Kernel panic - not syncing: b\n trace\n</TASK>\n", "/l")
+              .ends_with("\"a\" \"[1.5] Kernel panic - not syncing: b\""));
     CHECK(WithConsoleTail("x", std::string(100000, 'a'), "/l").size() < 400);
 }
 
