@@ -84,7 +84,10 @@ void Port::OnEdge() {
         congested_ = queued_ > kHighWater;
         callbacks_.on_connect();
     }
-    if (!connected_) return;
+    if (!connected_) {
+        if (!present) WaitForNext();  // it came and went in one edge
+        return;
+    }
     if (!present) {
         // What the host sent before it left still counts, whether or not somebody wanted to wait
         // with it; the next connection must not begin with the rest of it.
@@ -175,11 +178,15 @@ void Port::Disconnect() {
     queued_ += head_offset_;
     head_offset_ = 0;
     again_.Stop();
-    if (listener_) {
-        fd_.Reset();  // which also takes it out of the epoll instance
-        listen_poll_.Start(UV_READABLE);
-    }
+    WaitForNext();
     callbacks_.on_disconnect();
+}
+
+// A device's descriptor stays for ever, a connection's does not.
+void Port::WaitForNext() {
+    if (!listener_) return;
+    fd_.Reset();  // which also takes it out of the epoll instance
+    listen_poll_.Start(UV_READABLE);
 }
 
 }  // namespace cc::agent

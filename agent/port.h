@@ -62,6 +62,7 @@ class Port {
     bool Read();  // false: the host side is gone
     bool Flush();
     void Disconnect();
+    void WaitForNext();
 
     Callbacks callbacks_;
     Fd fd_;        // the device, or the connection

@@ -87,7 +87,10 @@ void Behave(int qmp, int console) {
     if (Asked("fake.chatty"))
         for (int i = 0; i < 3 * 1024; ++i)
             Say(console, std::string(1022, 'a' + static_cast<char>(i % 26)) + "\r\n");
-    if (Asked("fake.crash")) std::raise(SIGSEGV);
+    if (Asked("fake.crash")) {
+        std::signal(SIGSEGV, SIG_DFL);  // AddressSanitizer has a handler
+        std::raise(SIGSEGV);
+    }
     if (Asked("fake.poweroff")) EndOf(qmp, "guest-shutdown");
     if (Asked("fake.reset")) {
         Say(console, "Kernel panic - not syncing: fake\r\n");

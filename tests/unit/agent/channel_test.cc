@@ -166,6 +166,18 @@ TEST_CASE("a frame that the host took half of is sent again whole on its next co
     reader.join();
 }
 
+TEST_CASE("a host that comes and goes at once does not keep the next one out") {
+    ChannelWorld world;
+    Session& session = world.channel.Add(3, 4);
+    auto streams = session.MakePipes();
+    REQUIRE(streams);
+    world.Connect().Reset();
+    world.Run();
+    const Fd second = world.Connect();
+    CHECK(WriteAll(streams->out.get(), "x"));
+    CHECK(ReadExactly(second.get(), kIoHeaderSize + 1).ends_with('x'));
+}
+
 TEST_CASE("input reaches the process in order, and its end closes the pipe after it") {
     ChannelWorld world;
     Session& session = world.channel.Add(3, 4);

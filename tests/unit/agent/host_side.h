@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's side of the agent's two channels, with blocking sockets and deadlines, and the agent
-// itself as a process.
+// The host's side of the agent's two channels, with blocking sockets and deadlines.
 #pragma once
 
 #include <map>
 #include <set>
 #include <string>
 
-#include "base/process.h"
 #include "protocol/agent_frame.h"
 #include "protocol/agent_messages.h"
-#include "tests/scratch.h"
+#include "tests/fakes/host_agent.h"
 
 namespace cc::agent {
 
@@ -52,25 +50,14 @@ class HostSide {
     Streams streams_;
 };
 
-// A real agent in host-test mode, with a shared directory that holds a busybox root file system in
-// "c/rootfs".
-class HostAgent {
+using test::SkipWithoutRoot;
+
+// The agent, and the host's side of it.
+class HostAgent : public test::HostAgent {
   public:
-    HostAgent();
-    ~HostAgent();  // ends it, and checks that it left nothing
-    const std::string& share() const { return share_; }
-    std::string rootfs() const { return share_ + "/c/rootfs"; }
-    HostSide Connect() const { return {scratch_ / "ctl", scratch_ / "io"}; }
+    HostSide Connect() const { return {control(), io()}; }
     // Connects, takes READY and starts the pod.
     HostSide StartPod() const;
-
-  private:
-    test::Scratch scratch_;
-    std::string share_;
-    pid_t pid_ = -1;
 };
-
-// True, with a "SKIPPED" line, when this process may not make namespaces.
-bool SkipWithoutRoot();
 
 }  // namespace cc::agent

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/integration/house.h"
+
+#include <csignal>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "protocol/agent_messages.h"
+
+namespace cc::test {
+
+namespace {
+
+using std::chrono::seconds;
+
+// Generous: sanitizers, and a busy machine. Nothing here is a matter of speed.
+constexpr seconds kPatience{60};
+
+Process StartProxy(const std::string& socket) {
+    auto ready = MakePipe().value();
+    SpawnOptions options;
+    options.executable = CC_BIN_DIR "/cc-proxy";
+    options.arguments = {"cc-proxy", "-socket-path", socket, "-log", "error", "--ready-fd", "3"};
+    options.fds = {{STDERR_FILENO, STDERR_FILENO}, {ready.second.get(), 3}};
+    auto proxy = Spawn(options);
+    REQUIRE_MESSAGE(proxy, proxy.error().message);
+    ready.second.Reset();
+    REQUIRE(ReadAll(ready.first.get(), 4096).value() == "\n");
+    return std::move(*proxy);
+}
+
+AgentProcess ShellProcess(const std::string& script, bool terminal) {
+    AgentProcess process;
+    process.user = "0";
+    process.group = "0";
+    process.terminal = terminal;
+    process.args = {"sh", "-c", script};
+    process.envs = {{"PATH", "/bin"}, {"TERM", "dumb"}};
+    process.workdir = "/";
+    return process;
+}
+
+}  // namespace
+
+int Shim::WaitExit() {
+    const auto ended = process.WaitEnd(kPatience);
+    REQUIRE_MESSAGE(*ended, "the shim does not end");
+    return ExitCodeOf(process.Reap().value());
+}
+
+std::string Shim::Output() {
+    return ReadAll(out.get(), 64 << 20).value();
+}
+std::string Shim::Errors() {
+    return ReadAll(err.get(), 64 << 20).value();
+}
+
+House::House() {
+    const std::string socket = scratch_ / "proxy.sock";
+    proxy_ = StartProxy(socket);
+    auto connected = ProxyClient::Connect({socket, "", "error"});
+    REQUIRE_MESSAGE(connected, connected.error().message);
+    runtime_ = std::make_unique<ProxyClient>(std::move(*connected));
+    (void)ConnectEventually(agent_->control());
+    const auto registered =
+        runtime_->RegisterVm({"vm", agent_->control(), agent_->io(), "", 0}, kPatience);
+    REQUIRE_MESSAGE(registered, registered.error().message);
+    const auto started =
+        runtime_->Hyper({"startpod", {}, Encode(StartPod{"pod", "hyperShared"})}, kPatience);
+    REQUIRE_MESSAGE(started, started.error().message);
+}
+
+House::~House() {
+    if (!proxy_) return;
+    CHECK(proxy_.Signal(SIGTERM));
+    const auto ended = proxy_.WaitEnd(kPatience);
+    CHECK(ended.value_or(false));
+    (void)proxy_.Reap();
+}
+
+Shim House::Start(const std::string& container, bool exec, const std::string& script,
+                  const ProcessOptions& wanted) {
+    const auto attached = runtime_->AttachVm({"vm", 1}, kPatience);
+    REQUIRE_MESSAGE(attached, attached.error().message);
+    const std::string token = attached->tokens.at(0);
+
+    SpawnOptions options;
+    options.executable = CC_BIN_DIR "/cc-shim";
+    options.arguments = {"cc-shim", "-c", container, "-t", token, "-u", attached->url};
+    options.arguments.insert(options.arguments.end(), wanted.shim_options.begin(),
+                             wanted.shim_options.end());
+    Shim shim;
+    FdPair in = MakePipe().value(), out = MakePipe().value(), err = MakePipe().value();
+    options.fds = {{in.first.get(), 0}, {out.second.get(), 1}, {err.second.get(), 2}};
+    if (wanted.terminal >= 0)
+        options.fds = {{wanted.terminal, 0}, {wanted.terminal, 1}, {wanted.terminal, 2}};
+    auto spawned = Spawn(options);
+    REQUIRE_MESSAGE(spawned, spawned.error().message);
+    shim.process = std::move(*spawned);
+    shim.in = std::move(in.second);
+    shim.out = std::move(out.first);
+    shim.err = std::move(err.first);
+
+    const AgentProcess process = ShellProcess(script, wanted.terminal >= 0);
+    std::string data;
+    if (exec) {
+        data = Encode(ExecCommand{container, process, ""});
+    } else {
+        NewContainer message;
+        message.id = container;
+        message.image = "c";
+        message.rootfs = "rootfs";
+        message.process = process;
+        data = Encode(message);
+    }
+    const auto made =
+        runtime_->Hyper({exec ? "execcmd" : "newcontainer", {token}, data}, kPatience);
+    REQUIRE_MESSAGE(made, made.error().message);
+    return shim;
+}
+
+Shim House::Run(const std::string& container, const std::string& script,
+                const ProcessOptions& options) {
+    return Start(container, false, script, options);
+}
+
+Shim House::Exec(const std::string& container, const std::string& script,
+                 const ProcessOptions& options) {
+    return Start(container, true, script, options);
+}
+
+void House::Remove(const std::string& container) {
+    const auto removed =
+        runtime_->Hyper({"removecontainer", {}, Encode(RemoveContainer{container})}, kPatience);
+    CHECK_MESSAGE(removed, removed.error().message);
+}
+
+}  // namespace cc::test

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// All processes of a container but the VM's: a real cc-proxy, real shims and a real cc-agent on
+// this host; the test plays the runtime.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/process.h"
+#include "client/proxy_client.h"
+#include "tests/fakes/host_agent.h"
+
+namespace cc::test {
+
+// A cc-shim, and the far ends of its standard streams.
+struct Shim {
+    Process process;
+    Fd in, out, err;
+
+    int WaitExit();  // at most a minute; fails the test after that
+    // What it prints until the end of the stream.
+    std::string Output();
+    std::string Errors();
+};
+
+struct ProcessOptions {
+    int terminal = -1;  // descriptor of a terminal's far end: standard streams of the shim
+    std::vector<std::string> shim_options;
+};
+
+class House {
+  public:
+    House();
+    ~House();  // ends the proxy; checks that it takes no more than being asked to
+
+    // Processes of busybox's shell: the first of a new container, or one more in it.
+    Shim Run(const std::string& container, const std::string& script,
+             const ProcessOptions& options = {});
+    Shim Exec(const std::string& container, const std::string& script,
+              const ProcessOptions& options = {});
+    void Remove(const std::string& container);
+
+    HostAgent& agent() { return *agent_; }
+    Process& proxy() { return proxy_; }
+    ProxyClient& runtime() { return *runtime_; }
+    void EndAgent() { agent_.reset(); }  // as when the VM ends
+
+  private:
+    Shim Start(const std::string& container, bool exec, const std::string& script,
+               const ProcessOptions& options);
+
+    Scratch scratch_;
+    std::unique_ptr<HostAgent> agent_ = std::make_unique<HostAgent>();
+    Process proxy_;
+    std::unique_ptr<ProxyClient> runtime_;
+};
+
+}  // namespace cc::test
