@@ -36,7 +36,8 @@ void Container::Start(uint64_t stdio, uint64_t stderr_sequence, Done done) {
     });
 }
 
-void Container::Exec(ProcessSpec process, uint64_t stdio, uint64_t stderr_sequence, Done done) {
+void Container::Exec(const ProcessSpec& process, uint64_t stdio, uint64_t stderr_sequence,
+                     const Done& done) {
     // The child has its own copy from the fork on, so the specification need not outlive this call.
     ProcessStart start;
     start.process = &process;
@@ -44,10 +45,10 @@ void Container::Exec(ProcessSpec process, uint64_t stdio, uint64_t stderr_sequen
     start.stderr_sequence = stderr_sequence;
     start.join_pidfd = processes_.front()->pidfd();
     start.ended = [] {};
-    StartProcess(std::move(start), std::move(done));
+    StartProcess(std::move(start), done);
 }
 
-void Container::StartProcess(ProcessStart start, Done done) {
+void Container::StartProcess(ProcessStart start, const Done& done) {
     const auto directory = running_ ? cgroup_.OpenFor(processes_.front()->pid()) : cgroup_.Open();
     if (!directory) return done(Failure(directory.error()));
     start.container = &spec_;

@@ -24,7 +24,8 @@ class Container {
     // Makes the container and starts its first process. After an error nothing of it is left but
     // this object.
     void Start(uint64_t stdio, uint64_t stderr_sequence, Done done);
-    void Exec(ProcessSpec process, uint64_t stdio, uint64_t stderr_sequence, Done done);
+    void Exec(const ProcessSpec& process, uint64_t stdio, uint64_t stderr_sequence,
+              const Done& done);
     bool HasProcess(uint64_t stdio) const;
     // To the first process, or (`stdio` not 0) to the one with that number; one that has ended is
     // not an error.
@@ -37,7 +38,7 @@ class Container {
     void Remove(Done done);
 
   private:
-    void StartProcess(ProcessStart start, Done done);
+    void StartProcess(ProcessStart start, const Done& done);
     void Forget(const ContainerProcess* process);
     void TryRemove();
 

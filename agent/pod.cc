@@ -136,12 +136,12 @@ void Pod::Exec(const ExecCommand& message, Reply reply) {
             Fail(Cat("Container ", message.container, " not running, impossible to exec")));
     if (message.process.stdio != kNullSession && (*container)->HasProcess(message.process.stdio))
         return reply(Fail(Cat("Process ", message.process.stdio, " already exists")));
-    auto process = ParseExec(message, (*container)->first_process());
+    const auto process = ParseExec(message, (*container)->first_process());
     if (!process)
         return reply(Fail(Cat("Process could not be started: ", process.error().message)));
     const uint64_t stderr_sequence = process->terminal ? 0 : message.process.stderr_sequence;
     (*container)
-        ->Exec(std::move(*process), message.process.stdio, stderr_sequence,
+        ->Exec(*process, message.process.stdio, stderr_sequence,
                [reply = std::move(reply)](Result<void> started) {
                    reply(Acknowledge(Context("Process could not be started", std::move(started))));
                });

@@ -33,7 +33,7 @@ Result<Fd> ListenForEvents() {
 std::string FindPort(const std::string& name) {
     for (const auto& port : ListDirectory(kClass).value_or(std::vector<std::string>{})) {
         const std::string text = ReadFile(Cat(kClass, "/", port, "/name"), 4096).value_or("");
-        const std::string device = Cat("/dev/", port);
+        std::string device = Cat("/dev/", port);
         if (Trim(text) == name && Exists(device)) return device;
     }
     return {};

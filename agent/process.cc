@@ -25,6 +25,7 @@ ContainerProcess::ContainerProcess(const Surroundings& surroundings, ProcessStar
 
 Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surroundings& surroundings,
                                                                   ProcessStart start) {
+    ChildStreams streams;
     LaunchOptions launch;
     launch.container = start.container;
     launch.process = start.process;
@@ -35,7 +36,6 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
     auto process = std::unique_ptr<ContainerProcess>(
         new ContainerProcess(surroundings, std::move(start), session));
     auto begun = [&]() -> Result<void> {
-        ChildStreams streams;
         if (!launch.process->terminal) {
             CC_ASSIGN(streams, session.MakePipes());
         }

@@ -10,7 +10,7 @@ namespace cc::agent {
 
 namespace {
 
-MountSpec FileSystem(std::string destination, std::string type,
+MountSpec FileSystem(std::string destination, const std::string& type,
                      const std::vector<std::string>& options) {
     // The options are ours, so they parse.
     MountSpec mount{std::move(destination), type, type,

@@ -79,7 +79,7 @@ Result<void> Router::CheckNewVm(const std::string& id) const {
     return {};
 }
 
-void Router::AddVm(std::shared_ptr<Vm> vm) {
+void Router::AddVm(const std::shared_ptr<Vm>& vm) {
     registered_.emplace(vm->id(), vm);
     vms_.emplace(vm.get(), vm);
 }

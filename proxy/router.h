@@ -80,7 +80,7 @@ class Router {
 
     std::shared_ptr<Vm> FindVm(const std::string& id);  // registered ones, lost ones included
     Result<void> CheckNewVm(const std::string& id) const;
-    void AddVm(std::shared_ptr<Vm> vm);
+    void AddVm(const std::shared_ptr<Vm>& vm);
     void UnregisterVm(Vm& vm);  // no longer found by its id
     void VmServed() { served_any_ = true; }
     void RemoveVm(Vm& vm);  // gone, once nobody is attached to it

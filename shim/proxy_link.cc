@@ -74,7 +74,7 @@ void ProxyLink::OnFrame(const ClientFrame& frame) {
     callbacks_.on_connected(first);
 }
 
-void ProxyLink::OnEnd(std::string why) {
+void ProxyLink::OnEnd(const std::string& why) {
     channel_.reset();
     if (lost_) return;
     if (!ever_) return Lose(Loss::kRefused, why);

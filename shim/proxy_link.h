@@ -51,7 +51,7 @@ class ProxyLink {
     Result<void> Connect();
     void OnData(std::string_view bytes);
     void OnFrame(const ClientFrame& frame);
-    void OnEnd(std::string why);
+    void OnEnd(const std::string& why);
     void Retry();
     void Lose(Loss loss, const std::string& why);
 

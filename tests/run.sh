@@ -25,17 +25,22 @@ trap 'rm -rf "$logs"' EXIT
 passed=0 failed=0 skipped=0
 broken=()
 
-# One doctest program: shows what fails as it fails, counts from its summary line.
+# One doctest program: counts from its summary line, and all that it printed if something fails.
 run_program() {
     local program=$1 name log status counts skips
     name=$(basename "$program")
     log=$logs/$name
-    printf '== %s\n' "$name"
+    printf '== %s: ' "$name"
     "$program" ${filter:+-tc="$filter"} --no-version >"$log" 2>&1
     status=$?
-    grep -v '^\[doctest\]' "$log" | grep -v '^SKIPPED: ' || true
     counts=$(sed -nE 's/^\[doctest\] test cases: *[0-9]+ *\| *([0-9]+) passed *\| *([0-9]+) failed.*/\1 \2/p' "$log")
     skips=$(grep -c '^SKIPPED: ' "$log")
+    if [ "$status" -eq 0 ]; then
+        echo "${counts% *} passed, $((skips)) of them skipped" | sed 's/, 0 of them skipped//'
+    else
+        echo FAILED
+        cat "$log"
+    fi
     if [ -z "$counts" ]; then
         # It crashed, or a sanitizer ended it, before the summary.
         printf '%s ended with status %d and without a summary\n' "$name" "$status"

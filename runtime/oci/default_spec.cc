@@ -9,9 +9,9 @@ namespace cc::runtime {
 namespace {
 
 Json Mount(const char* destination, const char* type, const char* source,
-           std::vector<std::string> options) {
+           const std::vector<std::string>& options) {
     Json mount = {{"destination", destination}, {"type", type}, {"source", source}};
-    if (!options.empty()) mount["options"] = std::move(options);
+    if (!options.empty()) mount["options"] = options;
     return mount;
 }
 

@@ -25,7 +25,8 @@ class Vector {
     }
     void Add(std::string_view flag, const Option& option) { Add(flag, option.text()); }
     // A virtio device at its fixed place.
-    void AddVirtio(std::string_view kind, std::string_view id, int slot, Option extra = Option()) {
+    void AddVirtio(std::string_view kind, std::string_view id, int slot,
+                   const Option& extra = Option()) {
         const bool mmio = config_.machine == MachineType::kMicrovm;
         Option option(Cat("virtio-", kind, mmio ? "-device" : "-pci"));
         option.Set("id", id);
