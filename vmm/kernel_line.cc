@@ -20,6 +20,8 @@ Result<std::string> KernelLine(const VmConfig& config, const KernelLineFacts& fa
     // a reset.
     words.insert(words.end(), {"panic=-1", "reboot=t"});
     words.insert(words.end(), {"cgroup_no_v1=all", "random.trust_cpu=on", "no_timer_check"});
+    // Debian's kernel tests each cipher at boot.
+    words.emplace_back("cryptomgr.notests");
     // An emulated guest's time stamp counter is the host's. Told its rate, the kernel does not
     // spend the boot timing it against other clocks, which under emulation is slow and on microvm
     // without ACPI hangs (mini-os.md).
