@@ -25,6 +25,9 @@ class Endpoint : private StreamHandler {
     void SetReading(bool on);
     // Closes at once; what is queued is lost.
     void Shut();
+    std::unique_ptr<PeerProcess> peer_process() {
+        return stream_ ? stream_->peer_process() : nullptr;
+    }
     bool open() const { return stream_ != nullptr; }
     size_t queued() const { return out_.size() + (stream_ ? stream_->queued() : 0); }
 

@@ -56,7 +56,8 @@ constexpr Milliseconds kReadyDeadline{300'000};
 constexpr Milliseconds kDrainDeadline{10'000};
 // A connection that is being closed may still read what was queued for it.
 constexpr Milliseconds kLinger{10'000};
-// A shim that lost its connection tries again for 10 s (reference C1); later it is taken for dead.
+// A shim that lost its connection and lives tries again for 10 s (reference C1); later it is taken
+// for dead.
 constexpr Milliseconds kShimReturn{15'000};
 
 }  // namespace cc::proxy

@@ -18,6 +18,7 @@ void Session::Attach(Client& shim) {
         {{"vm", vm_.id()}, {"session", Cat(base_)}, {"client", Cat(shim.number())}});
     return_deadline_.Cancel();
     shim_ = &shim;
+    shim_process_ = shim.peer_process();
     if (lost_bytes_ > 0)
         Log(LogLevel::kWarn, "output was lost while the shim was away",
             {{"vm", vm_.id()}, {"session", Cat(base_)}, {"bytes", Cat(lost_bytes_)}});
@@ -32,11 +33,18 @@ void Session::Detach() {
         {{"vm", vm_.id()}, {"session", Cat(base_)}, {"container", container_}});
     shim_ = nullptr;
     if (exit_) return vm_.RemoveSession(*this);
-    if (process_ == Process::kSent || process_ == Process::kStarted)
-        return_deadline_.Set(vm_.router().After(kShimReturn), [this] { GiveUp(); });
+    if (process_ != Process::kSent && process_ != Process::kStarted) return;
+    return_deadline_.Set(vm_.router().After(kShimReturn), [this] { GiveUp(); });
+    // A process that dies closes its connections first.
+    if (shim_process_) shim_process_->Watch([this] { ShimDied(); });
 }
 
-// The shim does not come back, so it has died. Its process must not outlive it.
+void Session::ShimDied() {
+    const Router::Turn turn(vm_.router());
+    if (process_ == Process::kSent || process_ == Process::kStarted) GiveUp();
+}
+
+// The shim does not come back, or has died. Its process must not outlive it.
 void Session::GiveUp() {
     Log(LogLevel::kWarn, "a shim has died: killing its process",
         {{"vm", vm_.id()}, {"session", Cat(base_)}, {"container", container_}});

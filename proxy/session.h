@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "protocol/client_frame.h"
 #include "proxy/deadlines.h"
+#include "proxy/stream.h"
 #include "proxy/token_table.h"
 
 namespace cc::proxy {
@@ -59,13 +61,16 @@ class Session {
     enum class Process { kNone, kReserved, kSent, kStarted };
     void Exit(uint8_t status);
     void Keep(StreamKind kind, std::string_view payload);
+    void ShimDied();
     void GiveUp();
 
     Vm& vm_;
     const uint64_t base_;
     Token* const token_;
     Client* shim_ = nullptr;
-    Deadline return_deadline_;  // for a shim that dropped its connection
+    // Of a shim that dropped its connection: one that lives tries to come back for a while.
+    std::unique_ptr<PeerProcess> shim_process_;
+    Deadline return_deadline_;
 
     Process process_ = Process::kNone;
     bool exec_ = false;

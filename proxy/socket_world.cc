@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/socket_world.h"
 
+#include <cerrno>
+
 #include <sys/socket.h>
 
+#include "base/log.h"
+#include "base/process.h"
 #include "base/uv/channel.h"
 #include "protocol/client_messages.h"
 
@@ -10,9 +14,47 @@ namespace cc::proxy {
 
 namespace {
 
+class SocketPeerProcess final : public PeerProcess {
+  public:
+    SocketPeerProcess(uv::Loop& loop, pid_t pid, uint64_t start_time)
+        : pid_(pid),
+          start_time_(start_time),
+          end_(loop, [this](int) { Ended(); }),
+          soon_(loop, [this] { Ended(); }) {}
+
+    void Watch(std::function<void()> ended) override {
+        ended_ = std::move(ended);
+        auto found = Process::Find(pid_, start_time_);
+        if (!found && (found.error().code == ESRCH || found.error().code == ENOENT))
+            return soon_.Start(std::chrono::milliseconds(0));
+        if (!found) return Log(LogLevel::kWarn, found.error().message);
+        process_ = std::move(*found);
+        if (end_.Open(process_.pidfd())) end_.Start(UV_READABLE);
+    }
+
+  private:
+    void Ended() {
+        end_.Stop();
+        // The call may destroy this object.
+        const auto ended = std::exchange(ended_, nullptr);
+        if (ended) ended();
+    }
+
+    const pid_t pid_;
+    const uint64_t start_time_;
+    std::function<void()> ended_;
+    Process process_;  // before the poll, which must be closed first
+    uv::Poll end_;
+    uv::Timer soon_;
+};
+
 class SocketStream final : public Stream {
   public:
     Result<void> Open(uv::Loop& loop, Fd fd) {
+        loop_ = &loop;
+        ucred peer{};
+        socklen_t size = sizeof peer;
+        if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) pid_ = peer.pid;
         // Each call may destroy this object: nothing is touched after it.
         uv::Channel::Callbacks callbacks;
         callbacks.on_data = [this](std::string_view bytes) {
@@ -40,9 +82,17 @@ class SocketStream final : public Stream {
         else
             channel_->PauseReading();
     }
+    std::unique_ptr<PeerProcess> peer_process() override {
+        if (pid_ <= 0) return nullptr;
+        const auto start_time = StartTimeOf(pid_);
+        if (!start_time) return nullptr;
+        return std::make_unique<SocketPeerProcess>(*loop_, pid_, *start_time);
+    }
 
   private:
     StreamHandler* handler_ = nullptr;
+    uv::Loop* loop_ = nullptr;
+    pid_t pid_ = 0;
     std::unique_ptr<uv::Channel> channel_;
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,15 @@ class StreamHandler {
     ~StreamHandler() = default;
 };
 
+// The process that opened a connection.
+class PeerProcess {
+  public:
+    virtual ~PeerProcess() = default;
+    // Calls `ended` once when it has ended, and not from within this call; never when that cannot
+    // be watched. Destroying this object ends the watch, also from within the call.
+    virtual void Watch(std::function<void()> ended) = 0;
+};
+
 // A connection. Destroying it closes it, which is allowed from within the handler's calls; bytes
 // still queued are lost then.
 class Stream {
@@ -37,6 +47,8 @@ class Stream {
     virtual void Write(std::string bytes) = 0;
     virtual size_t queued() const = 0;  // bytes not yet taken by the other side
     virtual void SetReading(bool on) = 0;
+    // Null when it cannot be known, such as one of another pid namespace.
+    virtual std::unique_ptr<PeerProcess> peer_process() = 0;
 };
 
 class World {

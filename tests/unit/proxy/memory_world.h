@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,16 +32,32 @@ class Peer {
 
     void Send(std::string_view bytes) { backlog_ += bytes; }
     void Close() { ended_ = true; }
+    // Its process ends; the connection is another matter.
+    void Die() {
+        if (const auto ended = std::exchange(process_ended_, nullptr)) ended();
+    }
     std::string Take() { return std::exchange(received, {}); }
 
   private:
     friend class MemoryWorld;
     friend class MemoryStream;
+    friend class MemoryProcess;
     std::string backlog_;
     bool ended_ = false;
     bool told_end_ = false;
     bool told_hangup_ = false;
     StreamHandler* handler_ = nullptr;
+    std::function<void()> process_ended_;
+};
+
+class MemoryProcess final : public PeerProcess {
+  public:
+    explicit MemoryProcess(std::shared_ptr<Peer> peer) : peer_(std::move(peer)) {}
+    ~MemoryProcess() override { peer_->process_ended_ = nullptr; }
+    void Watch(std::function<void()> ended) override { peer_->process_ended_ = std::move(ended); }
+
+  private:
+    std::shared_ptr<Peer> peer_;
 };
 
 class MemoryStream final : public Stream {
@@ -60,6 +77,9 @@ class MemoryStream final : public Stream {
     }
     size_t queued() const override { return peer_->unread.size(); }
     void SetReading(bool on) override { peer_->watched = on; }
+    std::unique_ptr<PeerProcess> peer_process() override {
+        return std::make_unique<MemoryProcess>(peer_);
+    }
 
   private:
     std::shared_ptr<Peer> peer_;

@@ -396,6 +396,30 @@ TEST_CASE("a shim that does not come back has died: its process is killed") {
           Cat("token already claimed: ", hub.token));
 }
 
+TEST_CASE("the process of a shim that has died is killed at once, not after a wait") {
+    Running hub;
+    hub.shim->Close();
+    hub.world.Run();
+    CHECK(hub.control->received.empty());
+    hub.shim->Die();
+    hub.world.Run();
+    CHECK(hub.Command().second == R"({"container":"c","signal":9,"allProcesses":false})");
+    hub.world.Pass(kShimReturn);
+    CHECK(hub.control->received.empty());
+}
+
+TEST_CASE("a shim that came back over a new connection may have let go of the old one") {
+    Running hub;
+    hub.shim->Close();
+    hub.world.Run();
+    const auto again = hub.Shim(hub.token);
+    hub.shim->Die();
+    hub.world.Run();
+    hub.world.Pass(kShimReturn);
+    CHECK(hub.control->received.empty());
+    CHECK_FALSE(again->closed);
+}
+
 TEST_CASE("a shim whose last frame is a signal is heard though it hangs up at once") {
     Running hub;
     hub.shim->Send(EncodeCommand(kSignal, SignalOf(10)) + EncodeCommand(kSignal, SignalOf(9)));
