@@ -2,6 +2,7 @@
 #include "protocol/agent_messages.h"
 
 #include "protocol/go_json.h"
+#include "protocol/link_frame.h"
 
 namespace cc {
 
@@ -117,18 +118,51 @@ ReadyOffer ParseReadyOffer(std::string_view payload) {
 }
 
 std::string Encode(const VersionAccept& accept) {
-    return DumpGo({{"extension", accept.extension}});
+    Json json = {{"extension", accept.extension}};
+    if (!accept.marker.empty()) json["marker"] = HexEncode(accept.marker);
+    return DumpGo(json);
 }
 
 Result<VersionAccept> ParseVersionAccept(std::string_view payload) {
     CC_ASSIGN(const Json json, ParseGoObject(payload));
     GoReader reader(json);
     const int64_t extension = reader.Int("extension");
+    const auto marker = HexDecode(reader.String("marker"));
     CC_TRY(reader.Finish("VERSION"));
     if (extension < 0 || extension > kAgentExtension)
         return Fail(
             Cat("extension ", extension, " is unknown, at most ", kAgentExtension, " is possible"));
-    return VersionAccept{static_cast<int>(extension)};
+    if (!marker || (extension >= kLinkExtension && marker->size() != kMarkerSize))
+        return Fail(Cat("VERSION needs a marker of ", kMarkerSize, " bytes"));
+    return VersionAccept{static_cast<int>(extension), *marker};
+}
+
+std::string Encode(const std::vector<AgentSession>& sessions) {
+    Json list = Json::array();
+    for (const auto& session : sessions)
+        list.push_back({{"base", session.base},
+                        {"stdinTaken", session.stdin_taken},
+                        {"stdinLimit", session.stdin_limit},
+                        {"stdoutAcknowledged", session.stdout_acknowledged},
+                        {"stderrAcknowledged", session.stderr_acknowledged}});
+    return DumpGo({{"sessions", std::move(list)}});
+}
+
+Result<std::vector<AgentSession>> ParseAgentSessions(std::string_view payload) {
+    CC_ASSIGN(const Json json, ParseGoObject(payload));
+    GoReader reader(json);
+    const Json* list = reader.Array("sessions");
+    CC_TRY(reader.Finish("the list of sessions"));
+    std::vector<AgentSession> sessions;
+    if (list == nullptr) return sessions;
+    for (const auto& entry : *list) {
+        GoReader session(entry);
+        sessions.push_back({session.Unsigned("base"), session.Unsigned("stdinTaken"),
+                            session.Unsigned("stdinLimit"), session.Unsigned("stdoutAcknowledged"),
+                            session.Unsigned("stderrAcknowledged")});
+        CC_TRY(session.Finish("a session"));
+    }
+    return sessions;
 }
 
 std::string Encode(const StartPod& message) {

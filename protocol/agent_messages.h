@@ -8,6 +8,8 @@
 //   process object;
 //     the 3.0 fields stay filled in beside it for an agent that does not know the extension,
 //   - KILLCONTAINER may name one process of the container by "process".
+// Extension 2 adds the framing of protocol/link_frame.h on both ports and what it makes possible:
+// a host side that goes away and comes back without a byte or an exit status lost.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +23,8 @@
 
 namespace cc {
 
-constexpr int kAgentExtension = 1;
+constexpr int kAgentExtension = 2;
+constexpr int kLinkExtension = 2;  // from which on the ports are framed by protocol/link_frame.h
 
 // Where the agent mounts the sandbox's shared directory. The runtime rewrites the sources of bind
 // mounts in the OCI configuration it sends to paths below this one.
@@ -37,9 +40,26 @@ ReadyOffer ParseReadyOffer(std::string_view payload);  // anything unknown: no e
 
 struct VersionAccept {  // payload of VERSION from proxy to agent; answered with ACK
     int extension = 0;
+    // Extension 2: kMarkerSize bytes. Both ports are framed from the ACK on, and the proxy says
+    // kHello on both.
+    std::string marker = {};
 };
 std::string Encode(const VersionAccept& accept);
 Result<VersionAccept> ParseVersionAccept(std::string_view payload);
+
+// Extension 2: the answer to ControlCode::kListSessions. A new proxy learns from it which processes
+// live on: the agent answers after all commands that came before. Acknowledged offsets; what an
+// agent does not name is gone.
+struct AgentSession {
+    uint64_t base = 0;
+    uint64_t stdin_taken = 0;  // bytes that the process has taken, or that are lost with it
+    uint64_t stdin_limit = 0;
+    uint64_t stdout_acknowledged = 0;
+    uint64_t stderr_acknowledged = 0;
+    bool operator==(const AgentSession&) const = default;
+};
+std::string Encode(const std::vector<AgentSession>& sessions);
+Result<std::vector<AgentSession>> ParseAgentSessions(std::string_view payload);
 
 struct StartPod {
     std::string hostname;   // the pod's id; also the default hostname of its containers

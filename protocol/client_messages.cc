@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "protocol/go_json.h"
+#include "protocol/msgpack.h"
 
 namespace cc {
 
@@ -28,6 +29,39 @@ std::string Base64Url(std::string_view bytes) {
     return out;
 }
 
+Result<Json> ParsePayload(std::string_view payload, uint16_t version) {
+    return version == kClientVersion3 ? ParseMsgpack(payload) : ParseGoObject(payload);
+}
+
+std::string DumpPayload(const Json& json, uint16_t version) {
+    return version == kClientVersion3 ? DumpMsgpack(json) : DumpGo(json);
+}
+
+Json ToJson(const StreamWindow& window) {
+    return {{"offset", window.offset}, {"limit", window.limit}};
+}
+
+StreamWindow ReadWindow(GoReader& outer, std::string_view key) {
+    const Json* json = outer.Object(key);
+    if (json == nullptr) return {};
+    GoReader reader(*json);
+    const StreamWindow window{reader.Unsigned("offset"), reader.Unsigned("limit")};
+    if (auto finished = reader.Finish(key); !finished) outer.Remember(finished.error());
+    return window;
+}
+
+constexpr std::array<std::pair<ErrorCode, std::string_view>, 9> kErrorNames{{
+    {ErrorCode::kFailed, "failed"},
+    {ErrorCode::kBadRequest, "bad_request"},
+    {ErrorCode::kUnknownVm, "unknown_vm"},
+    {ErrorCode::kVmLost, "vm_lost"},
+    {ErrorCode::kUnknownToken, "unknown_token"},
+    {ErrorCode::kTokenInUse, "token_in_use"},
+    {ErrorCode::kTimeout, "timeout"},
+    {ErrorCode::kTooMany, "too_many"},
+    {ErrorCode::kAgent, "agent"},
+}};
+
 // "omitempty" of Go's encoder.
 void PutIfSet(Json& json, const char* key, const std::string& value) {
     if (!value.empty()) json[key] = value;
@@ -38,17 +72,17 @@ void PutIfSet(Json& json, const char* key, int64_t value) {
 
 }  // namespace
 
-std::string Encode(const RegisterVm& message) {
+std::string Encode(const RegisterVm& message, uint16_t version) {
     Json json = {{"containerId", message.container_id},
                  {"ctlSerial", message.ctl_serial},
                  {"ioSerial", message.io_serial}};
     PutIfSet(json, "console", message.console);
     PutIfSet(json, "numIOStreams", message.num_io_streams);
-    return DumpGo(json);
+    return DumpPayload(json, version);
 }
 
-Result<RegisterVm> ParseRegisterVm(std::string_view payload) {
-    CC_ASSIGN(const Json json, ParseGoObject(payload));
+Result<RegisterVm> ParseRegisterVm(std::string_view payload, uint16_t version) {
+    CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
     RegisterVm message{reader.String("containerId"), reader.String("ctlSerial"),
                        reader.String("ioSerial"), reader.String("console"),
@@ -57,86 +91,160 @@ Result<RegisterVm> ParseRegisterVm(std::string_view payload) {
     return message;
 }
 
-std::string Encode(const AttachVm& message) {
+std::string Encode(const AttachVm& message, uint16_t version) {
     Json json = {{"containerId", message.container_id}};
     PutIfSet(json, "numIOStreams", message.num_io_streams);
-    return DumpGo(json);
+    return DumpPayload(json, version);
 }
 
-Result<AttachVm> ParseAttachVm(std::string_view payload) {
-    CC_ASSIGN(const Json json, ParseGoObject(payload));
+Result<AttachVm> ParseAttachVm(std::string_view payload, uint16_t version) {
+    CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
     AttachVm message{reader.String("containerId"), reader.Int("numIOStreams")};
     CC_TRY(reader.Finish("AttachVM"));
     return message;
 }
 
-std::string Encode(const UnregisterVm& message) {
-    return DumpGo({{"containerId", message.container_id}});
+std::string Encode(const UnregisterVm& message, uint16_t version) {
+    return DumpPayload({{"containerId", message.container_id}}, version);
 }
 
-Result<UnregisterVm> ParseUnregisterVm(std::string_view payload) {
-    CC_ASSIGN(const Json json, ParseGoObject(payload));
+Result<UnregisterVm> ParseUnregisterVm(std::string_view payload, uint16_t version) {
+    CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
     UnregisterVm message{reader.String("containerId")};
     CC_TRY(reader.Finish("UnregisterVM"));
     return message;
 }
 
-std::string Encode(const HyperMessage& message) {
-    const Json json = {{"hyperName", message.hyper_name}, {"tokens", GoStrings(message.tokens)}};
+std::string Encode(const HyperMessage& message, uint16_t version) {
+    Json json = {{"hyperName", message.hyper_name}, {"tokens", GoStrings(message.tokens)}};
+    if (message.request_id != 0) json["requestId"] = message.request_id;
+    if (version == kClientVersion3) {
+        if (!message.data.empty()) json["data"] = message.data;
+        return DumpMsgpack(json);
+    }
     std::string text = DumpGo(json);
     if (message.data.empty()) return text;
     text.pop_back();
     return Cat(text, ",\"data\":", message.data, "}");
 }
 
-Result<HyperMessage> ParseHyper(std::string_view payload) {
-    CC_ASSIGN(const Json json, ParseGoObject(payload));
+Result<HyperMessage> ParseHyper(std::string_view payload, uint16_t version) {
+    CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
-    HyperMessage message{reader.String("hyperName"), reader.Strings("tokens"),
-                         std::string(RawMember(payload, "data"))};
+    HyperMessage message{reader.String("hyperName"), reader.Strings("tokens"), "",
+                         reader.Unsigned("requestId")};
+    message.data = version == kClientVersion3 ? reader.String("data")
+                                              : std::string(RawMember(payload, "data"));
     CC_TRY(reader.Finish("Hyper"));
     return message;
 }
 
-std::string Encode(const ConnectShim& message) {
-    return DumpGo({{"token", message.token}});
+std::string Encode(const ConnectShim& message, uint16_t version) {
+    Json json = {{"token", message.token}};
+    if (version == kClientVersion3) {
+        json["stdout"] = ToJson(message.standard_output);
+        json["stderr"] = ToJson(message.standard_error);
+    }
+    return DumpPayload(json, version);
 }
 
-Result<ConnectShim> ParseConnectShim(std::string_view payload) {
-    CC_ASSIGN(const Json json, ParseGoObject(payload));
+Result<ConnectShim> ParseConnectShim(std::string_view payload, uint16_t version) {
+    CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
-    ConnectShim message{reader.String("token")};
+    ConnectShim message;
+    message.token = reader.String("token");
+    if (version == kClientVersion3) {
+        message.standard_output = ReadWindow(reader, "stdout");
+        message.standard_error = ReadWindow(reader, "stderr");
+    }
     CC_TRY(reader.Finish("ConnectShim"));
     return message;
 }
 
-std::string Encode(const SignalMessage& message) {
+std::string Encode(const ShimConnected& message) {
+    return DumpMsgpack({{"stdin", ToJson(message.standard_input)}});
+}
+
+Result<ShimConnected> ParseShimConnected(std::string_view payload) {
+    CC_ASSIGN(const Json json, ParseMsgpack(payload));
+    GoReader reader(json);
+    ShimConnected message{ReadWindow(reader, "stdin")};
+    CC_TRY(reader.Finish("response to ConnectShim"));
+    return message;
+}
+
+std::string Encode(const WindowUpdate& update) {
+    return DumpMsgpack({{"stream", static_cast<unsigned>(update.stream)},
+                        {"offset", update.window.offset},
+                        {"limit", update.window.limit}});
+}
+
+Result<WindowUpdate> ParseWindowUpdate(std::string_view payload) {
+    CC_ASSIGN(const Json json, ParseMsgpack(payload));
+    GoReader reader(json);
+    const uint64_t stream = reader.Unsigned("stream");
+    const StreamWindow window{reader.Unsigned("offset"), reader.Unsigned("limit")};
+    CC_TRY(reader.Finish("window"));
+    if (stream > static_cast<uint64_t>(StreamKind::kStderr))
+        return Fail(Cat("window of the unknown stream ", stream));
+    return WindowUpdate{static_cast<StreamKind>(stream), window};
+}
+
+std::string Encode(const ProcessEnd& end) {
+    return DumpMsgpack({{"code", end.code}, {"signal", end.signal}});
+}
+
+Result<ProcessEnd> ParseProcessEnd(std::string_view payload) {
+    CC_ASSIGN(const Json json, ParseMsgpack(payload));
+    GoReader reader(json);
+    const int64_t code = reader.Int("code"), signal = reader.Int("signal");
+    CC_TRY(reader.Finish("the end of a process"));
+    if (code < 0 || code > 255 || signal < 0 || signal > 127)
+        return Fail(Cat("a process cannot end with code ", code, " and signal ", signal));
+    return ProcessEnd{static_cast<int>(code), static_cast<int>(signal)};
+}
+
+std::string Encode(const Hello& hello) {
+    return DumpMsgpack({{"program", hello.program},
+                        {"version", hello.program_version},
+                        {"capabilities", GoStrings(hello.capabilities)}});
+}
+
+Result<Hello> ParseHello(std::string_view payload) {
+    CC_ASSIGN(const Json json, ParseMsgpack(payload));
+    GoReader reader(json);
+    Hello hello{reader.String("program"), reader.String("version"), reader.Strings("capabilities")};
+    CC_TRY(reader.Finish("Hello"));
+    return hello;
+}
+
+std::string Encode(const SignalMessage& message, uint16_t version) {
     Json json = {{"signalNumber", message.number}};
     PutIfSet(json, "columns", message.columns);
     PutIfSet(json, "rows", message.rows);
-    return DumpGo(json);
+    return DumpPayload(json, version);
 }
 
-Result<SignalMessage> ParseSignal(std::string_view payload) {
-    CC_ASSIGN(const Json json, ParseGoObject(payload));
+Result<SignalMessage> ParseSignal(std::string_view payload, uint16_t version) {
+    CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
     SignalMessage message{reader.Int("signalNumber"), reader.Int("columns"), reader.Int("rows")};
     CC_TRY(reader.Finish("Signal"));
     return message;
 }
 
-std::string Encode(const LogEntry& entry) {
+std::string Encode(const LogEntry& entry, uint16_t version) {
     Json json = {{"source", entry.source}};
     PutIfSet(json, "containerId", entry.container_id);
     json["level"] = entry.level;
     json["msg"] = entry.message;
-    return DumpGo(json);
+    return DumpPayload(json, version);
 }
 
-Result<LogEntry> ParseLogEntry(std::string_view payload) {
-    CC_ASSIGN(const Json json, ParseGoObject(payload));
+Result<LogEntry> ParseLogEntry(std::string_view payload, uint16_t version) {
+    CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
     LogEntry entry{reader.String("source"), reader.String("containerId"), reader.String("level"),
                    reader.String("msg")};
@@ -150,16 +258,16 @@ Result<LogEntry> ParseLogEntry(std::string_view payload) {
     return entry;
 }
 
-std::string Encode(const IoResponse& response) {
+std::string Encode(const IoResponse& response, uint16_t version) {
     Json json = {{"io", {{"URL", response.url}, {"tokens", GoStrings(response.tokens)}}}};
     if (response.agent)
         json["agent"] = {{"startedMs", response.agent->started_ms},
                          {"readyMs", response.agent->ready_ms}};
-    return DumpGo(json);
+    return DumpPayload(json, version);
 }
 
-Result<IoResponse> ParseIoResponse(std::string_view payload) {
-    CC_ASSIGN(const Json json, ParseGoObject(payload));
+Result<IoResponse> ParseIoResponse(std::string_view payload, uint16_t version) {
+    CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
     IoResponse response;
     if (const Json* io = reader.Object("io")) {
@@ -175,6 +283,30 @@ Result<IoResponse> ParseIoResponse(std::string_view payload) {
     }
     CC_TRY(reader.Finish("response"));
     return response;
+}
+
+std::string_view Name(ErrorCode code) {
+    for (const auto& [known, name] : kErrorNames)
+        if (known == code) return name;
+    return "failed";
+}
+
+std::string EncodeError(ErrorCode code, std::string_view message, uint16_t version) {
+    if (version != kClientVersion3) return EncodeErrorText(message);
+    return DumpMsgpack({{"code", Name(code)}, {"msg", message}});
+}
+
+ErrorAnswer ParseError(std::string_view payload, uint16_t version) {
+    if (version != kClientVersion3) return {ErrorCode::kFailed, ParseErrorText(payload)};
+    ErrorAnswer answer;
+    const auto json = ParseMsgpack(payload);
+    if (!json) return answer;
+    GoReader reader(*json);
+    answer.message = reader.String("msg");
+    const std::string name = reader.String("code");
+    for (const auto& [code, known] : kErrorNames)
+        if (known == name) answer.code = code;
+    return answer;
 }
 
 std::string EncodeErrorText(std::string_view message) {
