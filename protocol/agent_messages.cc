@@ -141,6 +141,7 @@ std::string Encode(const std::vector<AgentSession>& sessions) {
     Json list = Json::array();
     for (const auto& session : sessions)
         list.push_back({{"base", session.base},
+                        {"stdinReceived", session.stdin_received},
                         {"stdinTaken", session.stdin_taken},
                         {"stdinLimit", session.stdin_limit},
                         {"stdoutAcknowledged", session.stdout_acknowledged},
@@ -157,8 +158,9 @@ Result<std::vector<AgentSession>> ParseAgentSessions(std::string_view payload) {
     if (list == nullptr) return sessions;
     for (const auto& entry : *list) {
         GoReader session(entry);
-        sessions.push_back({session.Unsigned("base"), session.Unsigned("stdinTaken"),
-                            session.Unsigned("stdinLimit"), session.Unsigned("stdoutAcknowledged"),
+        sessions.push_back({session.Unsigned("base"), session.Unsigned("stdinReceived"),
+                            session.Unsigned("stdinTaken"), session.Unsigned("stdinLimit"),
+                            session.Unsigned("stdoutAcknowledged"),
                             session.Unsigned("stderrAcknowledged")});
         CC_TRY(session.Finish("a session"));
     }

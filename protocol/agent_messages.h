@@ -52,6 +52,7 @@ Result<VersionAccept> ParseVersionAccept(std::string_view payload);
 // agent does not name is gone.
 struct AgentSession {
     uint64_t base = 0;
+    uint64_t stdin_received = 0;
     uint64_t stdin_taken = 0;  // bytes that the process has taken, or that are lost with it
     uint64_t stdin_limit = 0;
     uint64_t stdout_acknowledged = 0;

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "protocol/client_messages.h"
 #include "proxy/go_syntax.h"
 #include "proxy/router.h"
@@ -47,10 +48,13 @@ void Client::Serve() {
 }
 
 void Client::Handle(const ClientFrame& frame) {
+    version_ = frame.version;
     if (frame.type == FrameType::kCommand)
         HandleCommand(static_cast<ClientCommand>(frame.opcode), frame.payload);
     else if (frame.Is(StreamKind::kStdin))
-        HandleStdin(frame.payload);
+        version_ == kClientVersion3 ? HandleInput(frame) : HandleStdin(frame.payload);
+    else if (frame.Is(Notification::kWindow))
+        HandleWindow(frame.payload);
     else if (frame.Is(StreamKind::kLog))
         HandleLog(frame.payload);
     else
@@ -74,11 +78,13 @@ void Client::HandleCommand(ClientCommand command, std::string_view payload) {
             return HandleDisconnectShim();
         case ClientCommand::kSignal:
             return HandleSignal(payload);
+        case ClientCommand::kHello:
+            return HandleHello(payload);
     }
 }
 
 void Client::HandleLog(std::string_view payload) {
-    const auto entry = ParseLogEntry(payload);
+    const auto entry = ParseLogEntry(payload, version_);
     if (!entry) return Close(entry.error().message);
     if (!MayLog()) return;
     Log(ParseLogLevel(entry->level).value_or(LogLevel::kInfo), entry->message,
@@ -97,23 +103,51 @@ bool Client::MayLog() {
     return log_lines_ <= kMaxLogLinesPerSecond;
 }
 
+void Client::HandleHello(std::string_view payload) {
+    const auto hello = ParseHello(payload);
+    if (!hello) return RefuseBadJson(payload, hello.error().message);
+    Answer(Encode(Hello{"cc-proxy", std::string(kVersion), {"window", "resume", "request-id"}}));
+}
+
+bool Client::HoldForAdoption(const std::shared_ptr<Vm>& vm, std::string_view payload) {
+    if (!vm->adopting()) return false;
+    held_data_ = payload;
+    waits_for_ = vm;
+    WaitFor(Wait::kAdoption, kAdoptionDeadline, &Client::AdoptionIsMissing);
+    return true;
+}
+
+void Client::AdoptionEnded(const Vm& vm) {
+    if (wait_ != Wait::kAdoption || waits_for_.get() != &vm) return;
+    GoOn();
+    HandleCommand(command_, std::exchange(held_data_, {}));
+}
+
+void Client::AdoptionIsMissing() {
+    held_data_.clear();
+    Refuse(Cat("the agent of VM ", waits_for_->id(), " has not answered this new cc-proxy within ",
+               kAdoptionDeadline.count() / 1000, " s"),
+           ErrorCode::kTimeout);
+}
+
 void Client::Answer(std::string_view payload) {
     if (closing_) return;
-    Send(EncodeResponse(command_, payload));
+    Send(EncodeResponse(command_, payload, false, version_));
     if (wait_ != Wait::kNothing) GoOn();
 }
 
-void Client::Refuse(std::string_view error) {
+void Client::Refuse(std::string_view error, ErrorCode code) {
     if (closing_) return;
     if (LogEnabled(LogLevel::kDebug))
         Log(LogLevel::kDebug, "refused a command",
             {{"client", Cat(number_)}, {"error", std::string(error)}});
-    Send(EncodeResponse(command_, EncodeErrorText(error), true));
+    Send(EncodeResponse(command_, EncodeError(code, error, version_), true, version_));
     if (wait_ != Wait::kNothing) GoOn();
 }
 
 void Client::RefuseBadJson(std::string_view payload, std::string_view error) {
-    Refuse(GoSyntaxError(payload).value_or(std::string(error)));
+    const auto words = version_ == kClientVersion2 ? GoSyntaxError(payload) : std::nullopt;
+    Refuse(words.value_or(std::string(error)), ErrorCode::kBadRequest);
 }
 
 void Client::WaitFor(Wait what, Milliseconds deadline, void (Client::*expired)()) {
@@ -135,7 +169,13 @@ void Client::UpdateReading() {
 }
 
 void Client::Written() {
-    if (session_ != nullptr && !over_mark_ && queued() > kHighWater) SetOverMark(true);
+    if (session_ != nullptr && session_->vm().linked()) {
+        // Windows bound what is on its way; a shim that opens them and does not read is no shim.
+        if (queued() > kMaxClientQueue) return Close("it does not read what it has asked for");
+        if (version_ == kClientVersion2) session_->ShimTook(queued());
+    } else if (session_ != nullptr && !over_mark_ && queued() > kHighWater) {
+        SetOverMark(true);
+    }
     if (over_mark_ && queued() <= kLowWater) SetOverMark(false);
     if (wait_ == Wait::kOwnQueue && queued() <= kLowWater) GoOn();
     if (closing_ && queued() == 0) Gone();
@@ -155,6 +195,7 @@ void Client::Ended(const Result<void>&) {
     input_ended_ = true;
     UpdateReading();
     const bool stdin_waits = wait_ == Wait::kProcess && held_signal_ < 0;
+    if (wait_ == Wait::kRoom) held_data_.clear();
     if (stdin_waits || wait_ == Wait::kRoom) GoOn();
 }
 

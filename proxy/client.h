@@ -13,6 +13,7 @@
 
 #include "protocol/agent_frame.h"
 #include "protocol/client_frame.h"
+#include "protocol/client_messages.h"
 #include "proxy/deadlines.h"
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
@@ -29,6 +30,8 @@ class Client final : public Endpoint {
 
     uint64_t number() const { return number_; }
     uid_t user() const { return user_; }
+    // Of the protocol, as its first frame said.
+    uint16_t version() const { return version_; }
     // Serves whole frames that have arrived until one has to wait.
     void Serve();
     // What was sent still goes out, for a while; nothing more is served.
@@ -39,14 +42,15 @@ class Client final : public Endpoint {
     // command that waits.
     void Registered(std::shared_ptr<Vm> vm, std::string_view response);
     void Answer(std::string_view payload);
-    void Refuse(std::string_view error);
+    void Refuse(std::string_view error, ErrorCode code = ErrorCode::kFailed);
     void ShimArrived();     // the shim that a Hyper waits for
     void ProcessStarted();  // of the session
     void ProcessFailed();
-    void AgentHasRoom();                      // for more standard input
+    void AgentHasRoom();  // for more standard input
+    void AdoptionEnded(const Vm& vm);
     void LeaveSession(std::string_view why);  // the session has gone: closes
     void SendOutput(StreamKind kind, std::string_view payload);
-    void SendExit(uint8_t status);
+    void SendExit(const ProcessEnd& end);
 
   private:
     enum class Wait {
@@ -57,6 +61,7 @@ class Client final : public Endpoint {
         kProcess,       // stdin, Signal: the agent's word that the process runs
         kRoom,          // stdin: the agent is slow to read
         kOwnQueue,      // the client is slow to read its answers
+        kAdoption,      // a VM of an earlier proxy
     };
 
     void Data(std::string_view bytes) override;
@@ -73,14 +78,19 @@ class Client final : public Endpoint {
     void HandleConnectShim(std::string_view payload);
     void HandleDisconnectShim();
     void HandleSignal(std::string_view payload);
+    void HandleHello(std::string_view payload);
     void HandleStdin(std::string_view payload);
+    void HandleInput(const ClientFrame& frame);  // stdin of version 3
+    void HandleWindow(std::string_view payload);
     void HandleLog(std::string_view payload);
 
     // Hyper for newcontainer and execcmd.
-    void StartProcess(ControlCode code, const std::vector<std::string>& tokens,
-                      std::string_view data);
+    void StartProcess(ControlCode code, const HyperMessage& request);
     void SendToAgent(const std::shared_ptr<Vm>& vm, ControlCode code, std::string_view data,
-                     uint64_t session);
+                     uint64_t session, uint64_t request_id = 0);
+    // True: the command is held until the VM's agent has said what lives on.
+    bool HoldForAdoption(const std::shared_ptr<Vm>& vm, std::string_view payload);
+    void AdoptionIsMissing();
     void EndUnstarted();
     void SendSignal(int64_t number);
     void SendWinSize(int64_t columns, int64_t rows);
@@ -103,6 +113,7 @@ class Client final : public Endpoint {
     const uid_t user_;
     ClientFrameDecoder decoder_;
     size_t counted_input_ = 0;
+    uint16_t version_ = kClientVersion2;
     bool shim_ = false;  // a runtime until its first ConnectShim, a shim for good from then on
     bool closing_ = false;
     bool input_ended_ = false;    // but frames that came before the end are still to be served
@@ -116,8 +127,9 @@ class Client final : public Endpoint {
     // What the frame that waits was about.
     ControlCode held_code_ = ControlCode::kPing;
     uint64_t held_session_ = 0;
+    uint64_t held_request_ = 0;
     std::string held_token_;
-    std::string held_data_;     // Hyper: the agent's payload; stdin: the bytes
+    std::string held_data_;     // Hyper: the agent's payload; stdin: the bytes; else the command's
     int64_t held_signal_ = -1;  // none: it is stdin that waits
     Milliseconds log_second_{};
     int log_lines_ = 0;

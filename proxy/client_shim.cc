@@ -20,18 +20,25 @@ constexpr int64_t kMaxWindow = 65535;  // struct winsize has 16 bits
 }  // namespace
 
 void Client::HandleConnectShim(std::string_view payload) {
-    const auto request = ParseConnectShim(payload);
+    const auto request = ParseConnectShim(payload, version_);
     if (!request) return RefuseBadJson(payload, request.error().message);
     if (session_ != nullptr) return Refuse("this connection serves another token already");
     const Token* token = router_.tokens().Find(request->token, user_);
-    if (token == nullptr) return Refuse(Cat("unknown token: ", Shown(request->token)));
-    if (token->vm->lost()) return Refuse(Cat("vm: unknown token ", token->text));
+    if (token == nullptr)
+        return Refuse(Cat("unknown token: ", Shown(request->token)), ErrorCode::kUnknownToken);
+    if (token->vm->lost())
+        return Refuse(Cat("vm: unknown token ", token->text), ErrorCode::kVmLost);
+    if (HoldForAdoption(token->vm->shared_from_this(), payload)) return;
     if (token->session == nullptr || token->session->shim() != nullptr)
-        return Refuse(Cat("token already claimed: ", token->text));
+        return Refuse(Cat("token already claimed: ", token->text), ErrorCode::kTokenInUse);
+    // Without an agent that has offsets there are none to speak of: the shim is told as by a 3.0
+    // proxy, and begins again with version 2.
+    if (version_ == kClientVersion3 && !token->vm->linked())
+        return Close("version 3 needs an agent with extension 2");
     shim_ = true;
     session_ = token->session;
-    Answer({});
-    session_->Attach(*this);
+    Answer(version_ == kClientVersion3 ? Encode(ShimConnected{session_->input_window()}) : "");
+    session_->Attach(*this, *request);
 }
 
 void Client::HandleDisconnectShim() {
@@ -53,7 +60,7 @@ void Client::LeaveSession(std::string_view why) {
 
 void Client::HandleSignal(std::string_view payload) {
     if (!shim_ || session_ == nullptr) return Refuse("client isn't a shim");
-    const auto request = ParseSignal(payload);
+    const auto request = ParseSignal(payload, version_);
     if (!request) return RefuseBadJson(payload, request.error().message);
     const auto [number, columns, rows] = *request;
     if (number < 0 || number >= kSignalLimit) return Refuse(Cat("invalid signal number ", number));
@@ -77,7 +84,7 @@ void Client::HandleSignal(std::string_view payload) {
 // The process never was: its shim is told that it has ended, before it gets its answer (3.0's
 // order).
 void Client::EndUnstarted() {
-    SendExit(0);
+    SendExit({});
     Answer({});
 }
 
@@ -104,7 +111,8 @@ void Client::SendWinSize(int64_t columns, int64_t rows) {
 void Client::ProcessIsMissing() {
     if (input_ended_) return Gone();
     held_signal_ = -1;
-    Refuse(Cat("timeout waiting for process with token ", session_->token()->text));
+    Refuse(Cat("timeout waiting for process with token ", session_->token()->text),
+           ErrorCode::kTimeout);
 }
 
 void Client::HandleStdin(std::string_view payload) {
@@ -118,8 +126,32 @@ void Client::HandleStdin(std::string_view payload) {
 
 void Client::WriteStdin(std::string_view payload) {
     if (session_->exited()) return;
-    session_->vm().WriteStdin(*session_, payload);
-    if (session_->vm().io_full() && !input_ended_) WaitFor(Wait::kRoom);
+    Vm& vm = session_->vm();
+    std::string_view rest;
+    if (vm.linked())
+        rest = payload.substr(session_->SendInput(payload));
+    else
+        vm.WriteStdin(*session_, payload);
+    if (input_ended_ || (rest.empty() && !vm.io_full())) return;
+    held_data_ = std::string(rest);
+    vm.WantRoom();
+    WaitFor(Wait::kRoom);
+}
+
+void Client::HandleInput(const ClientFrame& frame) {
+    if (session_ == nullptr) return Close("stdin before ConnectShim");
+    if (auto sent = session_->ForwardInput(frame.offset, frame.payload, frame.end); !sent)
+        return Close(sent.error().message);
+    if (!session_->vm().io_full() || input_ended_) return;
+    session_->vm().WantRoom();
+    WaitFor(Wait::kRoom);
+}
+
+void Client::HandleWindow(std::string_view payload) {
+    if (session_ == nullptr) return Close("a window before ConnectShim");
+    const auto update = ParseWindowUpdate(payload);
+    if (!update) return Close(update.error().message);
+    if (auto taken = session_->ShimWindow(*update); !taken) Close(taken.error().message);
 }
 
 void Client::ProcessStarted() {
@@ -140,15 +172,18 @@ void Client::ProcessFailed() {
 }
 
 void Client::AgentHasRoom() {
-    if (wait_ == Wait::kRoom) GoOn();
+    if (wait_ != Wait::kRoom) return;
+    GoOn();
+    if (!held_data_.empty()) WriteStdin(std::exchange(held_data_, {}));
 }
 
 void Client::SendOutput(StreamKind kind, std::string_view payload) {
     Send(EncodeStream(kind, payload));
 }
 
-void Client::SendExit(uint8_t status) {
-    Send(EncodeProcessExited(status));
+void Client::SendExit(const ProcessEnd& end) {
+    Send(version_ == kClientVersion3 ? EncodeNotification(Notification::kProcessExited, Encode(end))
+                                     : EncodeProcessExited(static_cast<uint8_t>(end.code)));
 }
 
 }  // namespace cc::proxy

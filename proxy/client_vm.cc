@@ -10,7 +10,7 @@
 namespace cc::proxy {
 
 void Client::HandleRegisterVm(std::string_view payload) {
-    const auto request = ParseRegisterVm(payload);
+    const auto request = ParseRegisterVm(payload, version_);
     if (!request) return RefuseBadJson(payload, request.error().message);
     if (auto allowed = router_.CheckNewVm(request->container_id); !allowed)
         return Refuse(allowed.error().message);
@@ -36,21 +36,28 @@ void Client::Registered(std::shared_ptr<Vm> vm, std::string_view response) {
 }
 
 void Client::HandleAttachVm(std::string_view payload) {
-    const auto request = ParseAttachVm(payload);
+    const auto request = ParseAttachVm(payload, version_);
     if (!request) return RefuseBadJson(payload, request.error().message);
     const auto vm = router_.FindVm(request->container_id);
-    if (!vm) return Refuse(Cat("unknown containerID: ", Shown(request->container_id)));
+    if (!vm)
+        return Refuse(Cat("unknown containerID: ", Shown(request->container_id)),
+                      ErrorCode::kUnknownVm);
+    if (HoldForAdoption(vm, payload)) return;
     auto tokens = vm->NewTokens(request->num_io_streams, user_);
-    if (!tokens) return Refuse(tokens.error().message);
+    if (!tokens)
+        return Refuse(tokens.error().message,
+                      vm->lost() ? ErrorCode::kVmLost : ErrorCode::kTooMany);
     vm_ = vm;
-    Answer(vm->MakeIoResponse(std::move(*tokens)));
+    Answer(vm->MakeIoResponse(std::move(*tokens), version_));
 }
 
 void Client::HandleUnregisterVm(std::string_view payload) {
-    const auto request = ParseUnregisterVm(payload);
+    const auto request = ParseUnregisterVm(payload, version_);
     if (!request) return RefuseBadJson(payload, request.error().message);
     const auto vm = router_.FindVm(request->container_id);
-    if (!vm) return Refuse(Cat("unknown containerID: ", Shown(request->container_id)));
+    if (!vm)
+        return Refuse(Cat("unknown containerID: ", Shown(request->container_id)),
+                      ErrorCode::kUnknownVm);
     vm_ = nullptr;
     vm->Unregister();
     Answer({});

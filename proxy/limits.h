@@ -18,6 +18,10 @@ constexpr size_t kLowWater = 64 * 1024;
 // A client that lets its answers pile up beyond this is not served any more until it reads them.
 // Above what a shim's queue can reach through its container's output: the mark and one large read.
 constexpr size_t kMaxClientQueue = 1024 * 1024;
+// With an agent of extension 2 nothing waits here: what a shim of version 2 may be behind before
+// its process is held back, and after how many bytes the agent hears that the shim has taken them.
+constexpr size_t kStreamWindow = 256 * 1024;
+constexpr size_t kWindowStep = 64 * 1024;
 // Output of a process whose shim has dropped its connection, kept for the shim's return.
 constexpr size_t kMaxKeptOutput = 256 * 1024;
 
@@ -52,6 +56,8 @@ constexpr Milliseconds kConnectRetry{20};
 // READY after the connection. Generous, because the runtime has a deadline of its own, and its
 // going away ends the wait.
 constexpr Milliseconds kReadyDeadline{300'000};
+// A client waits for a VM that this proxy is adopting from an earlier one.
+constexpr Milliseconds kAdoptionDeadline{30'000};
 // A VM whose control port has ended may still say last words on its I/O port.
 constexpr Milliseconds kDrainDeadline{10'000};
 // A connection that is being closed may still read what was queued for it.

@@ -80,9 +80,12 @@ Result<void> Serve(Options options, const std::function<void()>& on_ready) {
     CC_ASSIGN(Fd listener, OpenListener(options));
 
     uv::Loop loop;
-    ServerOptions server_options{
-        .socket_path = options.socket_path, .idle_exit = {}, .pod = options.pod};
+    ServerOptions server_options;
+    server_options.socket_path = options.socket_path;
+    server_options.pod = options.pod;
     if (options.on_demand) server_options.idle_exit = kIdleExit;
+    // 3.0's runtime starts no second proxy for a VM.
+    if (!options.pod) server_options.records = options.socket_path + ".vms";
     CC_ASSIGN(const auto server,
               Server::Start(loop, std::move(listener), server_options, [&loop] { loop.Stop(); }));
     uv::SignalWatch terminate(loop, [&loop](int) { loop.Stop(); });

@@ -38,6 +38,26 @@ void Router::AddClient(std::unique_ptr<Stream> stream, uid_t user) {
         Log(LogLevel::kDebug, "client connected", {{"client", Cat(number)}, {"user", Cat(user)}});
 }
 
+void Router::Adopt(const VmRecord& record) {
+    const Turn turn(*this);
+    if (registered_.contains(record.request.container_id)) return;
+    const auto vm = std::make_shared<Vm>(*this, record);
+    AddVm(vm);
+    vm->Connect();
+}
+
+void Router::AdoptionEnded(Vm& vm) {
+    std::vector<std::shared_ptr<Client>> clients;
+    for (const auto& [number, client] : clients_)
+        clients.push_back(client);
+    for (const auto& client : clients)
+        client->AdoptionEnded(vm);
+}
+
+void Router::WillSave(Vm& vm) {
+    if (std::find(unsaved_.begin(), unsaved_.end(), &vm) == unsaved_.end()) unsaved_.push_back(&vm);
+}
+
 void Router::RunDeadlines() {
     const Turn turn(*this);
     const auto now = world_.Now();
@@ -116,6 +136,10 @@ void Router::Settle() {
             const auto [endpoint, how] = std::move(ended_.back());
             ended_.pop_back();
             if (endpoint->open()) endpoint->Ended(how);
+        } else if (!unsaved_.empty()) {
+            Vm* vm = unsaved_.back();
+            unsaved_.pop_back();
+            vm->Save();
         } else if (!dirty_.empty()) {
             Endpoint* endpoint = dirty_.back();
             dirty_.pop_back();

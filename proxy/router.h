@@ -23,6 +23,7 @@
 #include "proxy/limits.h"
 #include "proxy/stream.h"
 #include "proxy/token_table.h"
+#include "proxy/vm_record.h"
 
 namespace cc::proxy {
 
@@ -35,6 +36,8 @@ class Router {
     Router(World& world, std::string url);
     ~Router();
 
+    // A VM that an earlier proxy has served. Before any client comes.
+    void Adopt(const VmRecord& record);
     // A connection of this user; closed at once when there are too many.
     void AddClient(std::unique_ptr<Stream> stream, uid_t user);
     std::optional<Milliseconds> NextDeadline() const { return deadlines_.Next(); }
@@ -85,6 +88,11 @@ class Router {
     void VmServed() { served_any_ = true; }
     void RemoveVm(Vm& vm);  // gone, once nobody is attached to it
 
+    // Clients that waited for it go on.
+    void AdoptionEnded(Vm& vm);
+    // Its record is written before anything of this turn is sent.
+    void WillSave(Vm& vm);
+
     void WillFlush(Endpoint& endpoint) { dirty_.push_back(&endpoint); }
     void WillEnd(Endpoint& endpoint, const Result<void>& how) {
         ended_.emplace_back(&endpoint, how);
@@ -110,6 +118,7 @@ class Router {
 
     int depth_ = 0;
     std::vector<Client*> runnable_;
+    std::vector<Vm*> unsaved_;
     std::vector<std::pair<Endpoint*, Result<void>>> ended_;
     std::vector<Endpoint*> dirty_;
     std::vector<std::shared_ptr<void>> buried_;

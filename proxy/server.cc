@@ -27,6 +27,8 @@ Result<std::unique_ptr<Server>> Server::Start(uv::Loop& loop, Fd listener,
                   else
                       Log(LogLevel::kWarn, stream.error().message);
               }));
+    for (const auto& record : server->world_.records().Load())
+        server->router_.Adopt(record);
     server->Settled();
     return server;
 }
@@ -41,7 +43,7 @@ Server::Server(uv::Loop& loop, const ServerOptions& options, std::function<void(
                           router_.RunDeadlines();
                       }),
       idle_timer_(loop, [this] { TryToLeave(); }),
-      world_(loop, [this] { Settled(); }),
+      world_(loop, RecordFolder(options.records), [this] { Settled(); }),
       router_(world_, Cat("unix://", options.socket_path)) {
     struct stat status {};
     if (::stat(options_.socket_path.c_str(), &status) < 0) return;

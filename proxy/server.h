@@ -23,6 +23,8 @@ struct ServerOptions {
     std::chrono::milliseconds idle_exit{};
     // 3.0's pod mode: takes no more callers once its VM is unregistered, ends with that VM.
     bool pod = false;
+    // Directory of the records by which the next proxy adopts the VMs; empty: none are kept.
+    std::string records = {};
 };
 
 class Server {

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "protocol/link_frame.h"
 #include "proxy/client.h"
 #include "proxy/router.h"
 #include "proxy/vm.h"
@@ -12,8 +13,19 @@ namespace cc::proxy {
 Session::Session(Vm& vm, uint64_t base, Token* token)
     : vm_(vm), base_(base), token_(token), return_deadline_(vm.router().deadlines()) {}
 
-void Session::Attach(Client& shim) {
-    const bool again = process_ == Process::kSent || process_ == Process::kStarted;
+Session::Session(Vm& vm, const SessionRecord& record, Token* token)
+    : Session(vm, record.base, token) {
+    process_ = record.process;
+    exec_ = record.exec;
+    container_ = record.container;
+}
+
+SessionRecord Session::record() const {
+    return {base_, token_->text, token_->user, process_, exec_, container_};
+}
+
+void Session::Attach(Client& shim, const ConnectShim& request) {
+    const bool again = sent() || started();
     Log(LogLevel::kInfo, again ? "shim connected again" : "shim connected",
         {{"vm", vm_.id()}, {"session", Cat(base_)}, {"client", Cat(shim.number())}});
     return_deadline_.Cancel();
@@ -22,9 +34,20 @@ void Session::Attach(Client& shim) {
     if (lost_bytes_ > 0)
         Log(LogLevel::kWarn, "output was lost while the shim was away",
             {{"vm", vm_.id()}, {"session", Cat(base_)}, {"bytes", Cat(lost_bytes_)}});
-    shim.Send(std::exchange(kept_, {}));
-    if (exit_) shim.SendExit(*exit_);
-    if (process_ == Process::kReserved)
+    if (vm_.linked()) {
+        const bool version3 = shim.version() == kClientVersion3;
+        const auto from = [&](const OutputStream& stream, const StreamWindow& said) {
+            const uint64_t offset = stream.window.offset;
+            return version3 ? said : StreamWindow{offset, offset + kStreamWindow};
+        };
+        output_.Begin(from(output_, request.standard_output));
+        error_.Begin(from(error_, request.standard_error));
+        if (started()) OpenWindows();
+    } else {
+        shim.Send(std::exchange(kept_, {}));
+        if (exit_) shim.SendExit(*exit_);
+    }
+    if (process_ == ProcessState::kReserved)
         if (Client* starter = vm_.router().FindClient(starter_)) starter->ShimArrived();
 }
 
@@ -32,16 +55,21 @@ void Session::Detach() {
     Log(LogLevel::kInfo, "shim gone without a word",
         {{"vm", vm_.id()}, {"session", Cat(base_)}, {"container", container_}});
     shim_ = nullptr;
-    if (exit_) return vm_.RemoveSession(*this);
-    if (process_ != Process::kSent && process_ != Process::kStarted) return;
-    return_deadline_.Set(vm_.router().After(kShimReturn), [this] { GiveUp(); });
+    if (exit_ && !vm_.linked()) return vm_.RemoveSession(*this);
+    if (!sent() && !started()) return;
+    AwaitShim();
     // A process that dies closes its connections first.
     if (shim_process_) shim_process_->Watch([this] { ShimDied(); });
 }
 
+void Session::AwaitShim() {
+    if (sent() || started())
+        return_deadline_.Set(vm_.router().After(kShimReturn), [this] { GiveUp(); });
+}
+
 void Session::ShimDied() {
     const Router::Turn turn(vm_.router());
-    if (process_ == Process::kSent || process_ == Process::kStarted) GiveUp();
+    if (sent() || started()) GiveUp();
 }
 
 // The shim does not come back, or has died. Its process must not outlive it.
@@ -54,33 +82,41 @@ void Session::GiveUp() {
 
 void Session::VmLost(std::string_view why) {
     return_deadline_.Cancel();
-    if (process_ == Process::kReserved)
-        if (Client* starter = vm_.router().FindClient(starter_)) starter->Refuse(why);
+    if (process_ == ProcessState::kReserved)
+        if (Client* starter = vm_.router().FindClient(starter_))
+            starter->Refuse(why, ErrorCode::kVmLost);
     if (shim_ != nullptr) std::exchange(shim_, nullptr)->LeaveSession(why);
 }
 
 void Session::Reserve(bool exec, std::string container, uint64_t starter) {
-    process_ = Process::kReserved;
+    process_ = ProcessState::kReserved;
     exec_ = exec;
     container_ = std::move(container);
     starter_ = starter;
+    vm_.Changed();
 }
 
 void Session::Sent() {
-    process_ = Process::kSent;
+    if (started()) return;  // a repetition
+    process_ = ProcessState::kSent;
     starter_ = 0;
+    vm_.Changed();
 }
 
 void Session::Failed() {
-    if (process_ == Process::kStarted) return;
-    process_ = Process::kNone;
+    if (process_ == ProcessState::kStarted) return;
+    process_ = ProcessState::kNone;
     starter_ = 0;
     return_deadline_.Cancel();
+    vm_.Changed();
     if (shim_ != nullptr) shim_->ProcessFailed();
 }
 
 void Session::Started() {
-    process_ = Process::kStarted;
+    if (started()) return;
+    process_ = ProcessState::kStarted;
+    vm_.Changed();
+    if (vm_.linked() && shim_ != nullptr) OpenWindows();
     if (size_) {
         const auto [columns, rows] = *size_;
         (void)vm_.Send(ControlCode::kWinSize, Encode(WinSize{base_, rows, columns}));
@@ -107,10 +143,10 @@ void Session::Receive(bool on_stderr, std::string_view payload) {
 }
 
 void Session::Exit(uint8_t status) {
-    exit_ = status;
+    exit_ = ProcessEnd{status, 0};
     Log(LogLevel::kDebug, "process ended",
         {{"vm", vm_.id()}, {"session", Cat(base_)}, {"status", Cat(status)}});
-    if (shim_ != nullptr) shim_->SendExit(status);
+    if (shim_ != nullptr) shim_->SendExit(*exit_);
 }
 
 void Session::Keep(StreamKind kind, std::string_view payload) {

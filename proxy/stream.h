@@ -57,6 +57,11 @@ class World {
     virtual Result<std::unique_ptr<Stream>> Connect(const std::string& path) = 0;
     virtual std::chrono::milliseconds Now() = 0;  // of a clock that never goes back
     virtual Result<std::string> NewToken() = 0;
+    virtual Result<std::string> NewRecordName() = 0;
+    // What is to be known again after this process has gone, by name; the new text replaces the old
+    // one as a whole.
+    virtual Result<void> SaveRecord(const std::string& name, std::string_view text) = 0;
+    virtual void RemoveRecord(const std::string& name) = 0;
     // An event has been dealt with: deadlines and counts may have changed.
     virtual void Settled() = 0;
 

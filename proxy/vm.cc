@@ -60,6 +60,29 @@ Vm::Vm(Router& router, const RegisterVm& request, const Client& registrar)
     connect_until_ = router.After(kConnectDeadline);
 }
 
+Vm::Vm(Router& router, const VmRecord& record)
+    : router_(router),
+      request_(record.request),
+      id_(record.request.container_id),
+      registrar_(0),
+      deadline_(router.deadlines()),
+      control_(*this, Port::kControl),
+      io_(*this, Port::kIo),
+      control_link_(record.marker),
+      io_link_(record.marker),
+      extension_(record.extension),
+      offer_(record.offer),
+      marker_(record.marker),
+      epoch_(record.epoch),
+      adopting_(true),
+      record_name_(record.name),
+      next_base_(record.next_base) {
+    connect_until_ = router.After(kConnectDeadline);
+    for (const auto& session : record.sessions)
+        AddSession(
+            std::make_shared<Session>(*this, session, AddToken(session.token, session.user)));
+}
+
 Vm::~Vm() = default;
 
 Result<bool> Vm::ConnectPort(PortEndpoint& port, const std::string& path) {
@@ -82,6 +105,7 @@ void Vm::Connect() {
         if (!connected) return RegistrationFailed(connected.error().message);
         if (!*connected) return deadline_.Set(router_.After(kConnectRetry), [this] { Connect(); });
     }
+    if (adopting_) return linked() ? StartEpoch() : Adopted();
     state_ = State::kWaitingReady;
     deadline_.Set(router_.After(kReadyDeadline), [this] {
         RegistrationFailed(Cat("the agent of VM ", id_, " has not said READY within ",
@@ -101,8 +125,14 @@ void Vm::HandleReady(std::string_view payload) {
         RegistrationFailed(Cat("the agent of VM ", id_, " has not answered VERSION within ",
                                kReplyDeadline.count() / 1000, " s"));
     });
-    const int extension = std::min(offer_.extension, kAgentExtension);
-    (void)Send(ControlCode::kVersion, Encode(VersionAccept{extension}));
+    VersionAccept accept{std::min(offer_.extension, kAgentExtension)};
+    if (accept.extension >= kLinkExtension) {
+        auto token = router_.world().NewToken();
+        if (!token) return RegistrationFailed(token.error().message);
+        marker_ = token->substr(0, kMarkerSize);
+        accept.marker = marker_;
+    }
+    (void)Send(ControlCode::kVersion, Encode(accept));
 }
 
 void Vm::Registered() {
@@ -114,7 +144,9 @@ void Vm::Registered() {
     if (!tokens) return RegistrationFailed(tokens.error().message);
     Log(LogLevel::kInfo, "VM registered", {{"vm", id_}, {"extension", Cat(extension_)}});
     registrar_ = 0;
-    registrar->Registered(shared_from_this(), MakeIoResponse(std::move(*tokens)));
+    Changed();
+    registrar->Registered(shared_from_this(),
+                          MakeIoResponse(std::move(*tokens), registrar->version()));
 }
 
 void Vm::RegistrarGone() {
@@ -125,6 +157,7 @@ void Vm::RegistrarGone() {
 // As if it had never been asked for.
 void Vm::RegistrationFailed(std::string why) {
     if (state_ == State::kLost) return;
+    if (adopting_) return Lose(std::move(why));
     Log(LogLevel::kWarn, "VM not registered", {{"vm", id_}, {"why", why}});
     Client* registrar = router_.FindClient(std::exchange(registrar_, 0));
     state_ = State::kLost;
@@ -135,12 +168,13 @@ void Vm::RegistrationFailed(std::string why) {
 
 void Vm::Lose(std::string why) {
     if (state_ == State::kLost) return;
-    if (state_ != State::kRunning && state_ != State::kDraining)
+    if (!adopting_ && state_ != State::kRunning && state_ != State::kDraining)
         return RegistrationFailed(Cat("lost the VM ", id_, ": ", why));
     Log(LogLevel::kInfo, "VM lost", {{"vm", id_}, {"why", why}});
     state_ = State::kLost;
     if (why_lost_.empty()) why_lost_ = Cat("lost the VM ", id_, ": ", why);
     EndSessions(why_lost_);
+    EndAdoption();
     if (unregistered_) End();
 }
 
@@ -157,7 +191,8 @@ void Vm::ControlEnded(const std::string& why) {
 void Vm::FailCommands(std::string_view why) {
     control_.Shut();
     for (const auto& pending : std::exchange(pending_, {}))
-        if (Client* client = router_.FindClient(pending.client)) client->Refuse(why);
+        if (Client* client = router_.FindClient(pending.client))
+            client->Refuse(why, ErrorCode::kVmLost);
 }
 
 void Vm::EndSessions(std::string_view why) {
@@ -172,7 +207,9 @@ void Vm::EndSessions(std::string_view why) {
 }
 
 void Vm::Unregister() {
-    if (state_ < State::kRunning)
+    if (adopting_)
+        Lose("it was unregistered before its agent had answered");
+    else if (state_ < State::kRunning)
         RegistrationFailed(Cat("the VM ", id_, " was unregistered before its agent was ready"));
     router_.VmServed();
     router_.UnregisterVm(*this);
@@ -193,10 +230,12 @@ void Vm::MaybeEnd() {
 }
 
 void Vm::End() {
+    over_ = true;
     state_ = State::kLost;
     EndSessions(Cat("the VM ", id_, " was unregistered"));
     for (Token* token : std::exchange(spent_, {}))
         router_.tokens().Remove(token);
+    Changed();
     router_.RemoveVm(*this);
 }
 

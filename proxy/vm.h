@@ -18,9 +18,11 @@
 #include "protocol/agent_frame.h"
 #include "protocol/agent_messages.h"
 #include "protocol/client_messages.h"
+#include "protocol/link_frame.h"
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
 #include "proxy/session.h"
+#include "proxy/vm_record.h"
 
 namespace cc::proxy {
 
@@ -29,6 +31,8 @@ class Client;
 class Vm : public std::enable_shared_from_this<Vm> {
   public:
     Vm(Router& router, const RegisterVm& request, const Client& registrar);
+    // One that an earlier proxy has served.
+    Vm(Router& router, const VmRecord& record);
     ~Vm();
 
     const std::string& id() const { return id_; }
@@ -36,6 +40,10 @@ class Vm : public std::enable_shared_from_this<Vm> {
     bool running() const { return state_ == State::kRunning; }
     bool lost() const { return state_ == State::kLost; }
     bool extended() const { return extension_ > 0; }
+    // The ports are framed by protocol/link_frame.h: the agent keeps what is not acknowledged.
+    bool linked() const { return extension_ >= kLinkExtension; }
+    // Its agent has not said yet what of an earlier proxy's sessions lives on.
+    bool adopting() const { return adopting_; }
 
     // --- life
     // ---------------------------------------------------------------------------------------
@@ -47,20 +55,23 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void Lose(std::string why);
     // No longer in the table: it ends with its I/O port, or now when nobody uses it.
     void Unregister();
+    // What is kept for the next proxy has changed.
+    void Changed();
+    void Save();
 
     // --- tokens and sessions
     // ------------------------------------------------------------------------
     Result<std::vector<std::string>> NewTokens(int64_t count, uid_t user);
-    std::string MakeIoResponse(std::vector<std::string> tokens) const;
+    std::string MakeIoResponse(std::vector<std::string> tokens, uint16_t version) const;
     void RemoveSession(Session& session);
 
     // --- commands
     // -----------------------------------------------------------------------------------
     Result<void> CheckSize(std::string_view payload) const;
     // `client` gets the reply, 0: nobody. `session`: the base of the session that this starts, or
-    // 0.
+    // 0. `request_id`: the client's, for an agent that carries a request out once; 0: none.
     Result<void> Send(ControlCode code, std::string_view payload, uint64_t client = 0,
-                      uint64_t session = 0);
+                      uint64_t session = 0, uint64_t request_id = 0);
     void StopWaiting(uint64_t client);  // its reply will be dropped when it comes
     void StopWaitingForShim(uint64_t session);
     void Kill(const Session& session);
@@ -70,16 +81,32 @@ class Vm : public std::enable_shared_from_this<Vm> {
     // ------------------------------------------------------------------------------------
     void WriteStdin(const Session& session, std::string_view bytes);
     bool io_full() const { return io_.queued() > kHighWater; }
+    // A shim waits until AgentHasRoom.
+    void WantRoom() { room_wanted_ = true; }
+    // With an agent of extension 2.
+    void SendData(uint64_t sequence, uint64_t offset, std::string_view bytes, bool end);
+    void SendWindow(uint64_t sequence, const StreamWindow& window, uint8_t flags);
     void ShimOverMark(bool over);
 
   private:
     // kDraining: the control port has ended, and the I/O port may still hold last output.
-    enum class State { kConnecting, kWaitingReady, kNegotiating, kRunning, kDraining, kLost };
+    // kGreeting: Hello on both ports. kListing: what of an earlier proxy lives on.
+    enum class State {
+        kConnecting,
+        kWaitingReady,
+        kNegotiating,
+        kGreeting,
+        kListing,
+        kRunning,
+        kDraining,
+        kLost
+    };
     enum class Port { kControl, kIo };
     struct Pending {
         ControlCode code;
         uint64_t client;
         uint64_t session;
+        uint64_t id;  // 0 with an agent whose answers come in order
     };
     class PortEndpoint final : public Endpoint {
       public:
@@ -105,6 +132,21 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void Handle(const ControlMessage& message);
     void HandleReady(std::string_view payload);
     void HandleReply(bool success, std::string_view payload);
+    void Replied(const Pending& pending, bool success, std::string_view payload);
+    VmRecord record() const;
+    void AddSession(const std::shared_ptr<Session>& session);
+    Token* AddToken(std::string text, uid_t user);
+
+    // vm_link.cc: extension 2.
+    void StartEpoch();
+    void Greeted(Port port);
+    void HandleLinkControl(const LinkFrame& frame);
+    void HandleLinkIo(const LinkFrame& frame);
+    void HandleLinkReply(const LinkFrame& frame);
+    void HandleSessions(bool success, std::string_view payload);
+    void Adopted();
+    void EndAdoption();
+    void Forget(uint64_t base);
     Session* FindSession(uint64_t base);
     void Route(const IoMessage& message);
     void EndSessions(std::string_view why);
@@ -119,6 +161,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
     State state_ = State::kConnecting;
     std::string why_lost_;
     bool unregistered_ = false;
+    bool over_ = false;  // nothing of it is to be kept
     Deadline deadline_;
     Milliseconds connect_until_{};
 
@@ -126,8 +169,17 @@ class Vm : public std::enable_shared_from_this<Vm> {
     PortEndpoint io_;
     ControlDecoder control_decoder_;
     IoDecoder io_decoder_;
+    LinkDecoder control_link_;
+    LinkDecoder io_link_;
     int extension_ = 0;
     ReadyOffer offer_;
+    std::string marker_;
+    uint32_t epoch_ = 0;
+    uint32_t last_request_ = 0;
+    bool control_greeted_ = false;
+    bool io_greeted_ = false;
+    bool adopting_ = false;
+    std::string record_name_;
     std::deque<Pending> pending_;
     size_t shims_over_mark_ = 0;
     bool room_wanted_ = false;  // a shim waits for the agent to read its stdin

@@ -13,7 +13,9 @@ namespace cc::proxy {
 
 namespace {
 constexpr size_t kMaxAgentText = 64 * 1024;  // of an agent's error in an answer
-}
+// Tells the request ids of clients from the proxy's own (docs/protocol.md).
+constexpr uint64_t kClientRequest = uint64_t{1} << 63;
+}  // namespace
 
 Result<void> Vm::CheckSize(std::string_view payload) const {
     const size_t size = kControlHeaderSize + payload.size();
@@ -22,8 +24,8 @@ Result<void> Vm::CheckSize(std::string_view payload) const {
     return {};
 }
 
-Result<void> Vm::Send(ControlCode code, std::string_view payload, uint64_t client,
-                      uint64_t session) {
+Result<void> Vm::Send(ControlCode code, std::string_view payload, uint64_t client, uint64_t session,
+                      uint64_t request_id) {
     if (!control_.open()) return Fail("No multicast available for CTL channel");
     CC_TRY(CheckSize(payload));
     if (pending_.size() >= kMaxPendingReplies)
@@ -31,8 +33,17 @@ Result<void> Vm::Send(ControlCode code, std::string_view payload, uint64_t clien
                         " commands"));
     if (control_.queued() > kMaxControlQueue)
         return Fail(Cat("the agent of VM ", id_, " does not read its commands"));
-    control_.Send(EncodeControl(code, payload));
-    pending_.push_back({code, client, session});
+    uint64_t id = 0;
+    if (linked()) {
+        id = request_id != 0 ? request_id | kClientRequest
+                             : uint64_t{epoch_} << 32 | ++last_request_;
+        control_.Send(Encode(
+            LinkFrame{epoch_, LinkType::kRequest, 0, id, static_cast<uint64_t>(code), payload},
+            marker_));
+    } else {
+        control_.Send(EncodeControl(code, payload));
+    }
+    pending_.push_back({code, client, session, id});
     if (Session* starts = FindSession(session)) starts->Sent();
     return {};
 }
@@ -55,8 +66,17 @@ void Vm::Kill(const Session& session) {
 }
 
 void Vm::ControlData(std::string_view bytes) {
+    if (linked()) {
+        control_link_.Push(bytes);
+        while (!lost()) {
+            const auto frame = control_link_.Next();
+            if (!frame) return;
+            HandleLinkControl(*frame);
+        }
+        return;
+    }
     control_decoder_.Push(bytes);
-    while (!lost()) {
+    while (!lost() && !linked()) {
         const auto message = control_decoder_.Next();
         if (!message) return Lose(Cat("its control port: ", message.error().message));
         if (!*message) return;
@@ -90,8 +110,12 @@ void Vm::HandleReply(bool success, std::string_view payload) {
     if (pending.code == ControlCode::kVersion) {
         // An agent that takes its offer back is served as 3.0's.
         extension_ = success ? std::min(offer_.extension, kAgentExtension) : 0;
-        return Registered();
+        return linked() ? StartEpoch() : Registered();
     }
+    Replied(pending, success, payload);
+}
+
+void Vm::Replied(const Pending& pending, bool success, std::string_view payload) {
     if (Session* session = FindSession(pending.session)) {
         if (success)
             session->Started();
@@ -103,7 +127,8 @@ void Vm::HandleReply(bool success, std::string_view payload) {
             client->Answer(payload);
         else
             client->Refuse(Cat("ERROR received from VM agent, control msg received : ",
-                               payload.substr(0, kMaxAgentText)));
+                               payload.substr(0, kMaxAgentText)),
+                           ErrorCode::kAgent);
     }
     MaybeEnd();
 }

@@ -23,20 +23,27 @@ Result<std::vector<std::string>> Vm::NewTokens(int64_t count, uid_t user) {
                         kMaxSessionsPerVm, " are possible"));
     while (tokens.size() < static_cast<size_t>(count)) {
         CC_ASSIGN(std::string text, router_.world().NewToken());
-        Token* token = router_.tokens().Add({text, user, this, nullptr});
-        const auto session = std::make_shared<Session>(*this, next_base_, token);
-        token->session = session.get();
-        sessions_.emplace(next_base_, session);
+        AddSession(std::make_shared<Session>(*this, next_base_, AddToken(text, user)));
         next_base_ += 2;
         tokens.push_back(std::move(text));
     }
+    Changed();
     return tokens;
 }
 
-std::string Vm::MakeIoResponse(std::vector<std::string> tokens) const {
+Token* Vm::AddToken(std::string text, uid_t user) {
+    return router_.tokens().Add({std::move(text), user, this, nullptr});
+}
+
+void Vm::AddSession(const std::shared_ptr<Session>& session) {
+    session->token()->session = session.get();
+    sessions_.emplace(session->base(), session);
+}
+
+std::string Vm::MakeIoResponse(std::vector<std::string> tokens, uint16_t version) const {
     IoResponse response{router_.url(), std::move(tokens), std::nullopt};
     if (extended()) response.agent = AgentTimes{offer_.started_ms, offer_.ready_ms};
-    return Encode(response);
+    return Encode(response, version);
 }
 
 Session* Vm::FindSession(uint64_t base) {
@@ -49,8 +56,10 @@ void Vm::RemoveSession(Session& session) {
     if (found == sessions_.end()) return;
     Log(LogLevel::kInfo, "session ended", {{"vm", id_}, {"session", Cat(session.base())}});
     Retire(session.token());
+    if (linked() && session.reserved()) Forget(session.base());
     router_.Bury(std::move(found->second));
     sessions_.erase(found);
+    Changed();
     MaybeEnd();
 }
 
@@ -85,6 +94,15 @@ void Vm::ShimOverMark(bool over) {
 }
 
 void Vm::IoData(std::string_view bytes) {
+    if (linked()) {
+        io_link_.Push(bytes);
+        while (!lost()) {
+            const auto frame = io_link_.Next();
+            if (!frame) return;
+            HandleLinkIo(*frame);
+        }
+        return;
+    }
     io_decoder_.Push(bytes);
     while (!lost()) {
         const auto message = io_decoder_.Next();

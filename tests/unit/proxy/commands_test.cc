@@ -25,7 +25,7 @@ TEST_CASE("a VM is registered once its agent is ready") {
 
 TEST_CASE("an agent with the extension is told so before anybody else, and its times passed on") {
     Hub hub;
-    const auto runtime = hub.Register(kAgentExtension);
+    const auto runtime = hub.Register(kPlainExtension);
     hub.Say(runtime, kAttach, Encode(AttachVm{"vm0", 0}));
     const auto response = ParseIoResponse(Hub::Frame(runtime).payload).value();
     REQUIRE(response.agent);
@@ -144,7 +144,7 @@ TEST_CASE("the errors of Hyper are 3.0's") {
 }
 
 TEST_CASE("a long command goes to an agent with the extension only") {
-    for (const int extension : {0, kAgentExtension}) {
+    for (const int extension : {0, kPlainExtension}) {
         Hub hub;
         const auto runtime = hub.Register(extension);
         hub.Say(runtime, kHyper,
@@ -346,7 +346,7 @@ TEST_CASE("frames no client may send close its connection, and only that") {
     for (const std::string& bad :
          {std::string("\0\x02\x03\0\0\0\0\x03\xff\xff\xff\xff", 12),  // 4 GiB
           std::string("\0\x02\0\0\0\0\0\x03\0\0\0\0", 12),            // header of 0 words
-          std::string("\0\x03\x03\0\0\0\0\x03\0\0\0\0", 12),          // version 3
+          std::string("\0\x04\x03\0\0\0\0\x03\0\0\0\0", 12),          // version 4
           EncodeStream(StreamKind::kStdin, "x"), EncodeStream(StreamKind::kLog, "{}"),
           EncodeProcessExited(0)}) {
         const auto client = hub.world.NewClient();

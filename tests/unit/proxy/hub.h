@@ -13,6 +13,9 @@ namespace cc::proxy {
 
 using PeerPtr = MemoryWorld::PeerPtr;
 
+// Our extension without the framing of its second version.
+constexpr int kPlainExtension = 1;
+
 // The one frame that a peer has received.
 struct OneFrame {
     FrameType type = FrameType::kCommand;

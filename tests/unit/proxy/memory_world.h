@@ -109,6 +109,13 @@ class MemoryWorld final : public World {
         return token;
     }
     void Settled() override {}
+    Result<std::string> NewRecordName() override { return Cat("record-", ++last_record_); }
+    Result<void> SaveRecord(const std::string& name, std::string_view text) override {
+        records[name] = text;
+        return {};
+    }
+    void RemoveRecord(const std::string& name) override { records.erase(name); }
+    std::map<std::string, std::string> records;
 
     PeerPtr NewClient(uid_t user = 0) {
         auto peer = NewPeer();
@@ -164,6 +171,7 @@ class MemoryWorld final : public World {
         return any;
     }
 
+    int last_record_ = 0;
     std::vector<PeerPtr> peers_;
     std::chrono::milliseconds now_{1000};
 };

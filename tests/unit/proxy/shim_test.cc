@@ -154,7 +154,7 @@ TEST_CASE("wrong signals are refused with 3.0's words") {
 }
 
 TEST_CASE("an exec process is signalled where the agent can, refused where it cannot") {
-    for (const int extension : {0, kAgentExtension}) {
+    for (const int extension : {0, kPlainExtension}) {
         Running hub(extension);
         const std::string token = hub.Token();
         const auto shim = hub.Shim(token);
@@ -255,7 +255,7 @@ TEST_CASE("standard input waits for the process as long as it takes, and nothing
 
 TEST_CASE("long standard input is split to what the agent takes") {
     const std::string bytes(kMaxStreamPayload, 'x');
-    for (const int extension : {0, kAgentExtension}) {
+    for (const int extension : {0, kPlainExtension}) {
         Running hub(extension);
         hub.shim->Send(EncodeStream(StreamKind::kStdin, bytes));
         hub.world.Run();

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// A VM whose agent knows extension 2 (docs/protocol.md): Hello and epochs, frames, and the adoption
+// of what an earlier proxy has served.
+#include <map>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "proxy/client.h"
+#include "proxy/router.h"
+#include "proxy/vm.h"
+
+namespace cc::proxy {
+
+namespace {
+constexpr size_t kWindowPayload = 8, kExitPayload = 2;
+}
+
+// This proxy owns the VM once both ports have answered its Hello: then what an earlier one, or an
+// earlier connection of ours, has left in the ports is behind us.
+void Vm::StartEpoch() {
+    state_ = State::kGreeting;
+    control_link_.SetMarker(marker_);
+    io_link_.SetMarker(marker_);
+    ++epoch_;
+    Changed();
+    const std::string hello = Encode(LinkFrame{epoch_, LinkType::kHello, 0, 0, 0, {}}, marker_);
+    control_.Send(hello);
+    io_.Send(hello);
+    if (adopting_) return;  // it takes as long as it takes; clients have deadlines
+    deadline_.Set(router_.After(kReplyDeadline), [this] {
+        RegistrationFailed(Cat("the agent of VM ", id_, " has not answered Hello within ",
+                               kReplyDeadline.count() / 1000, " s"));
+    });
+}
+
+void Vm::Greeted(Port port) {
+    (port == Port::kControl ? control_greeted_ : io_greeted_) = true;
+    if (state_ != State::kGreeting || !control_greeted_ || !io_greeted_) return;
+    if (!adopting_) return Registered();
+    state_ = State::kListing;
+    (void)Send(ControlCode::kListSessions, {});
+}
+
+void Vm::HandleLinkControl(const LinkFrame& frame) {
+    if (frame.epoch != epoch_) return;
+    if (frame.type == LinkType::kHello) return Greeted(Port::kControl);
+    if (frame.type == LinkType::kReply) return HandleLinkReply(frame);
+    Lose(Cat("its agent sent a frame of type ", static_cast<int>(frame.type),
+             " on its control port"));
+}
+
+// An answer that nobody waits for is one to an earlier proxy's request.
+void Vm::HandleLinkReply(const LinkFrame& frame) {
+    const auto answers = [&](const Pending& pending) { return pending.id == frame.stream; };
+    const bool success = frame.offset == static_cast<uint64_t>(ControlCode::kAck);
+    while (true) {
+        const auto found = std::find_if(pending_.begin(), pending_.end(), answers);
+        if (found == pending_.end()) return;
+        const Pending pending = *found;
+        pending_.erase(found);
+        if (pending.code == ControlCode::kListSessions)
+            HandleSessions(success, frame.payload);
+        else
+            Replied(pending, success, frame.payload);
+    }
+}
+
+void Vm::HandleLinkIo(const LinkFrame& frame) {
+    if (frame.epoch != epoch_) return;
+    if (frame.type == LinkType::kHello) return Greeted(Port::kIo);
+    const bool on_stderr = frame.stream % 2 == 0;
+    Session* session = FindSession(on_stderr ? frame.stream - 1 : frame.stream);
+    // One that was given up while this was on its way.
+    if (session == nullptr) return;
+    switch (frame.type) {
+        case LinkType::kData: {
+            const auto received = session->ReceiveData(on_stderr, frame.offset, frame.payload,
+                                                       (frame.flags & kLinkEnd) != 0);
+            return received ? void() : Lose(received.error().message);
+        }
+        case LinkType::kWindow:
+            if (on_stderr || frame.payload.size() != kWindowPayload)
+                return Lose("its agent sent a bad window");
+            return session->ReceiveInputWindow({frame.offset, LoadBigEndian<8>(frame.payload, 0)});
+        case LinkType::kExit:
+            if (on_stderr || frame.payload.size() != kExitPayload)
+                return Lose("its agent sent a bad exit");
+            return session->ReceiveEnd({static_cast<unsigned char>(frame.payload[0]),
+                                        static_cast<unsigned char>(frame.payload[1])},
+                                       (frame.flags & kLinkEarly) != 0);
+        default:
+            return Lose(Cat("its agent sent a frame of type ", static_cast<int>(frame.type),
+                            " on its I/O port"));
+    }
+}
+
+void Vm::HandleSessions(bool success, std::string_view payload) {
+    const auto list = success ? ParseAgentSessions(payload)
+                              : Result<std::vector<AgentSession>>(Fail(std::string(payload)));
+    if (!list) return Lose(Cat("its agent does not say what lives on: ", list.error().message));
+    std::map<uint64_t, const AgentSession*> known;
+    for (const auto& session : *list)
+        known[session.base] = &session;
+    for (const auto& session : *list)
+        if (session.base != kNullSession && FindSession(session.base) == nullptr)
+            Forget(session.base);
+    std::vector<Session*> over;
+    for (const auto& [base, session] : sessions_) {
+        const auto found = known.find(base);
+        if (!session->Resume(found == known.end() ? nullptr : found->second))
+            over.push_back(session.get());
+    }
+    for (Session* session : over)
+        RemoveSession(*session);
+    Adopted();
+}
+
+// An agent without the extension cannot say what it has lost; it is served as well as can be.
+void Vm::Adopted() {
+    if (lost()) return;
+    state_ = State::kRunning;
+    if (!linked())
+        for (const auto& [base, session] : sessions_)
+            session->AwaitShim();
+    Log(LogLevel::kInfo, "VM adopted from an earlier proxy",
+        {{"vm", id_}, {"epoch", Cat(epoch_)}, {"sessions", Cat(sessions_.size())}});
+    Changed();
+    EndAdoption();
+}
+
+void Vm::EndAdoption() {
+    if (std::exchange(adopting_, false)) router_.AdoptionEnded(*this);
+}
+
+void Vm::SendData(uint64_t sequence, uint64_t offset, std::string_view bytes, bool end) {
+    const uint8_t flags = end ? kLinkEnd : 0;
+    io_.Send(Encode(LinkFrame{epoch_, LinkType::kData, flags, sequence, offset, bytes}, marker_));
+}
+
+void Vm::SendWindow(uint64_t sequence, const StreamWindow& window, uint8_t flags) {
+    std::string limit;
+    AppendBigEndian<8>(limit, window.limit);
+    io_.Send(Encode(LinkFrame{epoch_, LinkType::kWindow, flags, sequence, window.offset, limit},
+                    marker_));
+}
+
+// Nobody will ask for this session again: the agent need not keep anything of it.
+void Vm::Forget(uint64_t base) {
+    io_.Send(Encode(LinkFrame{epoch_, LinkType::kForget, 0, base, 0, {}}, marker_));
+}
+
+VmRecord Vm::record() const {
+    VmRecord record{record_name_, request_, extension_, offer_, marker_, epoch_, next_base_, {}};
+    for (const auto& [base, session] : sessions_)
+        record.sessions.push_back(session->record());
+    return record;
+}
+
+void Vm::Changed() {
+    router_.WillSave(*this);
+}
+
+void Vm::Save() {
+    if (over_) {
+        if (!record_name_.empty()) router_.world().RemoveRecord(record_name_);
+        return;
+    }
+    if (record_name_.empty()) {
+        auto name = router_.world().NewRecordName();
+        if (!name) return Log(LogLevel::kError, name.error().message, {{"vm", id_}});
+        record_name_ = std::move(*name);
+    }
+    if (auto saved = router_.world().SaveRecord(record_name_, Encode(record())); !saved)
+        Log(LogLevel::kError, "the VM would not survive this proxy: its record cannot be written",
+            {{"vm", id_}, {"error", saved.error().message}});
+}
+
+}  // namespace cc::proxy

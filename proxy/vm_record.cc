@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/vm_record.h"
+
+#include <array>
+#include <limits>
+
+#include "base/json_full.h"
+#include "protocol/link_frame.h"
+#include "proxy/limits.h"
+
+namespace cc::proxy {
+
+namespace {
+
+constexpr int kFormat = 1;
+constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
+constexpr size_t kMaxRecord = 8 * 1024 * 1024;
+constexpr std::array<std::string_view, 4> kStates{"none", "reserved", "sent", "started"};
+
+Json ToJson(const SessionRecord& session) {
+    return {{"base", session.base}, {"token", session.token},
+            {"user", session.user}, {"process", kStates[static_cast<size_t>(session.process)]},
+            {"exec", session.exec}, {"container", session.container}};
+}
+
+Result<SessionRecord> ParseSession(const Json& json) {
+    SessionRecord session;
+    CC_ASSIGN(const int64_t base, IntMember(json, "base", 0, 1, kMaxInt));
+    session.base = static_cast<uint64_t>(base);
+    CC_ASSIGN(session.token, StringMember(json, "token"));
+    if (session.token.empty() || !IsWellFormedToken(session.token)) return Fail("a bad token");
+    CC_ASSIGN(const int64_t user, IntMember(json, "user", 0, 0, std::numeric_limits<uid_t>::max()));
+    session.user = static_cast<uid_t>(user);
+    CC_ASSIGN(const std::string process, StringMember(json, "process"));
+    const auto state = std::find(kStates.begin(), kStates.end(), process);
+    if (state == kStates.end()) return Fail(Cat("the unknown process state ", Quoted(process)));
+    session.process = static_cast<ProcessState>(state - kStates.begin());
+    CC_ASSIGN(session.exec, BoolMember(json, "exec"));
+    CC_ASSIGN(session.container, StringMember(json, "container"));
+    return session;
+}
+
+}  // namespace
+
+std::string Encode(const VmRecord& record) {
+    Json sessions = Json::array();
+    for (const auto& session : record.sessions)
+        sessions.push_back(ToJson(session));
+    return DumpJson({{"format", kFormat},
+                     {"id", record.request.container_id},
+                     {"ctlSerial", record.request.ctl_serial},
+                     {"ioSerial", record.request.io_serial},
+                     {"console", record.request.console},
+                     {"extension", record.extension},
+                     {"startedMs", record.offer.started_ms},
+                     {"readyMs", record.offer.ready_ms},
+                     {"marker", HexEncode(record.marker)},
+                     {"epoch", record.epoch},
+                     {"nextBase", record.next_base},
+                     {"sessions", std::move(sessions)}});
+}
+
+Result<VmRecord> ParseVmRecord(std::string_view text) {
+    CC_ASSIGN(const Json json, ParseJson(text, {.bytes = kMaxRecord, .depth = 4}));
+    CC_ASSIGN(const int64_t format, IntMember(json, "format", 0, 0, kMaxInt));
+    if (format != kFormat) return Fail(Cat("a record of format ", format));
+    VmRecord record;
+    CC_ASSIGN(record.request.container_id, StringMember(json, "id"));
+    CC_ASSIGN(record.request.ctl_serial, StringMember(json, "ctlSerial"));
+    CC_ASSIGN(record.request.io_serial, StringMember(json, "ioSerial"));
+    CC_ASSIGN(record.request.console, StringMember(json, "console"));
+    CC_ASSIGN(const int64_t extension, IntMember(json, "extension", 0, 0, kAgentExtension));
+    record.extension = static_cast<int>(extension);
+    record.offer.extension = record.extension;
+    CC_ASSIGN(record.offer.started_ms, IntMember(json, "startedMs", 0, 0, kMaxInt));
+    CC_ASSIGN(record.offer.ready_ms, IntMember(json, "readyMs", 0, 0, kMaxInt));
+    CC_ASSIGN(const std::string marker, StringMember(json, "marker"));
+    record.marker = HexDecode(marker).value_or("");
+    if (record.extension >= kLinkExtension && record.marker.size() != kMarkerSize)
+        return Fail("a bad marker");
+    constexpr int64_t max_epoch = std::numeric_limits<int32_t>::max();
+    CC_ASSIGN(const int64_t epoch, IntMember(json, "epoch", 0, 0, max_epoch));
+    record.epoch = static_cast<uint32_t>(epoch);
+    CC_ASSIGN(const int64_t next_base, IntMember(json, "nextBase", 3, 3, kMaxInt));
+    record.next_base = static_cast<uint64_t>(next_base);
+    CC_ASSIGN(const Json* sessions, ArrayMember(json, "sessions"));
+    if (sessions == nullptr) return record;
+    for (const auto& entry : *sessions) {
+        CC_ASSIGN(SessionRecord session, ParseSession(entry));
+        record.sessions.push_back(std::move(session));
+    }
+    return record;
+}
+
+}  // namespace cc::proxy

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What of a VM outlives the proxy: enough for the next one to find its agent, to be recognised by
+// it, and to know whose token is whose. Where the streams are is not here: the peers know that.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "protocol/agent_messages.h"
+#include "protocol/client_messages.h"
+
+namespace cc::proxy {
+
+enum class ProcessState {
+    kNone,
+    kReserved,  // its command waits for its shim
+    kSent,      // to the agent
+    kStarted,
+};
+
+struct SessionRecord {
+    uint64_t base = 0;
+    std::string token;
+    uid_t user = 0;
+    ProcessState process = ProcessState::kNone;
+    bool exec = false;
+    std::string container;
+};
+
+struct VmRecord {
+    std::string name;  // of the record
+    RegisterVm request;
+    int extension = 0;
+    ReadyOffer offer;
+    std::string marker;
+    uint32_t epoch = 0;
+    uint64_t next_base = 0;
+    std::vector<SessionRecord> sessions;
+};
+
+std::string Encode(const VmRecord& record);
+Result<VmRecord> ParseVmRecord(std::string_view text);
+
+}  // namespace cc::proxy

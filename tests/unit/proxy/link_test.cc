@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// The router with an agent of extension 2: windows, offsets, ends, and shims of both versions.
+#include "tests/unit/proxy/link_hub.h"
+
+namespace cc::proxy {
+
+namespace {
+
+uint64_t LimitOf(const HeardLink& window) {
+    REQUIRE(window.type == LinkType::kWindow);
+    return LoadBigEndian<8>(window.payload, 0);
+}
+
+std::string Limit(uint64_t limit) {
+    std::string bytes;
+    AppendBigEndian<8>(bytes, limit);
+    return bytes;
+}
+
+std::string Window(StreamKind stream, uint64_t offset, uint64_t limit) {
+    return EncodeNotification(Notification::kWindow, Encode(WindowUpdate{stream, {offset, limit}}));
+}
+
+}  // namespace
+
+TEST_CASE("a VM is registered once both of its ports have answered Hello") {
+    LinkHub hub;
+    hub.world->listeners = {{"/ctl", 0}, {"/io", 0}};
+    hub.Register();
+    CHECK(hub.epoch == 1);
+    CHECK(hub.marker.size() == kMarkerSize);
+}
+
+TEST_CASE("a version 3 shim's windows reach the agent when its process starts, and as they grow") {
+    LinkHub hub;
+    hub.Start();
+    auto heard = hub.Heard(hub.io);
+    REQUIRE(heard.size() == 2);
+    CHECK(heard[0].stream == 3);
+    CHECK(heard[1].stream == 4);
+    for (const auto& window : heard) {
+        CHECK(window.flags == kLinkRewind);
+        CHECK(window.offset == 0);
+        CHECK(LimitOf(window) == 1000);
+    }
+    hub.Output(0, "0123456789");
+    hub.shim->Send(Window(StreamKind::kStdout, 10, 1010));
+    hub.world->Run();
+    heard = hub.Heard(hub.io);
+    REQUIRE(heard.size() == 1);
+    CHECK(heard[0].stream == 3);
+    CHECK(heard[0].flags == 0);
+    CHECK(heard[0].offset == 10);
+    CHECK(LimitOf(heard[0]) == 1010);
+}
+
+TEST_CASE("output reaches a version 3 shim with its offsets, the end and the exit after it") {
+    LinkHub hub;
+    hub.Start();
+    hub.Output(0, "hello");
+    hub.Say(hub.io, {hub.epoch, LinkType::kData, 0, 4, 0, "oops"});
+    hub.Output(5, "", kLinkEnd);
+    const char end[] = {'\x89', '\x09'};
+    hub.Say(hub.io, {hub.epoch, LinkType::kExit, kLinkEarly, 3, 0, {end, 2}});
+    hub.Say(hub.io, {hub.epoch, LinkType::kExit, 0, 3, 0, {end, 2}});
+    const auto heard = LinkHub::Heard3(hub.shim);
+    REQUIRE(heard.size() == 5);
+    CHECK(heard[0].Is(StreamKind::kStdout));
+    CHECK(heard[0].payload == "hello");
+    CHECK(heard[1].Is(StreamKind::kStderr));
+    CHECK(heard[2].end);
+    CHECK(heard[2].offset == 5);
+    CHECK(heard[3].Is(Notification::kProcessEnded));
+    CHECK(heard[4].Is(Notification::kProcessExited));
+    const auto exit = ParseProcessEnd(heard[4].payload);
+    REQUIRE(exit);
+    CHECK(exit->code == 137);
+    CHECK(exit->signal == 9);
+}
+
+TEST_CASE("bytes that come twice are passed on once, bytes beyond a gap not at all") {
+    LinkHub hub;
+    hub.Start();
+    hub.Output(0, "abc");
+    hub.Output(1, "bcde");
+    hub.Output(0, "ab");
+    hub.Output(9, "late");
+    hub.Output(5, "f", kLinkEnd);
+    hub.Output(5, "f", kLinkEnd);
+    std::string all;
+    size_t ends = 0;
+    for (const auto& frame : LinkHub::Heard3(hub.shim)) {
+        CHECK(frame.offset == all.size());
+        all += frame.payload;
+        ends += frame.end ? 1 : 0;
+    }
+    CHECK(all == "abcdef");
+    CHECK(ends == 1);
+}
+
+TEST_CASE("an agent that sends beyond its window loses its VM") {
+    LinkHub hub;
+    hub.Start();
+    hub.Output(0, std::string(1001, 'x'));
+    CHECK(hub.io->closed);
+    CHECK(hub.shim->closed);
+}
+
+TEST_CASE("an agent with frames that make no sense loses its VM, and nothing else happens") {
+    for (const LinkFrame& frame :
+         {LinkFrame{1, LinkType::kWindow, 0, 3, 0, "short"},
+          LinkFrame{1, LinkType::kExit, 0, 3, 0, "x"}, LinkFrame{1, LinkType::kExit, 0, 4, 0, "xy"},
+          LinkFrame{1, LinkType::kForget, 0, 3, 0, {}},
+          LinkFrame{1, LinkType::kData, 0, 3, ~uint64_t{0}, "xy"}}) {
+        LinkHub hub;
+        hub.Start();
+        hub.Say(hub.io, frame);
+        CHECK(hub.io->closed);
+    }
+    LinkHub hub;
+    hub.Start();
+    hub.Say(hub.io, {1, LinkType::kData, 0, 99, 0, "of a session that nobody knows"});
+    hub.Say(hub.io, {7, LinkType::kExit, 0, 3, 0, "of another epoch"});
+    hub.Say(hub.control, {1, LinkType::kReply, 0, 4711, 9, "an answer nobody waits for"});
+    hub.control->Send("noise between frames");
+    hub.Output(0, "on");
+    CHECK(LinkHub::Heard3(hub.shim).at(0).payload == "on");
+}
+
+TEST_CASE("standard input goes to the agent with its offset, within the window") {
+    LinkHub hub;
+    hub.Start();
+    hub.Heard(hub.io);
+    hub.Say(hub.io, {1, LinkType::kWindow, 0, 3, 0, Limit(8)});
+    const auto window = LinkHub::Heard3(hub.shim);
+    REQUIRE(window.size() == 1);
+    CHECK(ParseWindowUpdate(window[0].payload)->window.limit == 8);
+    hub.shim->Send(EncodeStreamAt(StreamKind::kStdin, 0, "1234", false) +
+                   EncodeStreamAt(StreamKind::kStdin, 4, "5678", true));
+    hub.world->Run();
+    const auto heard = hub.Heard(hub.io);
+    REQUIRE(heard.size() == 2);
+    CHECK(heard[1].offset == 4);
+    CHECK(heard[1].payload == "5678");
+    CHECK(heard[1].flags == kLinkEnd);
+    hub.shim->Send(EncodeStreamAt(StreamKind::kStdin, 8, "9", false));
+    hub.world->Run();
+    CHECK(hub.shim->closed);
+}
+
+TEST_CASE("the end of standard input that comes before the process is not forgotten") {
+    LinkHub hub;
+    hub.Register();
+    hub.Connect();
+    hub.shim->Send(EncodeStreamAt(StreamKind::kStdin, 0, "", true));
+    hub.world->Run();
+    CHECK(hub.Heard(hub.io).empty());
+    hub.Hyper(hub.runtime);
+    hub.Reply(hub.Request().stream);
+    const auto heard = hub.Heard(hub.io);
+    REQUIRE(heard.size() == 3);
+    CHECK(heard[2].type == LinkType::kData);
+    CHECK(heard[2].flags == kLinkEnd);
+}
+
+TEST_CASE("a version 3 shim that comes back goes on where it says it is") {
+    LinkHub hub;
+    hub.Start();
+    hub.Output(0, "abcdef");
+    hub.Heard(hub.io);
+    hub.shim->Close();
+    hub.world->Run();
+    hub.Output(6, "lost on the way");
+    hub.Say(hub.io, {1, LinkType::kWindow, 0, 3, 2, Limit(20)});
+    const auto answer = hub.Connect(4);
+    CHECK_FALSE(answer.error);
+    const auto connected = ParseShimConnected(answer.payload);
+    REQUIRE(connected);
+    CHECK(connected->standard_input.offset == 2);
+    CHECK(connected->standard_input.limit == 20);
+    const auto windows = hub.Heard(hub.io);
+    REQUIRE(windows.size() == 2);
+    CHECK(windows[0].flags == kLinkRewind);
+    CHECK(windows[0].offset == 4);
+    hub.Output(4, "efghij");
+    const auto heard = LinkHub::Heard3(hub.shim);
+    REQUIRE(heard.size() == 1);
+    CHECK(heard[0].offset == 4);
+    CHECK(heard[0].payload == "efghij");
+}
+
+TEST_CASE("a version 2 shim gets plain frames, and the agent hears what its socket has taken") {
+    LinkHub hub;
+    hub.Start(kClientVersion2);
+    auto windows = hub.Heard(hub.io);
+    REQUIRE(windows.size() == 2);
+    CHECK(LimitOf(windows[0]) == kStreamWindow);
+    hub.shim->reads = false;
+    hub.Output(0, std::string(kMaxLinkData, 'a'));
+    CHECK(hub.Heard(hub.io).empty());
+    hub.shim->reads = true;
+    hub.world->Run();
+    windows = hub.Heard(hub.io);
+    REQUIRE(windows.size() == 1);
+    CHECK(windows[0].offset == kMaxLinkData);
+    CHECK(LimitOf(windows[0]) == kMaxLinkData + kStreamWindow);
+    const char end[] = {'\x07', '\x00'};
+    hub.Say(hub.io, {1, LinkType::kExit, kLinkEarly, 3, 0, {end, 2}});
+    hub.Say(hub.io, {1, LinkType::kExit, 0, 3, 0, {end, 2}});
+    CHECK(hub.shim->Take() == EncodeStream(StreamKind::kStdout, std::string(kMaxLinkData, 'a')) +
+                                  EncodeProcessExited(7));
+}
+
+TEST_CASE("a version 2 shim's input waits for the agent's window") {
+    LinkHub hub;
+    hub.Start(kClientVersion2);
+    hub.Heard(hub.io);
+    hub.shim->Send(EncodeStream(StreamKind::kStdin, "123456") +
+                   EncodeStream(StreamKind::kStdin, ""));
+    hub.world->Run();
+    CHECK(hub.Heard(hub.io).empty());
+    hub.Say(hub.io, {1, LinkType::kWindow, 0, 3, 0, Limit(4)});
+    auto heard = hub.Heard(hub.io);
+    REQUIRE(heard.size() == 1);
+    CHECK(heard[0].payload == "1234");
+    hub.Say(hub.io, {1, LinkType::kWindow, 0, 3, 4, Limit(8)});
+    heard = hub.Heard(hub.io);
+    REQUIRE(heard.size() == 2);
+    CHECK(heard[0].payload == "56");
+    CHECK(heard[0].offset == 4);
+    CHECK(heard[1].flags == kLinkEnd);
+    CHECK(heard[1].offset == 6);
+}
+
+TEST_CASE("version 3 is refused as by a 3.0 proxy where the agent has no offsets") {
+    Hub hub;
+    hub.Register(kPlainExtension);
+    const std::string token = hub.Token();
+    const auto shim = hub.world.NewClient();
+    shim->Send(EncodeCommand(ClientCommand::kConnectShim,
+                             Encode(ConnectShim{token, {}, {}}, kClientVersion3), kClientVersion3));
+    hub.world.Run();
+    CHECK(shim->closed);
+    CHECK(shim->received.empty());
+    CHECK_NOTHROW(hub.Shim(token));
+}
+
+TEST_CASE("Hello says what this proxy can do, and errors of version 3 have a code") {
+    LinkHub hub;
+    hub.Register();
+    const auto client = hub.world->NewClient();
+    client->Send(
+        EncodeCommand(ClientCommand::kHello, Encode(Hello{"test", "1", {}}), kClientVersion3) +
+        EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"nope", 0}, kClientVersion3),
+                      kClientVersion3));
+    hub.world->Run();
+    const auto heard = LinkHub::Heard3(client);
+    REQUIRE(heard.size() == 2);
+    CHECK(ParseHello(heard[0].payload)->program == "cc-proxy");
+    CHECK(heard[1].error);
+    CHECK(ParseError(heard[1].payload, kClientVersion3).code == ErrorCode::kUnknownVm);
+    CHECK(ParseError(heard[1].payload, kClientVersion3).message == "unknown containerID: nope");
+}
+
+TEST_CASE("DisconnectShim lets the agent forget the session") {
+    LinkHub hub;
+    hub.Start();
+    hub.Heard(hub.io);
+    hub.shim->Send(EncodeCommand(ClientCommand::kDisconnectShim, "", kClientVersion3));
+    hub.world->Run();
+    const auto heard = hub.Heard(hub.io);
+    REQUIRE(heard.size() == 1);
+    CHECK(heard[0].type == LinkType::kForget);
+    CHECK(heard[0].stream == 3);
+}
+
+TEST_CASE("a shim that opens windows and does not read is closed") {
+    LinkHub hub;
+    hub.Register();
+    hub.Connect(0, uint64_t{1} << 40);
+    hub.Hyper(hub.runtime);
+    hub.Reply(hub.Request().stream);
+    hub.shim->reads = false;
+    for (uint64_t offset = 0; offset <= 2 * kMaxClientQueue; offset += kMaxLinkData)
+        hub.Output(offset, std::string(kMaxLinkData, 'x'));
+    hub.world->Pass(kLinger);
+    CHECK(hub.shim->closed);
+}
+
+}  // namespace cc::proxy
