@@ -55,5 +55,6 @@ int FuzzAgentPayloads(std::string_view input);
 int FuzzVmMessages(std::string_view input);
 int FuzzConfigToml(std::string_view input);
 int FuzzOciConfig(std::string_view input);
+int FuzzHub(std::string_view input);
 
 }  // namespace cc::fuzz

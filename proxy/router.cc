@@ -40,9 +40,11 @@ void Router::AddClient(std::unique_ptr<Stream> stream, uid_t user) {
 
 void Router::Adopt(const VmRecord& record) {
     const Turn turn(*this);
-    if (registered_.contains(record.request.container_id)) return;
+    const std::string& id = record.request.container_id;
+    if (!record.unregistered && registered_.contains(id)) return world_.RemoveRecord(record.name);
     const auto vm = std::make_shared<Vm>(*this, record);
-    AddVm(vm);
+    vms_.emplace(vm.get(), vm);
+    if (!record.unregistered) registered_.emplace(id, vm);
     vm->Connect();
 }
 

@@ -77,6 +77,7 @@ Vm::Vm(Router& router, const VmRecord& record)
       adopting_(true),
       record_name_(record.name),
       next_base_(record.next_base) {
+    unregistered_ = record.unregistered;
     connect_until_ = router.After(kConnectDeadline);
     for (const auto& session : record.sessions)
         AddSession(
@@ -214,6 +215,7 @@ void Vm::Unregister() {
     router_.VmServed();
     router_.UnregisterVm(*this);
     unregistered_ = true;
+    Changed();
     if (state_ == State::kLost) return End();
     Log(LogLevel::kInfo, "VM unregistered", {{"vm", id_}});
     MaybeEnd();

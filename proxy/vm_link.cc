@@ -126,6 +126,7 @@ void Vm::Adopted() {
         {{"vm", id_}, {"epoch", Cat(epoch_)}, {"sessions", Cat(sessions_.size())}});
     Changed();
     EndAdoption();
+    if (unregistered_) deadline_.Set(router_.After(kShimReturn), [this] { MaybeEnd(); });
 }
 
 void Vm::EndAdoption() {
@@ -150,7 +151,8 @@ void Vm::Forget(uint64_t base) {
 }
 
 VmRecord Vm::record() const {
-    VmRecord record{record_name_, request_, extension_, offer_, marker_, epoch_, next_base_, {}};
+    VmRecord record{record_name_, request_, unregistered_, extension_, offer_,
+                    marker_,      epoch_,   next_base_,    {}};
     for (const auto& [base, session] : sessions_)
         record.sessions.push_back(session->record());
     return record;

@@ -51,6 +51,7 @@ std::string Encode(const VmRecord& record) {
                      {"ctlSerial", record.request.ctl_serial},
                      {"ioSerial", record.request.io_serial},
                      {"console", record.request.console},
+                     {"unregistered", record.unregistered},
                      {"extension", record.extension},
                      {"startedMs", record.offer.started_ms},
                      {"readyMs", record.offer.ready_ms},
@@ -69,6 +70,7 @@ Result<VmRecord> ParseVmRecord(std::string_view text) {
     CC_ASSIGN(record.request.ctl_serial, StringMember(json, "ctlSerial"));
     CC_ASSIGN(record.request.io_serial, StringMember(json, "ioSerial"));
     CC_ASSIGN(record.request.console, StringMember(json, "console"));
+    CC_ASSIGN(record.unregistered, BoolMember(json, "unregistered"));
     CC_ASSIGN(const int64_t extension, IntMember(json, "extension", 0, 0, kAgentExtension));
     record.extension = static_cast<int>(extension);
     record.offer.extension = record.extension;

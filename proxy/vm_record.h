@@ -34,6 +34,7 @@ struct SessionRecord {
 struct VmRecord {
     std::string name;  // of the record
     RegisterVm request;
+    bool unregistered = false;  // it is only served to its end
     int extension = 0;
     ReadyOffer offer;
     std::string marker;

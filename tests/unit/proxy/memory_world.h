@@ -133,6 +133,13 @@ class MemoryWorld final : public World {
         Run();
     }
 
+    // Every peer reads what it was sent and leaves.
+    void AllLeave() {
+        for (const auto& peer : peers_) {
+            peer->reads = true;
+            peer->Close();
+        }
+    }
     // Forgets the far ends of streams that are closed.
     void Prune() {
         std::erase_if(peers_, [](const PeerPtr& peer) { return peer->closed; });
