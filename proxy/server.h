@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/uv/loop.h"
+#include "proxy/ksm_throttle.h"
 #include "proxy/listener.h"
 #include "proxy/router.h"
 #include "proxy/socket_world.h"
@@ -23,6 +24,8 @@ struct ServerOptions {
     std::chrono::milliseconds idle_exit{};
     // 3.0's pod mode: takes no more callers once its VM is unregistered, ends with that VM.
     bool pod = false;
+    // Changes the pace of page sharing, without waiting; empty: nobody shall.
+    KsmThrottle::Tune tune_ksm = {};
 };
 
 class Server {
@@ -50,6 +53,7 @@ class Server {
     uv::Timer idle_timer_;
     SocketWorld world_;
     Router router_;
+    std::optional<KsmThrottle> ksm_throttle_;
     std::unique_ptr<Listener> listener_;
     // Which file the socket is, to remove no other.
     dev_t socket_device_ = 0;
