@@ -99,9 +99,9 @@ Result<void> StartLog(const LogOptions& options) {
     spdlog::sink_ptr sink;
     try {
         if (options.path.empty())
-            sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+            sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
         else
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(options.path);
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.path);
     } catch (const spdlog::spdlog_ex& e) {
         return Fail(Cat("opening the log ", options.path, ": ", e.what()));
     }

@@ -33,6 +33,7 @@ struct LogField {
 
 // Before this call, and where it was never called, lines of level warn and up go to standard error.
 Result<void> StartLog(const LogOptions& options);
+// From any thread, once StartLog() has returned.
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 bool LogEnabled(LogLevel level);
 

@@ -40,6 +40,8 @@ Result<void> StartProxy(const ProxyAddress& address) {
     options.executable = address.executable;
     options.arguments = {"cc-proxy",        "-socket-path", address.socket, "-log",
                          address.log_level, "--on-demand",  "--ready-fd",   Cat(kReadyFd)};
+    if (!address.ksm.empty())
+        options.arguments.insert(options.arguments.end(), {"-ksm", address.ksm});
     options.fds = {{ready.second.get(), kReadyFd}};
     options.new_session = true;
     CC_ASSIGN(const Process proxy, Spawn(options));

@@ -21,6 +21,7 @@ struct ProxyAddress {
     // byte to N when it listens, or an error text.
     std::string executable;
     std::string log_level = "warn";
+    std::string ksm = {};  // what a started proxy does about page sharing; empty: its default
 };
 
 class ProxyClient {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <optional>
 
 #include <sys/resource.h>
@@ -14,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proxy/ksm_thread.h"
 #include "proxy/leave_caller.h"
 #include "proxy/options.h"
 #include "proxy/server.h"
@@ -66,6 +68,27 @@ Result<void> StartProxyLog(const Options& options) {
     return StartLog(log);
 }
 
+KsmPaths KsmPathsFor(const Options& options) {
+    KsmPaths paths;
+    paths.record = KsmRecordOf(options.socket_path);
+    if (!options.ksm_root.empty()) paths.root = options.ksm_root;
+    return paths;
+}
+
+ServerOptions OptionsFor(const Options& options, const std::unique_ptr<KsmThread>& ksm) {
+    ServerOptions server;
+    server.socket_path = options.socket_path;
+    if (options.on_demand) server.idle_exit = kIdleExit;
+    server.pod = options.pod;
+    // 3.0's runtime starts no second proxy for a VM.
+    if (!options.pod) server.records = options.socket_path + ".vms";
+    if (options.ksm == KsmMode::kAuto)
+        server.tune_ksm = [&ksm](KsmPace pace) {
+            if (ksm) ksm->Apply(pace);
+        };
+    return server;
+}
+
 Result<void> Serve(Options options, const std::function<void()>& on_ready) {
     std::vector<std::string> complaints;
     if (options.on_demand) {
@@ -80,20 +103,22 @@ Result<void> Serve(Options options, const std::function<void()>& on_ready) {
     CC_ASSIGN(Fd listener, OpenListener(options));
 
     uv::Loop loop;
-    ServerOptions server_options;
-    server_options.socket_path = options.socket_path;
-    server_options.pod = options.pod;
-    if (options.on_demand) server_options.idle_exit = kIdleExit;
-    // 3.0's runtime starts no second proxy for a VM.
-    if (!options.pod) server_options.records = options.socket_path + ".vms";
+    std::unique_ptr<KsmThread> ksm;
+    const auto end = [&] {
+        // While the socket still is ours to remove: the next proxy shall find things put back.
+        if (ksm) ksm->End();
+        loop.Stop();
+    };
     CC_ASSIGN(const auto server,
-              Server::Start(loop, std::move(listener), server_options, [&loop] { loop.Stop(); }));
-    uv::SignalWatch terminate(loop, [&loop](int) { loop.Stop(); });
-    uv::SignalWatch interrupt(loop, [&loop](int) { loop.Stop(); });
+              Server::Start(loop, std::move(listener), OptionsFor(options, ksm), end));
+    uv::SignalWatch terminate(loop, [&end](int) { end(); });
+    uv::SignalWatch interrupt(loop, [&end](int) { end(); });
     CC_TRY(terminate.Start(SIGTERM));
     CC_TRY(interrupt.Start(SIGINT));
     Log(LogLevel::kInfo, options.pod ? "starting in pod mode" : "starting in system mode",
         {{"socket", options.socket_path}});
+    // Not before: the record beside the socket is that of the proxy whose socket it is.
+    ksm = StartKsm(KsmPathsFor(options), options.ksm);
     on_ready();
     loop.Run();
     if (!activated) server->RemoveSocket();

@@ -28,6 +28,16 @@ Result<int> ActivationFd() {
     return count == 1 ? kFirstActivationFd : -1;
 }
 
+// 3.0's default is auto. A proxy that a runtime starts leaves the machine's settings alone unless
+// it is told otherwise, as the one that 3.0's runtime starts, which is in pod mode.
+Result<KsmMode> KsmModeOf(const CliValues& values, const Options& options) {
+    const auto fallback = options.on_demand ? KsmMode::kInitial : KsmMode::kAuto;
+    const std::string text = values.Get("ksm", KsmModeName(fallback));
+    const auto mode = ParseKsmMode(text);
+    if (!mode) return Fail(Cat("-ksm ", Quoted(text), ": use off, initial or auto"));
+    return options.pod ? KsmMode::kInitial : *mode;
+}
+
 }  // namespace
 
 CliProgram MakeProgram() {
@@ -46,7 +56,13 @@ CliProgram MakeProgram() {
         {.names = "--log",
          .value = "LEVEL",
          .help = "debug, info, warn, error; CC_PROXY_LOG_LEVEL in the environment wins (warn)"},
-        {.names = "--ksm", .value = "MODE", .help = "Only off: page sharing is not managed"},
+        {.names = "--ksm",
+         .value = "MODE",
+         .help = "Kernel same-page merging: off, initial (leave it alone; with --uri and\n"
+                 "--on-demand), auto (faster after each start of a VM; otherwise)"},
+        {.names = "--ksm-root",
+         .value = "DIR",
+         .help = "The kernel's files for it (/sys/kernel/mm/ksm)"},
         {.names = "--on-demand",
          .value = "",
          .help = "Started by a client: leave its session, cgroups, namespaces behind, log to\n"
@@ -77,9 +93,8 @@ Result<Options> ParseOptions(const CliValues& values) {
     const auto parsed = ParseLogLevel(level);
     if (!parsed) return Fail(Cat("log level ", Quoted(level), ": use debug, info, warn or error"));
     options.log_level = *parsed;
-    if (const std::string mode = values.Get("ksm", "off"); mode != "off")
-        return Fail(
-            Cat("-ksm ", mode, ": this version does not manage page sharing, use -ksm off"));
+    CC_ASSIGN(options.ksm, KsmModeOf(values, options));
+    options.ksm_root = values.Get("ksm-root");
     CC_ASSIGN(options.listen_fd, ActivationFd());
     return options;
 }

@@ -7,6 +7,7 @@
 #include "base/cli.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "proxy/ksm.h"
 
 namespace cc::proxy {
 
@@ -17,6 +18,8 @@ struct Options {
     LogLevel log_level = LogLevel::kWarn;
     bool pod = false;        // -uri: one proxy a VM, as 3.0's runtime starts it
     bool on_demand = false;  // started by a client that found nobody
+    KsmMode ksm = KsmMode::kAuto;
+    std::string ksm_root;  // empty: the kernel's
     int ready_fd = -1;
     int listen_fd = -1;  // from socket activation
 };

@@ -10,6 +10,7 @@
 // went away in it are freed at its end, so no code finds an object gone that it was using.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -40,6 +41,8 @@ class Router {
     void Adopt(const VmRecord& record);
     // A connection of this user; closed at once when there are too many.
     void AddClient(std::unique_ptr<Stream> stream, uid_t user);
+    // Called whenever a VM has been registered.
+    void SetVmRegistered(std::function<void()> call) { vm_registered_ = std::move(call); }
     std::optional<Milliseconds> NextDeadline() const { return deadlines_.Next(); }
     void RunDeadlines();
 
@@ -85,6 +88,9 @@ class Router {
     Result<void> CheckNewVm(const std::string& id) const;
     void AddVm(const std::shared_ptr<Vm>& vm);
     void UnregisterVm(Vm& vm);  // no longer found by its id
+    void VmRegistered() const {
+        if (vm_registered_) vm_registered_();
+    }
     void VmServed() { served_any_ = true; }
     void RemoveVm(Vm& vm);  // gone, once nobody is attached to it
 
@@ -115,6 +121,7 @@ class Router {
     uint64_t last_client_ = 0;
     size_t buffered_input_ = 0;
     bool served_any_ = false;
+    std::function<void()> vm_registered_;
 
     int depth_ = 0;
     std::vector<Client*> runnable_;

@@ -45,6 +45,10 @@ Server::Server(uv::Loop& loop, const ServerOptions& options, std::function<void(
       idle_timer_(loop, [this] { TryToLeave(); }),
       world_(loop, RecordFolder(options.records), [this] { Settled(); }),
       router_(world_, Cat("unix://", options.socket_path)) {
+    if (options_.tune_ksm) {
+        ksm_throttle_.emplace(router_, options_.tune_ksm);
+        router_.SetVmRegistered([this] { ksm_throttle_->Kick(); });
+    }
     struct stat status {};
     if (::stat(options_.socket_path.c_str(), &status) < 0) return;
     socket_device_ = status.st_dev;

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/uv/loop.h"
+#include "proxy/ksm_throttle.h"
 #include "proxy/listener.h"
 #include "proxy/router.h"
 #include "proxy/socket_world.h"
@@ -25,6 +26,8 @@ struct ServerOptions {
     bool pod = false;
     // Directory of the records by which the next proxy adopts the VMs; empty: none are kept.
     std::string records = {};
+    // Changes the pace of page sharing, without waiting; empty: nobody shall.
+    KsmThrottle::Tune tune_ksm = {};
 };
 
 class Server {
@@ -52,6 +55,7 @@ class Server {
     uv::Timer idle_timer_;
     SocketWorld world_;
     Router router_;
+    std::optional<KsmThrottle> ksm_throttle_;
     std::unique_ptr<Listener> listener_;
     // Which file the socket is, to remove no other.
     dev_t socket_device_ = 0;

@@ -143,6 +143,7 @@ void Vm::Registered() {
     if (registrar == nullptr) return RegistrationFailed("the runtime that registered it has gone");
     auto tokens = NewTokens(request_.num_io_streams, registrar->user());
     if (!tokens) return RegistrationFailed(tokens.error().message);
+    router_.VmRegistered();
     Log(LogLevel::kInfo, "VM registered", {{"vm", id_}, {"extension", Cat(extension_)}});
     registrar_ = 0;
     Changed();

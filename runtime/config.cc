@@ -79,6 +79,12 @@ Result<void> SetAcceleration(RuntimeConfig& config, const std::string& value) {
     CC_ASSIGN(config.acceleration, ParseAcceleration(value));
     return {};
 }
+Result<void> SetProxyKsm(RuntimeConfig& config, const std::string& value) {
+    if (value != "off" && value != "initial" && value != "auto")
+        return Fail("must be one of off, initial, auto");
+    config.proxy_ksm = value;
+    return {};
+}
 Result<void> SetCpus(RuntimeConfig& config, int64_t value) {
     const int64_t host = HostCpus();
     config.vcpus = value == 0 ? 1 : value < 0 || value > host ? host : value;
@@ -143,6 +149,7 @@ const std::vector<Key>& Keys() {
         UnusedChoice(qemu, "block_device_driver", {"virtio-scsi", "virtio-blk"}),
         Path(proxy, "path", &C::proxy_path),
         Path(proxy, "socket", &C::proxy_socket),
+        Choice(proxy, "ksm", SetProxyKsm),
         Flag(proxy, "enable_debug", &C::proxy_debug),
         Path(shim, "path", &C::shim_path),
         Flag(shim, "enable_debug", &C::shim_debug),

@@ -33,6 +33,7 @@ struct RuntimeConfig {
     // [proxy.cc], [shim.cc]; empty paths: this program itself
     std::string proxy_path;
     std::string proxy_socket;  // empty: <run_dir>/proxy.sock
+    std::string proxy_ksm = "initial";
     bool proxy_debug = false;
     std::string shim_path;
     bool shim_debug = false;

@@ -224,6 +224,7 @@ Result<void> Creation::ConnectProxy() {
     address.socket = sandbox_.proxy_socket;
     address.executable = config_.proxy_path.empty() ? self_ : config_.proxy_path;
     address.log_level = config_.proxy_debug || request_.debug ? "debug" : "warn";
+    address.ksm = config_.proxy_ksm;
     CC_ASSIGN(proxy_, ProxyClient::Connect(address));
     return {};
 }

@@ -22,7 +22,9 @@ Process StartProxy(const std::string& socket) {
     auto ready = MakePipe().value();
     SpawnOptions options;
     options.executable = CC_BIN_DIR "/cc-proxy";
-    options.arguments = {"cc-proxy", "-socket-path", socket, "-log", "error", "--ready-fd", "3"};
+    // Tests leave the machine's settings alone.
+    options.arguments = {"cc-proxy", "-socket-path", socket,       "-log", "error",
+                         "-ksm",     "initial",      "--ready-fd", "3"};
     options.fds = {{STDERR_FILENO, STDERR_FILENO}, {ready.second.get(), 3}};
     auto proxy = Spawn(options);
     REQUIRE_MESSAGE(proxy, proxy.error().message);

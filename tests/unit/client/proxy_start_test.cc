@@ -90,6 +90,15 @@ TEST_CASE("the first client starts a proxy, with a directory and a session of it
     CHECK(rig.Starts().size() == 2);               // one start, one listener
 }
 
+TEST_CASE("a proxy is told about page sharing where the configuration does") {
+    const Rig rig;
+    auto address = rig.Listening();
+    address.ksm = "off";
+    REQUIRE(ProxyClient::Connect(address));
+    CHECK(Trim(ReadFile(rig.path("arguments"), 1000).value()) ==
+          Cat("-socket-path ", rig.socket(), " -log warn --on-demand --ready-fd 3 -ksm off"));
+}
+
 TEST_CASE("a proxy that fails tells why, one that ends without a word is told so, none is left") {
     const Rig rig;
     const auto told =

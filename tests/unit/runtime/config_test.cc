@@ -46,6 +46,7 @@ new_key = [1, 2]
 path = "/p"
 enable_debug = true
 socket = "/s"
+ksm = "auto"
 [shim.cc]
 path = "/h"
 enable_debug = true
@@ -73,6 +74,7 @@ x = 1
     CHECK(config->hugepages);
     CHECK(config->hypervisor_debug);
     CHECK(config->ProxySocket() == "/s");
+    CHECK(config->proxy_ksm == "auto");
     CHECK(config->proxy_path == "/p");
     CHECK(config->shim_path == "/h");
     CHECK(config->debug);
@@ -98,6 +100,7 @@ TEST_CASE("a wrong type or value is an error that names file, line and key") {
         {"[hypervisor.qemu]\nblock_device_driver = \"floppy\"", "virtio-scsi, virtio-blk"},
         {"[hypervisor.qemu]\nmachine_type = \"vax\"", "c.toml:2: hypervisor.qemu.machine_type"},
         {"[hypervisor.qemu]\naccel = \"steam\"", "c.toml:2: hypervisor.qemu.accel"},
+        {"[proxy.cc]\nksm = \"on\"", "c.toml:2: proxy.cc.ksm: must be one of off, initial, auto"},
         {"[runtime]\nboot_timeout = 0", "c.toml:2: runtime.boot_timeout"},
         {"hypervisor = 1", "c.toml:1: hypervisor"},
         {"[runtime", "c.toml:1"},
