@@ -55,6 +55,7 @@ bool Syslog::SendNow(SyslogSeverity severity, std::string_view text) {
 }
 
 void Syslog::Send(SyslogSeverity severity, std::string_view text) {
+    const std::lock_guard lock(mutex_);
     if (dropped_ > 0 && SendNow(SyslogSeverity::kWarning, Cat(dropped_, " lines were lost here")))
         dropped_ = 0;
     if (dropped_ > 0 || !SendNow(severity, text)) ++dropped_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,7 @@ class Syslog {
     // The first of these datagram sockets that somebody listens on is used.
     Syslog(std::string tag, std::vector<std::string> sockets)
         : tag_(std::move(tag)), sockets_(std::move(sockets)) {}
-    // One message; long ones are cut.
+    // One message; long ones are cut. From any thread.
     void Send(SyslogSeverity severity, std::string_view text);
 
   private:
@@ -31,6 +32,7 @@ class Syslog {
 
     const std::string tag_;
     const std::vector<std::string> sockets_;
+    std::mutex mutex_;  // guards what is below
     Fd socket_;
     uint64_t dropped_ = 0;
 };
