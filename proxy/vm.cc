@@ -62,7 +62,7 @@ Vm::Vm(Router& router, const RegisterVm& request, const Client& registrar)
 
 Vm::~Vm() = default;
 
-Result<bool> Vm::ConnectPort(PortEndpoint& port, const std::string& path) {
+Result<bool> Vm::ConnectPort(Endpoint& port, const std::string& path) {
     if (port.open()) return true;
     auto stream =
         path.empty() ? Result<std::unique_ptr<Stream>>(Fail("")) : router_.world().Connect(path);
@@ -75,10 +75,11 @@ Result<bool> Vm::ConnectPort(PortEndpoint& port, const std::string& path) {
 }
 
 void Vm::Connect() {
-    for (const Port port : {Port::kControl, Port::kIo}) {
-        const bool control = port == Port::kControl;
-        const auto connected = ConnectPort(control ? control_ : io_,
-                                           control ? request_.ctl_serial : request_.io_serial);
+    std::vector<std::pair<Endpoint*, std::string>> ports{{&control_, request_.ctl_serial},
+                                                         {&io_, request_.io_serial}};
+    if (ConsoleLog::Wanted(request_.console)) ports.emplace_back(&console_, request_.console);
+    for (const auto& [port, path] : ports) {
+        const auto connected = ConnectPort(*port, path);
         if (!connected) return RegistrationFailed(connected.error().message);
         if (!*connected) return deadline_.Set(router_.After(kConnectRetry), [this] { Connect(); });
     }
@@ -164,6 +165,7 @@ void Vm::EndSessions(std::string_view why) {
     deadline_.Cancel();
     FailCommands(why);
     io_.Shut();
+    console_.Shut();
     for (auto& [base, session] : std::exchange(sessions_, {})) {
         session->VmLost(why);
         Retire(session->token());

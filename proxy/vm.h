@@ -18,6 +18,7 @@
 #include "protocol/agent_frame.h"
 #include "protocol/agent_messages.h"
 #include "protocol/client_messages.h"
+#include "proxy/console_log.h"
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
 #include "proxy/session.h"
@@ -94,7 +95,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
         const Port port_;
     };
 
-    Result<bool> ConnectPort(PortEndpoint& port, const std::string& path);
+    Result<bool> ConnectPort(Endpoint& port, const std::string& path);
     void Registered();
     void RegistrationFailed(std::string why);
     void ControlEnded(const std::string& why);
@@ -122,6 +123,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
     Deadline deadline_;
     Milliseconds connect_until_{};
 
+    ConsoleLog console_{router_, id_};
     PortEndpoint control_;
     PortEndpoint io_;
     ControlDecoder control_decoder_;
