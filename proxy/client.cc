@@ -59,6 +59,7 @@ void Client::Handle(const ClientFrame& frame) {
 
 void Client::HandleCommand(ClientCommand command, std::string_view payload) {
     command_ = command;
+    ++router_.counters().Of(command).served;
     switch (command) {
         case ClientCommand::kRegisterVm:
             return HandleRegisterVm(payload);
@@ -94,6 +95,7 @@ bool Client::MayLog() {
     if (++log_lines_ == kMaxLogLinesPerSecond + 1)
         Log(LogLevel::kWarn, "a client logs too much: the rest of this second is dropped",
             {{"client", Cat(number_)}});
+    if (log_lines_ > kMaxLogLinesPerSecond) ++router_.counters().log_lines_dropped;
     return log_lines_ <= kMaxLogLinesPerSecond;
 }
 
@@ -105,6 +107,7 @@ void Client::Answer(std::string_view payload) {
 
 void Client::Refuse(std::string_view error) {
     if (closing_) return;
+    ++router_.counters().Of(command_).refused;
     if (LogEnabled(LogLevel::kDebug))
         Log(LogLevel::kDebug, "refused a command",
             {{"client", Cat(number_)}, {"error", std::string(error)}});
@@ -135,6 +138,7 @@ void Client::UpdateReading() {
 }
 
 void Client::Written() {
+    if (session_ != nullptr) session_->counters().queue.Saw(queued());
     if (session_ != nullptr && !over_mark_ && queued() > kHighWater) SetOverMark(true);
     if (over_mark_ && queued() <= kLowWater) SetOverMark(false);
     if (wait_ == Wait::kOwnQueue && queued() <= kLowWater) GoOn();
@@ -144,6 +148,7 @@ void Client::Written() {
 void Client::SetOverMark(bool over) {
     if (over == over_mark_) return;
     over_mark_ = over;
+    if (over) ++session_->counters().stalls;
     session_->vm().ShimOverMark(over);
 }
 

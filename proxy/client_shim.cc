@@ -118,8 +118,11 @@ void Client::HandleStdin(std::string_view payload) {
 
 void Client::WriteStdin(std::string_view payload) {
     if (session_->exited()) return;
+    session_->counters().in.Count(payload.size());
     session_->vm().WriteStdin(*session_, payload);
-    if (session_->vm().io_full() && !input_ended_) WaitFor(Wait::kRoom);
+    if (!session_->vm().io_full() || input_ended_) return;
+    ++session_->counters().stdin_stalls;
+    WaitFor(Wait::kRoom);
 }
 
 void Client::ProcessStarted() {

@@ -21,6 +21,7 @@
 #include "proxy/deadlines.h"
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
+#include "proxy/snapshot.h"
 #include "proxy/stream.h"
 #include "proxy/token_table.h"
 
@@ -48,6 +49,7 @@ class Router {
         bool served_any = false;  // a VM was unregistered on a client's demand
     };
     Counts counts() const;
+    Snapshot TakeSnapshot() const;
 
     // --- for Client, Vm and Session
     // ----------------------------------------------------------------- Held while an event is
@@ -69,6 +71,7 @@ class Router {
     World& world() { return world_; }
     Deadlines& deadlines() { return deadlines_; }
     TokenTable& tokens() { return tokens_; }
+    RouterCounters& counters() { return counters_; }
     const std::string& url() const { return url_; }
     Milliseconds After(Milliseconds delay) { return world_.Now() + delay; }
 
@@ -107,6 +110,7 @@ class Router {
     uint64_t last_client_ = 0;
     size_t buffered_input_ = 0;
     bool served_any_ = false;
+    RouterCounters counters_;
 
     int depth_ = 0;
     std::vector<Client*> runnable_;

@@ -19,9 +19,9 @@ void Session::Attach(Client& shim) {
     return_deadline_.Cancel();
     shim_ = &shim;
     shim_process_ = shim.peer_process();
-    if (lost_bytes_ > 0)
+    if (counters_.dropped.bytes > 0)
         Log(LogLevel::kWarn, "output was lost while the shim was away",
-            {{"vm", vm_.id()}, {"session", Cat(base_)}, {"bytes", Cat(lost_bytes_)}});
+            {{"vm", vm_.id()}, {"session", Cat(base_)}, {"bytes", Cat(counters_.dropped.bytes)}});
     shim.Send(std::exchange(kept_, {}));
     if (exit_) shim.SendExit(*exit_);
     if (process_ == Process::kReserved)
@@ -99,6 +99,7 @@ void Session::Receive(bool on_stderr, std::string_view payload) {
     if (!on_stderr && output_ended_ && payload.size() == 1)
         return Exit(static_cast<uint8_t>(payload[0]));
     if (payload.empty()) return;
+    (on_stderr ? counters_.err : counters_.out).Count(payload.size());
     const StreamKind kind = on_stderr ? StreamKind::kStderr : StreamKind::kStdout;
     if (shim_ != nullptr)
         shim_->SendOutput(kind, payload);
@@ -115,9 +116,10 @@ void Session::Exit(uint8_t status) {
 
 void Session::Keep(StreamKind kind, std::string_view payload) {
     if (kept_.size() + payload.size() > kMaxKeptOutput)
-        lost_bytes_ += payload.size();
+        counters_.dropped.Count(payload.size());
     else
         kept_ += EncodeStream(kind, payload);
+    counters_.queue.Saw(kept_.size());
 }
 
 }  // namespace cc::proxy

@@ -13,6 +13,7 @@
 
 #include "protocol/client_frame.h"
 #include "proxy/deadlines.h"
+#include "proxy/snapshot.h"
 #include "proxy/stream.h"
 #include "proxy/token_table.h"
 
@@ -29,6 +30,8 @@ class Session {
     uint64_t base() const { return base_; }
     Token* token() { return token_; }
     Client* shim() { return shim_; }
+    SessionCounters& counters() { return counters_; }
+    SessionSnapshot TakeSnapshot() const;
 
     // --- its shim
     // ----------------------------------------------------------------------------------- A shim
@@ -81,7 +84,7 @@ class Session {
     bool output_ended_ = false;
     std::optional<uint8_t> exit_;
     std::string kept_;  // frames for a shim that is away
-    uint64_t lost_bytes_ = 0;
+    SessionCounters counters_;
 };
 
 }  // namespace cc::proxy

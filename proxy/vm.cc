@@ -46,6 +46,8 @@ void Vm::PortEndpoint::Ended(const Result<void>& how) {
 }
 
 void Vm::PortEndpoint::Written() {
+    VmCounters& counters = vm_.counters_;
+    (port_ == Port::kIo ? counters.io_queue : counters.control_queue).Saw(queued());
     if (port_ == Port::kIo) vm_.IoWritten();
 }
 
@@ -55,6 +57,7 @@ Vm::Vm(Router& router, const RegisterVm& request, const Client& registrar)
       id_(request.container_id),
       registrar_(registrar.number()),
       deadline_(router.deadlines()),
+      born_(router.world().Now()),
       control_(*this, Port::kControl),
       io_(*this, Port::kIo) {
     connect_until_ = router.After(kConnectDeadline);

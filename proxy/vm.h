@@ -22,6 +22,7 @@
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
 #include "proxy/session.h"
+#include "proxy/snapshot.h"
 
 namespace cc::proxy {
 
@@ -37,6 +38,10 @@ class Vm : public std::enable_shared_from_this<Vm> {
     bool running() const { return state_ == State::kRunning; }
     bool lost() const { return state_ == State::kLost; }
     bool extended() const { return extension_ > 0; }
+    bool unregistered() const { return unregistered_; }
+    size_t session_count() const { return sessions_.size(); }
+    VmCounters& counters() { return counters_; }
+    VmSnapshot TakeSnapshot(size_t max_sessions) const;
 
     // --- life
     // ---------------------------------------------------------------------------------------
@@ -95,6 +100,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
         const Port port_;
     };
 
+    std::string_view StateName() const;
     Result<bool> ConnectPort(Endpoint& port, const std::string& path);
     void Registered();
     void RegistrationFailed(std::string why);
@@ -123,6 +129,9 @@ class Vm : public std::enable_shared_from_this<Vm> {
     Deadline deadline_;
     Milliseconds connect_until_{};
 
+    const Milliseconds born_;
+    VmCounters counters_;
+
     ConsoleLog console_{router_, id_};
     PortEndpoint control_;
     PortEndpoint io_;
@@ -138,7 +147,6 @@ class Vm : public std::enable_shared_from_this<Vm> {
     uint64_t next_base_ = 3;
     std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;
     std::deque<Token*> spent_;
-    uint64_t stray_messages_ = 0;
 };
 
 // The error text for more than kMaxTokensPerRequest.

@@ -33,6 +33,8 @@ Result<void> Vm::Send(ControlCode code, std::string_view payload, uint64_t clien
         return Fail(Cat("the agent of VM ", id_, " does not read its commands"));
     control_.Send(EncodeControl(code, payload));
     pending_.push_back({code, client, session});
+    ++counters_.commands;
+    counters_.control_out.Count(payload.size());
     if (Session* starts = FindSession(session)) starts->Sent();
     return {};
 }
@@ -66,6 +68,7 @@ void Vm::ControlData(std::string_view bytes) {
 
 void Vm::Handle(const ControlMessage& message) {
     const auto code = message.code;
+    counters_.control_in.Count(message.payload.size());
     // Flow control of an older agent, and events nobody has asked for: of no use here.
     if (code == ControlCode::kNext || code == ControlCode::kProcessAsyncEvent) {
         Log(LogLevel::kDebug, "dropping a message of the agent",
@@ -92,6 +95,7 @@ void Vm::HandleReply(bool success, std::string_view payload) {
         extension_ = success ? std::min(offer_.extension, kAgentExtension) : 0;
         return Registered();
     }
+    if (!success) ++counters_.command_errors;
     if (Session* session = FindSession(pending.session)) {
         if (success)
             session->Started();
