@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "base/syslog.h"
 #include "base/text.h"
 #include "base/version.h"
 
@@ -28,6 +29,22 @@ Result<int> ActivationFd() {
     return count == 1 ? kFirstActivationFd : -1;
 }
 
+Result<void> ParseLogOptions(const CliValues& values, Options& options) {
+    std::string level = Environment("CC_PROXY_LOG_LEVEL");
+    if (level.empty()) level = values.Get("log", "warn");
+    const auto parsed = ParseLogLevel(level);
+    if (!parsed) return Fail(Cat("log level ", Quoted(level), ": use debug, info, warn or error"));
+    options.log_level = *parsed;
+    const std::string format = values.Get("log-format", "text");
+    const auto parsed_format = ParseLogFormat(format);
+    if (!parsed_format) return Fail(Cat("log format ", Quoted(format), ": use text or json"));
+    options.log_format = *parsed_format;
+    options.log_file = values.Get("log-file");
+    if (values.Has("syslog") || options.pod) options.syslog = SyslogSockets();
+    if (values.Has("syslog-socket")) options.syslog = {values.Get("syslog-socket")};
+    return {};
+}
+
 }  // namespace
 
 CliProgram MakeProgram() {
@@ -46,7 +63,21 @@ CliProgram MakeProgram() {
         {.names = "--log",
          .value = "LEVEL",
          .help = "debug, info, warn, error; CC_PROXY_LOG_LEVEL in the environment wins (warn)"},
+        {.names = "--log-format", .value = "FORMAT", .help = "text or json (text)"},
+        {.names = "--log-file",
+         .value = "PATH",
+         .help = "Append the log to this file instead of standard error"},
+        {.names = "--syslog",
+         .value = "",
+         .help = "Log to the host's syslog, too; pod mode does so anyway"},
+        {.names = "--syslog-socket",
+         .value = "PATH",
+         .help = "As --syslog, with this socket of the daemon"},
         {.names = "--ksm", .value = "MODE", .help = "Only off: page sharing is not managed"},
+        {.names = "--status",
+         .value = "",
+         .help = "Show the VMs and sessions of the proxy that serves the socket, and end"},
+        {.names = "--json", .value = "", .help = "With --status: as JSON"},
         {.names = "--on-demand",
          .value = "",
          .help = "Started by a client: leave its session, cgroups, namespaces behind, log to\n"
@@ -72,11 +103,10 @@ Result<Options> ParseOptions(const CliValues& values) {
     }
     if (!options.socket_path.starts_with('/'))
         return Fail(Cat("the socket path ", options.socket_path, " must begin with a slash"));
-    std::string level = Environment("CC_PROXY_LOG_LEVEL");
-    if (level.empty()) level = values.Get("log", "warn");
-    const auto parsed = ParseLogLevel(level);
-    if (!parsed) return Fail(Cat("log level ", Quoted(level), ": use debug, info, warn or error"));
-    options.log_level = *parsed;
+    CC_TRY(ParseLogOptions(values, options));
+    options.status = values.Has("status");
+    options.json = values.Has("json");
+    if (options.json && !options.status) return Fail("--json belongs to --status");
     if (const std::string mode = values.Get("ksm", "off"); mode != "off")
         return Fail(
             Cat("-ksm ", mode, ": this version does not manage page sharing, use -ksm off"));
