@@ -5,6 +5,7 @@
 #define SPDLOG_PREVENT_CHILD_FD  // close-on-exec
 #define SPDLOG_FMT_EXTERNAL
 #define FMT_HEADER_ONLY
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <memory>
@@ -14,6 +15,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "base/syslog.h"
 #include "base/text.h"
 
 namespace cc {
@@ -23,6 +25,7 @@ namespace {
 struct State {
     LogOptions options;
     std::shared_ptr<spdlog::logger> logger;
+    std::unique_ptr<Syslog> syslog;
 };
 
 // Never destroyed: other objects' destructors may still log at exit.
@@ -43,6 +46,8 @@ std::string Now() {
     return Cat(std::string_view(text, length), ".", fraction.substr(1), "Z");
 }
 
+constexpr std::string_view kSource = "source";
+
 constexpr std::string_view LevelName(LogLevel level) {
     switch (level) {
         case LogLevel::kDebug:
@@ -55,6 +60,20 @@ constexpr std::string_view LevelName(LogLevel level) {
             return "error";
     }
     return "error";
+}
+
+constexpr SyslogSeverity SeverityOf(LogLevel level) {
+    switch (level) {
+        case LogLevel::kDebug:
+            return SyslogSeverity::kDebug;
+        case LogLevel::kInfo:
+            return SyslogSeverity::kInfo;
+        case LogLevel::kWarn:
+            return SyslogSeverity::kWarning;
+        case LogLevel::kError:
+            return SyslogSeverity::kError;
+    }
+    return SyslogSeverity::kError;
 }
 
 // Quoted() escapes with \xNN, which JSON does not have.
@@ -75,21 +94,39 @@ std::string JsonQuoted(std::string_view text) {
     return out;
 }
 
+// Without quotes where it needs none, as 3.0's logs have it.
+std::string Word(std::string_view text) {
+    const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    });
+    return plain ? std::string(text) : Quoted(text, 256);
+}
+
+// Who says it: the personality, unless a field names another.
+std::string_view SourceOf(const LogOptions& options, std::initializer_list<LogField> fields) {
+    for (const auto& field : fields)
+        if (field.key == kSource) return field.value;
+    std::string_view name = options.name;
+    if (name.starts_with("cc-")) name.remove_prefix(3);
+    return name;
+}
+
 std::string Format(const LogOptions& options, LogLevel level, std::string_view message,
                    std::initializer_list<LogField> fields) {
     std::string line;
+    const std::string_view source = SourceOf(options, fields);
     if (options.format == LogFormat::kJson) {
         line = Cat("{\"time\":\"", Now(), "\",\"level\":\"", LevelName(level),
                    "\",\"name\":", JsonQuoted(options.name), ",\"pid\":", ::getpid(),
-                   ",\"msg\":", JsonQuoted(message));
+                   ",\"source\":", JsonQuoted(source), ",\"msg\":", JsonQuoted(message));
         for (const auto& field : fields)
-            line += Cat(",\"", field.key, "\":", JsonQuoted(field.value));
+            if (field.key != kSource) line += Cat(",\"", field.key, "\":", JsonQuoted(field.value));
         return line + "}";
     }
     line = Cat("time=\"", Now(), "\" level=", LevelName(level), " name=", options.name,
-               " pid=", ::getpid(), " msg=", Quoted(message, 4096));
+               " pid=", ::getpid(), " source=", Word(source), " msg=", Quoted(message, 4096));
     for (const auto& field : fields)
-        line += Cat(" ", field.key, "=", Quoted(field.value, 4096));
+        if (field.key != kSource) line += Cat(" ", field.key, "=", Quoted(field.value, 4096));
     return line;
 }
 
@@ -109,7 +146,9 @@ Result<void> StartLog(const LogOptions& options) {
     logger->set_pattern("%v");
     logger->set_level(spdlog::level::trace);  // Log() filters
     logger->flush_on(spdlog::level::trace);
-    TheState() = State{options, std::move(logger)};
+    std::unique_ptr<Syslog> syslog;
+    if (!options.syslog.empty()) syslog = std::make_unique<Syslog>(options.name, options.syslog);
+    TheState() = State{options, std::move(logger), std::move(syslog)};
     return {};
 }
 
@@ -125,6 +164,7 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
         state.logger->info(line);
     else
         (void)!::write(2, (line + "\n").data(), line.size() + 1);
+    if (state.syslog) state.syslog->Send(SeverityOf(level), line);
 }
 
 std::optional<LogLevel> ParseLogLevel(std::string_view text) {

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Structured logs, one schema for all personalities. A line has time, level, name (personality),
-// pid, msg and fields:
-//   text  time="2026-11-21T23:32:54.123456Z" level=info name=cc-proxy pid=7 msg="VM registered"
-//   vm="web" json  {"time":"...","level":"info","name":"cc-proxy","pid":7,"msg":"VM
-//   registered","vm":"web"}
+// pid, source, msg and fields:
+//
+//   text  time="2026-11-21T23:32:54.123456Z" level=info name=cc-proxy pid=7 source=proxy
+//         msg="VM registered" vm="web"
+//   json  {"time":"...","level":"info","name":"cc-proxy","pid":7,"source":"proxy",
+//          "msg":"VM registered","vm":"web"}
+//
+// The source is who says it, when that is another than who writes it: the proxy writes lines of
+// shims and runtimes, too, and those of a VM's console ("qemu"). Fields that name things are the
+// same everywhere: vm, container, session, client, user; why and error are texts.
 // Values are escaped, so that text from a guest can neither break a line nor command a terminal.
 #pragma once
 
@@ -11,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -24,6 +31,8 @@ struct LogOptions {
     LogLevel level = LogLevel::kWarn;
     LogFormat format = LogFormat::kText;
     std::string path;  // appended to; empty: standard error
+    // Sockets of the syslog daemon, the first that answers gets every line too; empty: none does.
+    std::vector<std::string> syslog = {};
 };
 
 struct LogField {

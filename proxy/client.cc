@@ -63,6 +63,7 @@ void Client::Handle(const ClientFrame& frame) {
 
 void Client::HandleCommand(ClientCommand command, std::string_view payload) {
     command_ = command;
+    ++router_.counters().Of(command).served;
     switch (command) {
         case ClientCommand::kRegisterVm:
             return HandleRegisterVm(payload);
@@ -100,6 +101,7 @@ bool Client::MayLog() {
     if (++log_lines_ == kMaxLogLinesPerSecond + 1)
         Log(LogLevel::kWarn, "a client logs too much: the rest of this second is dropped",
             {{"client", Cat(number_)}});
+    if (log_lines_ > kMaxLogLinesPerSecond) ++router_.counters().log_lines_dropped;
     return log_lines_ <= kMaxLogLinesPerSecond;
 }
 
@@ -138,6 +140,7 @@ void Client::Answer(std::string_view payload) {
 
 void Client::Refuse(std::string_view error, ErrorCode code) {
     if (closing_) return;
+    ++router_.counters().Of(command_).refused;
     if (LogEnabled(LogLevel::kDebug))
         Log(LogLevel::kDebug, "refused a command",
             {{"client", Cat(number_)}, {"error", std::string(error)}});
@@ -169,6 +172,7 @@ void Client::UpdateReading() {
 }
 
 void Client::Written() {
+    if (session_ != nullptr) session_->counters().queue.Saw(queued());
     if (session_ != nullptr && session_->vm().linked()) {
         // Windows bound what is on its way; a shim that opens them and does not read is no shim.
         if (queued() > kMaxClientQueue) return Close("it does not read what it has asked for");
@@ -184,6 +188,7 @@ void Client::Written() {
 void Client::SetOverMark(bool over) {
     if (over == over_mark_) return;
     over_mark_ = over;
+    if (over) ++session_->counters().stalls;
     session_->vm().ShimOverMark(over);
 }
 

@@ -95,6 +95,7 @@ class Client final : public Endpoint {
     void SendSignal(int64_t number);
     void SendWinSize(int64_t columns, int64_t rows);
     void WriteStdin(std::string_view payload);
+    void WaitForRoom();
 
     void RefuseBadJson(std::string_view payload, std::string_view error);
     // Without an `expired` as long as it takes.

@@ -99,6 +99,7 @@ void Client::SendToAgent(const std::shared_ptr<Vm>& vm, ControlCode code, std::s
 void Client::ReplyIsMissing() {
     if (input_ended_) return Gone();
     const auto vm = waits_for_;
+    ++vm->counters().timeouts;
     vm->StopWaiting(number_);
     Refuse(Cat("the agent of VM ", vm->id(), " has not answered ", HyperName(held_code_),
                " within ", kReplyDeadline.count() / 1000, " s"),

@@ -126,6 +126,7 @@ void Client::HandleStdin(std::string_view payload) {
 
 void Client::WriteStdin(std::string_view payload) {
     if (session_->exited()) return;
+    session_->counters().in.Count(payload.size());
     Vm& vm = session_->vm();
     std::string_view rest;
     if (vm.linked())
@@ -134,15 +135,19 @@ void Client::WriteStdin(std::string_view payload) {
         vm.WriteStdin(*session_, payload);
     if (input_ended_ || (rest.empty() && !vm.io_full())) return;
     held_data_ = std::string(rest);
-    vm.WantRoom();
-    WaitFor(Wait::kRoom);
+    WaitForRoom();
 }
 
 void Client::HandleInput(const ClientFrame& frame) {
     if (session_ == nullptr) return Close("stdin before ConnectShim");
+    session_->counters().in.Count(frame.payload.size());
     if (auto sent = session_->ForwardInput(frame.offset, frame.payload, frame.end); !sent)
         return Close(sent.error().message);
-    if (!session_->vm().io_full() || input_ended_) return;
+    if (session_->vm().io_full() && !input_ended_) WaitForRoom();
+}
+
+void Client::WaitForRoom() {
+    ++session_->counters().stdin_stalls;
     session_->vm().WantRoom();
     WaitFor(Wait::kRoom);
 }

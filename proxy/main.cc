@@ -19,6 +19,7 @@
 #include "proxy/leave_caller.h"
 #include "proxy/options.h"
 #include "proxy/server.h"
+#include "proxy/status.h"
 
 namespace cc {
 
@@ -64,7 +65,11 @@ Result<void> StartProxyLog(const Options& options) {
     LogOptions log;
     log.name = "cc-proxy";
     log.level = options.log_level;
-    if (options.on_demand) log.path = Cat(DirectoryOf(options.socket_path), "/", kLogName);
+    log.format = options.log_format;
+    log.path = options.log_file;
+    log.syslog = options.syslog;
+    if (options.on_demand && log.path.empty())
+        log.path = Cat(DirectoryOf(options.socket_path), "/", kLogName);
     return StartLog(log);
 }
 
@@ -126,6 +131,16 @@ Result<void> Serve(Options options, const std::function<void()>& on_ready) {
     return {};
 }
 
+Result<void> ShowStatus(const Options& options) {
+    CC_ASSIGN(std::string text, AskStatus(options.socket_path));
+    if (options.json) {
+        text += "\n";
+    } else {
+        CC_ASSIGN(text, StatusTable(text));
+    }
+    return WriteAll(STDOUT_FILENO, text);
+}
+
 // The caller waits for one line: empty, or what is wrong.
 void Tell(Fd& ready, std::string_view text) {
     if (ready) (void)WriteAll(ready.get(), Cat(text, "\n"));
@@ -139,8 +154,12 @@ int Run(const CliValues& values) {
         ready = Fd::Adopt(*fd);
         (void)SetCloseOnExec(*fd, true);
     }
-    auto served = options ? Serve(*options, [&] { Tell(ready, ""); })
-                          : Result<void>(Failure(options.error()));
+    const auto serve = [&]() -> Result<void> {
+        if (!options) return Failure(options.error());
+        if (options->status) return ShowStatus(*options);
+        return Serve(*options, [&] { Tell(ready, ""); });
+    };
+    const auto served = serve();
     if (served) return 0;
     if (ready)
         Tell(ready, served.error().message);

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "base/syslog.h"
 #include "base/text.h"
 #include "base/version.h"
 
@@ -38,6 +39,22 @@ Result<KsmMode> KsmModeOf(const CliValues& values, const Options& options) {
     return options.pod ? KsmMode::kInitial : *mode;
 }
 
+Result<void> ParseLogOptions(const CliValues& values, Options& options) {
+    std::string level = Environment("CC_PROXY_LOG_LEVEL");
+    if (level.empty()) level = values.Get("log", "warn");
+    const auto parsed = ParseLogLevel(level);
+    if (!parsed) return Fail(Cat("log level ", Quoted(level), ": use debug, info, warn or error"));
+    options.log_level = *parsed;
+    const std::string format = values.Get("log-format", "text");
+    const auto parsed_format = ParseLogFormat(format);
+    if (!parsed_format) return Fail(Cat("log format ", Quoted(format), ": use text or json"));
+    options.log_format = *parsed_format;
+    options.log_file = values.Get("log-file");
+    if (values.Has("syslog") || options.pod) options.syslog = SyslogSockets();
+    if (values.Has("syslog-socket")) options.syslog = {values.Get("syslog-socket")};
+    return {};
+}
+
 }  // namespace
 
 CliProgram MakeProgram() {
@@ -63,6 +80,20 @@ CliProgram MakeProgram() {
         {.names = "--ksm-root",
          .value = "DIR",
          .help = "The kernel's files for it (/sys/kernel/mm/ksm)"},
+        {.names = "--log-format", .value = "FORMAT", .help = "text or json (text)"},
+        {.names = "--log-file",
+         .value = "PATH",
+         .help = "Append the log to this file instead of standard error"},
+        {.names = "--syslog",
+         .value = "",
+         .help = "Log to the host's syslog, too; pod mode does so anyway"},
+        {.names = "--syslog-socket",
+         .value = "PATH",
+         .help = "As --syslog, with this socket of the daemon"},
+        {.names = "--status",
+         .value = "",
+         .help = "Show the VMs and sessions of the proxy that serves the socket, and end"},
+        {.names = "--json", .value = "", .help = "With --status: as JSON"},
         {.names = "--on-demand",
          .value = "",
          .help = "Started by a client: leave its session, cgroups, namespaces behind, log to\n"
@@ -88,13 +119,12 @@ Result<Options> ParseOptions(const CliValues& values) {
     }
     if (!options.socket_path.starts_with('/'))
         return Fail(Cat("the socket path ", options.socket_path, " must begin with a slash"));
-    std::string level = Environment("CC_PROXY_LOG_LEVEL");
-    if (level.empty()) level = values.Get("log", "warn");
-    const auto parsed = ParseLogLevel(level);
-    if (!parsed) return Fail(Cat("log level ", Quoted(level), ": use debug, info, warn or error"));
-    options.log_level = *parsed;
     CC_ASSIGN(options.ksm, KsmModeOf(values, options));
     options.ksm_root = values.Get("ksm-root");
+    CC_TRY(ParseLogOptions(values, options));
+    options.status = values.Has("status");
+    options.json = values.Has("json");
+    if (options.json && !options.status) return Fail("--json belongs to --status");
     CC_ASSIGN(options.listen_fd, ActivationFd());
     return options;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/cli.h"
 #include "base/log.h"
@@ -16,6 +17,11 @@ constexpr std::string_view kDefaultSocket = "/run/clear-containers/proxy.sock";
 struct Options {
     std::string socket_path{kDefaultSocket};
     LogLevel log_level = LogLevel::kWarn;
+    LogFormat log_format = LogFormat::kText;
+    std::string log_file;             // empty: standard error, or proxy.log of one on demand
+    std::vector<std::string> syslog;  // sockets to try; empty: no syslog
+    bool status = false;              // only tell what the running one holds
+    bool json = false;
     bool pod = false;        // -uri: one proxy a VM, as 3.0's runtime starts it
     bool on_demand = false;  // started by a client that found nobody
     KsmMode ksm = KsmMode::kAuto;

@@ -26,10 +26,12 @@ void Router::AddClient(std::unique_ptr<Stream> stream, uid_t user) {
     const auto of_user = clients_of_user_.find(user);
     const size_t theirs = of_user == clients_of_user_.end() ? 0 : of_user->second;
     if (clients_.size() >= kMaxClients || (user != 0 && theirs >= kMaxClientsPerUser)) {
+        ++counters_.connections_refused;
         Log(LogLevel::kWarn, "refused a connection: too many", {{"user", Cat(user)}});
         return;
     }
     ++clients_of_user_[user];
+    ++counters_.connections;
     const uint64_t number = ++last_client_;
     const auto client = std::make_shared<Client>(*this, number, user);
     clients_.emplace(number, client);

@@ -22,6 +22,7 @@
 #include "proxy/deadlines.h"
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
+#include "proxy/snapshot.h"
 #include "proxy/stream.h"
 #include "proxy/token_table.h"
 #include "proxy/vm_record.h"
@@ -54,6 +55,7 @@ class Router {
         bool served_any = false;  // a VM was unregistered on a client's demand
     };
     Counts counts() const;
+    Snapshot TakeSnapshot() const;
 
     // --- for Client, Vm and Session
     // ----------------------------------------------------------------- Held while an event is
@@ -75,6 +77,7 @@ class Router {
     World& world() { return world_; }
     Deadlines& deadlines() { return deadlines_; }
     TokenTable& tokens() { return tokens_; }
+    RouterCounters& counters() { return counters_; }
     const std::string& url() const { return url_; }
     Milliseconds After(Milliseconds delay) { return world_.Now() + delay; }
 
@@ -122,6 +125,7 @@ class Router {
     size_t buffered_input_ = 0;
     bool served_any_ = false;
     std::function<void()> vm_registered_;
+    RouterCounters counters_;
 
     int depth_ = 0;
     std::vector<Client*> runnable_;

@@ -10,10 +10,17 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proxy/metrics.h"
+#include "proxy/status.h"
 
 namespace cc::proxy {
 
 using std::chrono::milliseconds;
+
+namespace {
+// A proxy that is about to leave may still have the status socket.
+constexpr milliseconds kStatusRetry{5000};
+}  // namespace
 
 Result<std::unique_ptr<Server>> Server::Start(uv::Loop& loop, Fd listener,
                                               const ServerOptions& options,
@@ -29,6 +36,7 @@ Result<std::unique_ptr<Server>> Server::Start(uv::Loop& loop, Fd listener,
               }));
     for (const auto& record : server->world_.records().Load())
         server->router_.Adopt(record);
+    server->OpenStatus();
     server->Settled();
     return server;
 }
@@ -43,8 +51,10 @@ Server::Server(uv::Loop& loop, const ServerOptions& options, std::function<void(
                           router_.RunDeadlines();
                       }),
       idle_timer_(loop, [this] { TryToLeave(); }),
+      status_timer_(loop, [this] { OpenStatus(); }),
       world_(loop, RecordFolder(options.records), [this] { Settled(); }),
-      router_(world_, Cat("unix://", options.socket_path)) {
+      router_(world_, Cat("unix://", options.socket_path)),
+      started_(world_.Now()) {
     if (options_.tune_ksm) {
         ksm_throttle_.emplace(router_, options_.tune_ksm);
         router_.SetVmRegistered([this] { ksm_throttle_->Kick(); });
@@ -101,8 +111,35 @@ void Server::TryToLeave() {
         return idle_timer_.Start(options_.idle_exit);
     }
     if (renamed) ::unlink(aside.c_str());
+    status_.reset();
     Log(LogLevel::kInfo, "nothing left to serve: leaving");
     on_done_();
+}
+
+// Nobody is served worse without it.
+void Server::OpenStatus() {
+    auto opened =
+        StatusServer::Open(loop_, StatusSocketPath(options_.socket_path),
+                           [this](std::string_view path) { return MakeStatusPage(path); });
+    if (opened) {
+        status_ = std::move(*opened);
+        return;
+    }
+    status_timer_.Start(kStatusRetry);
+    if (!std::exchange(status_failure_logged_, true))
+        Log(LogLevel::kWarn, "no metrics and no --status", {{"error", opened.error().message}});
+}
+
+std::optional<StatusPage> Server::MakeStatusPage(std::string_view path) {
+    const milliseconds uptime = world_.Now() - started_;
+    if (path == "/metrics")
+        return StatusPage{"text/plain; version=0.0.4; charset=utf-8",
+                          PrometheusText(router_.TakeSnapshot(), uptime)};
+    if (path == "/status")
+        return StatusPage{"application/json", StatusJson({options_.socket_path,
+                                                          options_.pod ? "pod" : "system", uptime},
+                                                         router_.TakeSnapshot())};
+    return std::nullopt;
 }
 
 bool Server::OwnsSocket() const {

@@ -15,6 +15,7 @@
 #include "proxy/listener.h"
 #include "proxy/router.h"
 #include "proxy/socket_world.h"
+#include "proxy/status_server.h"
 
 namespace cc::proxy {
 
@@ -46,6 +47,8 @@ class Server {
     bool Idle() const;
     bool OwnsSocket() const;
     void TryToLeave();
+    void OpenStatus();
+    std::optional<StatusPage> MakeStatusPage(std::string_view path);
 
     uv::Loop& loop_;
     const ServerOptions options_;
@@ -53,10 +56,14 @@ class Server {
     uv::Timer deadline_timer_;
     std::optional<std::chrono::milliseconds> armed_for_;
     uv::Timer idle_timer_;
+    uv::Timer status_timer_;
     SocketWorld world_;
     Router router_;
     std::optional<KsmThrottle> ksm_throttle_;
     std::unique_ptr<Listener> listener_;
+    const std::chrono::milliseconds started_;
+    std::unique_ptr<StatusServer> status_;
+    bool status_failure_logged_ = false;
     // Which file the socket is, to remove no other.
     dev_t socket_device_ = 0;
     ino_t socket_inode_ = 0;

@@ -31,9 +31,9 @@ void Session::Attach(Client& shim, const ConnectShim& request) {
     return_deadline_.Cancel();
     shim_ = &shim;
     shim_process_ = shim.peer_process();
-    if (lost_bytes_ > 0)
+    if (counters_.dropped.bytes > 0)
         Log(LogLevel::kWarn, "output was lost while the shim was away",
-            {{"vm", vm_.id()}, {"session", Cat(base_)}, {"bytes", Cat(lost_bytes_)}});
+            {{"vm", vm_.id()}, {"session", Cat(base_)}, {"bytes", Cat(counters_.dropped.bytes)}});
     if (vm_.linked()) {
         const bool version3 = shim.version() == kClientVersion3;
         const auto from = [&](const OutputStream& stream, const StreamWindow& said) {
@@ -135,6 +135,7 @@ void Session::Receive(bool on_stderr, std::string_view payload) {
     if (!on_stderr && output_ended_ && payload.size() == 1)
         return Exit(static_cast<uint8_t>(payload[0]));
     if (payload.empty()) return;
+    (on_stderr ? counters_.err : counters_.out).Count(payload.size());
     const StreamKind kind = on_stderr ? StreamKind::kStderr : StreamKind::kStdout;
     if (shim_ != nullptr)
         shim_->SendOutput(kind, payload);
@@ -151,9 +152,10 @@ void Session::Exit(uint8_t status) {
 
 void Session::Keep(StreamKind kind, std::string_view payload) {
     if (kept_.size() + payload.size() > kMaxKeptOutput)
-        lost_bytes_ += payload.size();
+        counters_.dropped.Count(payload.size());
     else
         kept_ += EncodeStream(kind, payload);
+    counters_.queue.Saw(kept_.size());
 }
 
 }  // namespace cc::proxy

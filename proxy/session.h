@@ -18,6 +18,7 @@
 #include "protocol/client_messages.h"
 #include "proxy/deadlines.h"
 #include "proxy/output_stream.h"
+#include "proxy/snapshot.h"
 #include "proxy/stream.h"
 #include "proxy/token_table.h"
 #include "proxy/vm_record.h"
@@ -38,6 +39,8 @@ class Session {
     Token* token() { return token_; }
     Client* shim() { return shim_; }
     SessionRecord record() const;
+    SessionCounters& counters() { return counters_; }
+    SessionSnapshot TakeSnapshot() const;
 
     // --- its shim
     // ----------------------------------------------------------------------------------- A shim
@@ -109,13 +112,13 @@ class Session {
     // A 3.0 agent's.
     bool output_ended_ = false;
     std::string kept_;  // frames for a shim that is away
-    uint64_t lost_bytes_ = 0;
 
     // Extension 2's.
     OutputStream output_, error_;
     StreamWindow input_;                 // as the agent says
     uint64_t input_sent_ = 0;            // of a shim of version 2
     std::optional<uint64_t> input_end_;  // came before the process ran
+    SessionCounters counters_;
 };
 
 }  // namespace cc::proxy

@@ -39,6 +39,7 @@ bool Session::Resume(const AgentSession* known) {
 
 Result<void> Session::ReceiveData(bool on_stderr, uint64_t offset, std::string_view payload,
                                   bool end) {
+    (on_stderr ? counters_.err : counters_.out).Count(payload.size());
     OutputStream& stream = on_stderr ? error_ : output_;
     if (offset > stream.may_reach || payload.size() > stream.may_reach - offset)
         return Fail(Cat("its agent sent more of session ", base_, " than it may"));

@@ -22,6 +22,7 @@ class SocketPeerProcess final : public PeerProcess {
           end_(loop, [this](int) { Ended(); }),
           soon_(loop, [this] { Ended(); }) {}
 
+    pid_t pid() const override { return pid_; }
     void Watch(std::function<void()> ended) override {
         ended_ = std::move(ended);
         auto found = Process::Find(pid_, start_time_);

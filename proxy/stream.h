@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include <sys/types.h>
+
 #include "base/result.h"
 
 namespace cc::proxy {
@@ -36,6 +38,7 @@ class PeerProcess {
     // Calls `ended` once when it has ended, and not from within this call; never when that cannot
     // be watched. Destroying this object ends the watch, also from within the call.
     virtual void Watch(std::function<void()> ended) = 0;
+    virtual pid_t pid() const = 0;
 };
 
 // A connection. Destroying it closes it, which is allowed from within the handler's calls; bytes

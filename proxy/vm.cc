@@ -46,6 +46,8 @@ void Vm::PortEndpoint::Ended(const Result<void>& how) {
 }
 
 void Vm::PortEndpoint::Written() {
+    VmCounters& counters = vm_.counters_;
+    (port_ == Port::kIo ? counters.io_queue : counters.control_queue).Saw(queued());
     if (port_ == Port::kIo) vm_.IoWritten();
 }
 
@@ -55,6 +57,7 @@ Vm::Vm(Router& router, const RegisterVm& request, const Client& registrar)
       id_(request.container_id),
       registrar_(registrar.number()),
       deadline_(router.deadlines()),
+      born_(router.world().Now()),
       control_(*this, Port::kControl),
       io_(*this, Port::kIo) {
     connect_until_ = router.After(kConnectDeadline);
@@ -66,6 +69,7 @@ Vm::Vm(Router& router, const VmRecord& record)
       id_(record.request.container_id),
       registrar_(0),
       deadline_(router.deadlines()),
+      born_(router.world().Now()),
       control_(*this, Port::kControl),
       io_(*this, Port::kIo),
       control_link_(record.marker),
@@ -86,7 +90,7 @@ Vm::Vm(Router& router, const VmRecord& record)
 
 Vm::~Vm() = default;
 
-Result<bool> Vm::ConnectPort(PortEndpoint& port, const std::string& path) {
+Result<bool> Vm::ConnectPort(Endpoint& port, const std::string& path) {
     if (port.open()) return true;
     auto stream =
         path.empty() ? Result<std::unique_ptr<Stream>>(Fail("")) : router_.world().Connect(path);
@@ -99,10 +103,11 @@ Result<bool> Vm::ConnectPort(PortEndpoint& port, const std::string& path) {
 }
 
 void Vm::Connect() {
-    for (const Port port : {Port::kControl, Port::kIo}) {
-        const bool control = port == Port::kControl;
-        const auto connected = ConnectPort(control ? control_ : io_,
-                                           control ? request_.ctl_serial : request_.io_serial);
+    std::vector<std::pair<Endpoint*, std::string>> ports{{&control_, request_.ctl_serial},
+                                                         {&io_, request_.io_serial}};
+    if (ConsoleLog::Wanted(request_.console)) ports.emplace_back(&console_, request_.console);
+    for (const auto& [port, path] : ports) {
+        const auto connected = ConnectPort(*port, path);
         if (!connected) return RegistrationFailed(connected.error().message);
         if (!*connected) return deadline_.Set(router_.After(kConnectRetry), [this] { Connect(); });
     }
@@ -201,6 +206,7 @@ void Vm::EndSessions(std::string_view why) {
     deadline_.Cancel();
     FailCommands(why);
     io_.Shut();
+    console_.Shut();
     for (auto& [base, session] : std::exchange(sessions_, {})) {
         session->VmLost(why);
         Retire(session->token());

@@ -19,9 +19,11 @@
 #include "protocol/agent_messages.h"
 #include "protocol/client_messages.h"
 #include "protocol/link_frame.h"
+#include "proxy/console_log.h"
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
 #include "proxy/session.h"
+#include "proxy/snapshot.h"
 #include "proxy/vm_record.h"
 
 namespace cc::proxy {
@@ -44,6 +46,10 @@ class Vm : public std::enable_shared_from_this<Vm> {
     bool linked() const { return extension_ >= kLinkExtension; }
     // Its agent has not said yet what of an earlier proxy's sessions lives on.
     bool adopting() const { return adopting_; }
+    bool unregistered() const { return unregistered_; }
+    size_t session_count() const { return sessions_.size(); }
+    VmCounters& counters() { return counters_; }
+    VmSnapshot TakeSnapshot(size_t max_sessions) const;
 
     // --- life
     // ---------------------------------------------------------------------------------------
@@ -121,7 +127,8 @@ class Vm : public std::enable_shared_from_this<Vm> {
         const Port port_;
     };
 
-    Result<bool> ConnectPort(PortEndpoint& port, const std::string& path);
+    std::string_view StateName() const;
+    Result<bool> ConnectPort(Endpoint& port, const std::string& path);
     void Registered();
     void RegistrationFailed(std::string why);
     void ControlEnded(const std::string& why);
@@ -165,6 +172,10 @@ class Vm : public std::enable_shared_from_this<Vm> {
     Deadline deadline_;
     Milliseconds connect_until_{};
 
+    const Milliseconds born_;
+    VmCounters counters_;
+
+    ConsoleLog console_{router_, id_};
     PortEndpoint control_;
     PortEndpoint io_;
     ControlDecoder control_decoder_;
@@ -188,7 +199,6 @@ class Vm : public std::enable_shared_from_this<Vm> {
     uint64_t next_base_ = 3;
     std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;
     std::deque<Token*> spent_;
-    uint64_t stray_messages_ = 0;
 };
 
 // The error text for more than kMaxTokensPerRequest.

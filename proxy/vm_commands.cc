@@ -44,6 +44,8 @@ Result<void> Vm::Send(ControlCode code, std::string_view payload, uint64_t clien
         control_.Send(EncodeControl(code, payload));
     }
     pending_.push_back({code, client, session, id});
+    ++counters_.commands;
+    counters_.control_out.Count(payload.size());
     if (Session* starts = FindSession(session)) starts->Sent();
     return {};
 }
@@ -86,6 +88,7 @@ void Vm::ControlData(std::string_view bytes) {
 
 void Vm::Handle(const ControlMessage& message) {
     const auto code = message.code;
+    counters_.control_in.Count(message.payload.size());
     // Flow control of an older agent, and events nobody has asked for: of no use here.
     if (code == ControlCode::kNext || code == ControlCode::kProcessAsyncEvent) {
         Log(LogLevel::kDebug, "dropping a message of the agent",
@@ -116,6 +119,7 @@ void Vm::HandleReply(bool success, std::string_view payload) {
 }
 
 void Vm::Replied(const Pending& pending, bool success, std::string_view payload) {
+    if (!success) ++counters_.command_errors;
     if (Session* session = FindSession(pending.session)) {
         if (success)
             session->Started();

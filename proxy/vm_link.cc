@@ -42,6 +42,7 @@ void Vm::Greeted(Port port) {
 }
 
 void Vm::HandleLinkControl(const LinkFrame& frame) {
+    counters_.control_in.Count(frame.payload.size());
     if (frame.epoch != epoch_) return;
     if (frame.type == LinkType::kHello) return Greeted(Port::kControl);
     if (frame.type == LinkType::kReply) return HandleLinkReply(frame);
@@ -66,6 +67,7 @@ void Vm::HandleLinkReply(const LinkFrame& frame) {
 }
 
 void Vm::HandleLinkIo(const LinkFrame& frame) {
+    counters_.io_in.Count(frame.payload.size());
     if (frame.epoch != epoch_) return;
     if (frame.type == LinkType::kHello) return Greeted(Port::kIo);
     const bool on_stderr = frame.stream % 2 == 0;
@@ -135,6 +137,7 @@ void Vm::EndAdoption() {
 
 void Vm::SendData(uint64_t sequence, uint64_t offset, std::string_view bytes, bool end) {
     const uint8_t flags = end ? kLinkEnd : 0;
+    counters_.io_out.Count(bytes.size());
     io_.Send(Encode(LinkFrame{epoch_, LinkType::kData, flags, sequence, offset, bytes}, marker_));
 }
 

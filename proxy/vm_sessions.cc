@@ -75,6 +75,7 @@ void Vm::WriteStdin(const Session& session, std::string_view bytes) {
     const size_t limit = (extended() ? kMaxIoMessage : kMaxAgentMessageV3_0) - kIoHeaderSize;
     do {  // once for no bytes, which means end of file
         io_.Send(EncodeIo(session.base(), bytes.substr(0, limit)));
+        counters_.io_out.Count(std::min(limit, bytes.size()));
         bytes.remove_prefix(std::min(limit, bytes.size()));
     } while (!bytes.empty());
     room_wanted_ = room_wanted_ || io_full();
@@ -88,6 +89,7 @@ void Vm::IoWritten() {
 }
 
 void Vm::ShimOverMark(bool over) {
+    if (over && shims_over_mark_ == 0) ++counters_.stalls;
     shims_over_mark_ = over ? shims_over_mark_ + 1 : shims_over_mark_ - 1;
     // Without credit there is only the port as a whole to hold back; the control port stays live.
     io_.SetReading(shims_over_mark_ == 0);
@@ -115,10 +117,12 @@ void Vm::IoData(std::string_view bytes) {
 void Vm::Route(const IoMessage& message) {
     // Bases are odd, the next number is the same session's stderr.
     const bool on_stderr = message.sequence % 2 == 0;
+    counters_.io_in.Count(message.payload.size());
     const uint64_t base = on_stderr ? message.sequence - 1 : message.sequence;
     if (base == kNullSession) return;
     if (Session* session = FindSession(base)) return session->Receive(on_stderr, message.payload);
-    if (++stray_messages_ == 1)
+    counters_.strays.Count(message.payload.size());
+    if (counters_.strays.frames == 1)
         Log(LogLevel::kDebug, "dropping output that belongs to no session",
             {{"vm", id_}, {"sequence", Cat(message.sequence)}});
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json_full.h"
+#include "tests/datagrams.h"
 #include "tests/scratch.h"
 
 namespace cc {
@@ -45,7 +46,7 @@ TEST_CASE("a text line has the time, level, name and pid, and its values are esc
     const std::string line = log.Lines().front();
     CHECK(line.starts_with("time=\"20"));
     CHECK(line.find(Cat("Z\" level=info name=cc-test pid=", ::getpid(),
-                        " msg=\"VM registered\" vm=\"web\"")) != std::string::npos);
+                        " source=test msg=\"VM registered\" vm=\"web\"")) != std::string::npos);
     CHECK(line.ends_with(R"(text="\x1b[2J{}%s\n\"quoted\\\" \xff\xc2\x9b\x00.")"));
 }
 
@@ -56,12 +57,30 @@ TEST_CASE("a JSON line parses, whatever the values hold") {
     REQUIRE_MESSAGE(json, json.error().message);
     CHECK(StringMember(*json, "level") == "warn");
     CHECK(StringMember(*json, "name") == "cc-test");
+    CHECK(StringMember(*json, "source") == "test");
     CHECK(IntMember(*json, "pid", 0, 1, INT64_MAX) == ::getpid());
     CHECK(StringMember(*json, "path") == "C:\\x41\\n");
     const std::string message = StringMember(*json, "msg").value();
     CHECK(message.starts_with("\x1b[2J{}%s\n\"quoted\\\" "));
     CHECK(message.ends_with(std::string("\0.", 2)));
     CHECK(StringMember(*json, "vm") == message);
+}
+
+TEST_CASE("a line that is somebody else's has its source, once") {
+    for (const auto format : {LogFormat::kText, LogFormat::kJson}) {
+        const LogFile log(format, LogLevel::kInfo);
+        Log(LogLevel::kInfo, "hello", {{"source", "shim"}, {"container", "web"}});
+        Log(LogLevel::kInfo, "hello", {{"source", "sh im\n"}});
+        const std::string first = log.Lines().at(0);
+        const std::string second = log.Lines().at(1);
+        if (format == LogFormat::kText) {
+            CHECK(first.ends_with(" source=shim msg=\"hello\" container=\"web\""));
+            CHECK(second.ends_with(R"( source="sh im\n" msg="hello")"));
+        } else {  // a key that came twice would be an error
+            CHECK(StringMember(ParseJson(first).value(), "source") == "shim");
+            CHECK(StringMember(ParseJson(second).value(), "source") == "sh im\n");
+        }
+    }
 }
 
 TEST_CASE("lines below the level are not written, and very long values are cut") {
@@ -90,6 +109,22 @@ TEST_CASE("the log is appended to and its descriptor is close-on-exec") {
     CHECK(StartLog({.name = "unit-base", .path = ""}));
     CHECK(Split(ReadFile(path, 1 << 20).value(), '\n').size() == 3);
     CHECK_FALSE(StartLog({.name = "cc-test", .path = "/proc/self/no/log"}));
+}
+
+TEST_CASE("syslog gets every line too") {
+    test::Scratch scratch;
+    const Fd daemon = test::ListenDatagrams(scratch / "log.sock");
+    REQUIRE(StartLog({.name = "cc-test",
+                      .path = scratch / "log",
+                      .syslog = {scratch / "none", scratch / "log.sock"}}));
+    Log(LogLevel::kInfo, "not this one");
+    Log(LogLevel::kWarn, "both");
+    CHECK(StartLog({.name = "unit-base", .path = ""}));
+    const std::string line = Split(ReadFile(scratch / "log", 1 << 20).value(), '\n').at(0);
+    CHECK(line.ends_with("msg=\"both\""));
+    const std::string message = test::ReceiveDatagram(daemon);
+    CHECK(message.starts_with("<28>"));
+    CHECK(message.ends_with(line));
 }
 
 TEST_CASE("3.0's names of levels are understood") {

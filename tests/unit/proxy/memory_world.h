@@ -23,8 +23,9 @@ namespace cc::proxy {
 // The far end of a stream.
 class Peer {
   public:
-    std::string received;     // what the router has written and the peer has read
-    std::string unread;       // written while the peer does not read
+    std::string received;  // what the router has written and the peer has read
+    std::string unread;    // written while the peer does not read
+    pid_t pid = 4711;
     bool reads = true;        // false: a peer that has stopped reading
     bool closed = false;      // the router has closed the stream
     bool watched = true;      // the router reads
@@ -54,6 +55,7 @@ class MemoryProcess final : public PeerProcess {
   public:
     explicit MemoryProcess(std::shared_ptr<Peer> peer) : peer_(std::move(peer)) {}
     ~MemoryProcess() override { peer_->process_ended_ = nullptr; }
+    pid_t pid() const override { return peer_->pid; }
     void Watch(std::function<void()> ended) override { peer_->process_ended_ = std::move(ended); }
 
   private:

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "tests/datagrams.h"
 #include "tests/fakes/fake_agent.h"
 #include "tests/unit/proxy/real_server.h"
 
@@ -133,6 +134,106 @@ TEST_CASE("out of descriptors, callers wait, nothing spins, and service goes on 
     clients.clear();
     ::kill(process.pid, SIGTERM);
     CHECK(process.WaitExit() == 0);
+}
+
+// What the program prints, and its exit status.
+struct Printed {
+    std::string out;
+    std::string err;
+    int status = -1;
+};
+Printed RunProxy(const std::vector<std::string>& arguments) {
+    auto out = MakePipe().value();
+    auto err = MakePipe().value();
+    RealProcess process(arguments, [&] {
+        ::dup2(out.second.get(), STDOUT_FILENO);
+        ::dup2(err.second.get(), STDERR_FILENO);
+    });
+    out.second.Reset();
+    err.second.Reset();
+    Printed printed;
+    printed.out = ReadAll(out.first.get(), 1 << 20).value();
+    printed.err = ReadAll(err.first.get(), 1 << 20).value();
+    printed.status = process.WaitExit();
+    return printed;
+}
+
+TEST_CASE("--status shows what the running proxy holds, and says when none runs") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/proxy.sock";
+    const Printed nobody = RunProxy({"--status", "-socket-path", socket});
+    CHECK(nobody.status == 1);
+    CHECK(nobody.out.empty());
+    CHECK(nobody.err == Cat("cc-proxy: no cc-proxy serves ", socket, "\n"));
+
+    const auto started = StartWithReadyFd({"-socket-path", socket, "-log", "error", "-ksm", "initial"});
+    REQUIRE(started.ready == "\n");
+    struct stat status {};
+    REQUIRE(::stat((folder.path + "/proxy.metrics.sock").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0600);
+    FakeAgent agent(folder.path, {.extension = 1});
+    RealClient runtime(socket);
+    CHECK(runtime.Ask(ClientCommand::kRegisterVm,
+                      Encode(RegisterVm{"web", agent.control_path(), agent.io_path(), "", 0})) ==
+          "");
+    const std::string token = runtime.NewToken("web");
+    RealClient shim(socket);
+    CHECK(shim.Ask(ClientCommand::kConnectShim, Encode(ConnectShim{token})) == "");
+
+    const Printed table = RunProxy({"-status", "-socket-path", socket});
+    CHECK(table.status == 0);
+    CHECK(table.err.empty());
+    CHECK(table.out.find(Cat("pid ", started.process->pid, ", up ")) != std::string::npos);
+    CHECK(table.out.find("\nweb  running  extension ") != std::string::npos);
+    // The shim of this test is this process.
+    CHECK(table.out.find(Cat("claimed  ", ::getpid(), "  ")) != std::string::npos);
+    const Printed json = RunProxy({"--status", "--json", "--socket-path", socket});
+    CHECK(json.status == 0);
+    CHECK(json.out.starts_with("{\"version\":"));
+    CHECK(json.out.ends_with("}\n"));
+    CHECK(Cat(table.out, json.out).find(token) == std::string::npos);
+
+    ::kill(started.process->pid, SIGTERM);
+    CHECK(started.process->WaitExit() == 0);
+    CHECK_FALSE(Exists(folder.path + "/proxy.metrics.sock"));
+    CHECK(RunProxy({"--json"}).err == "cc-proxy: --json belongs to --status\n");
+}
+
+TEST_CASE("a proxy that listens but does not tell its status is told from none") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/p.sock";
+    const Fd listener = ListenUnix(socket, SOCK_STREAM, 0600).value();
+    const Printed printed = RunProxy({"--status", "-socket-path", socket});
+    CHECK(printed.status == 1);
+    CHECK(printed.err.find("cc-proxy runs, but does not tell its status") != std::string::npos);
+}
+
+TEST_CASE("logs go to a file and to syslog, as text or JSON") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/p.sock";
+    const std::string log = folder.path + "/own.log";
+    const Fd daemon = test::ListenDatagrams(folder.path + "/dev-log");
+    // Pod mode logs to syslog anyway; here it shall not be the host's.
+    const auto started =
+        StartWithReadyFd({"-uri", "unix://" + socket, "-log", "info", "-log-format", "json",
+                          "-log-file", log, "--syslog-socket", folder.path + "/dev-log"});
+    REQUIRE(started.ready == "\n");
+    const std::string line = Split(ReadFile(log, 1 << 20).value(), '\n').at(0);
+    CHECK(line.starts_with("{\"time\":\""));
+    CHECK(line.ends_with(
+        Cat("\"level\":\"info\",\"name\":\"cc-proxy\",\"pid\":", started.process->pid,
+            ",\"source\":\"proxy\",\"msg\":\"starting in pod mode\","
+            "\"socket\":\"",
+            socket, "\"}")));
+    const std::string message = test::ReceiveDatagram(daemon);
+    CHECK(message.starts_with("<30>"));
+    CHECK(message.ends_with(Cat(" cc-proxy[", started.process->pid, "]: ", line)));
+    ::kill(started.process->pid, SIGTERM);
+    CHECK(started.process->WaitExit() == 0);
+
+    CHECK(RunProxy({"-socket-path", socket, "-log-format", "xml"}).err ==
+          "cc-proxy: log format \"xml\": use text or json\n");
+    CHECK(RunProxy({"-socket-path", socket, "-log-file", "/proc/no/such"}).status == 1);
 }
 
 }  // namespace
