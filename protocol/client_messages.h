@@ -65,8 +65,8 @@ struct StreamWindow {
 struct ConnectShim {
     std::string token;
     // Version 3: how much this shim has written out of its process's output, and may be sent.
-    StreamWindow standard_output;
-    StreamWindow standard_error;
+    StreamWindow standard_output = {};
+    StreamWindow standard_error = {};
 };
 std::string Encode(const ConnectShim& message, uint16_t version = kClientVersion2);
 Result<ConnectShim> ParseConnectShim(std::string_view payload, uint16_t version = kClientVersion2);
