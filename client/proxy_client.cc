@@ -119,8 +119,9 @@ Result<void> ProxyClient::Reconnect(ClientCommand command, TimePoint end) {
     if (command != ClientCommand::kHyper) return {};
     CC_ASSIGN(const Answer attached,
               Exchange(ClientCommand::kAttachVm, Encode(cc::AttachVm{vm_, 0}), end));
-    if (attached.error) return Fail(ParseErrorText(attached.payload));
-    return {};
+    if (!attached.error) return {};
+    fd_.Reset();
+    return Fail(ParseErrorText(attached.payload));
 }
 
 Result<ProxyClient::Answer> ProxyClient::Exchange(ClientCommand command, std::string_view payload,
