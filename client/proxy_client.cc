@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/proxy_client.h"
 
+#include <algorithm>
 #include <array>
+#include <thread>
 
 #include <poll.h>
-#include <sys/socket.h>
+#include <sys/random.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/process.h"
 #include "base/text.h"
 
 namespace cc {
@@ -16,57 +16,38 @@ namespace cc {
 namespace {
 
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
+using TimePoint = std::chrono::steady_clock::time_point;
 
 // A proxy starts in a few milliseconds; this is for a machine that is badly overloaded.
 constexpr milliseconds kStartDeadline{10000};
-constexpr int kReadyFd = 3;
+// Between two tries to get a command to a proxy that dies each time.
+constexpr milliseconds kRepeatPause{50};
+constexpr milliseconds kNone{0};
+// How 3.0's proxy and ours word it (reference A5).
+constexpr std::string_view kAlreadyRegistered = "already registered";
+constexpr std::string_view kUnknownVm = "unknown containerID";
 
-Result<void> WaitFor(int fd, short events, Clock::time_point end, std::string_view what) {
+milliseconds Left(TimePoint end) {
+    const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+    return std::max(left, kNone);
+}
+
+TimePoint EndOf(milliseconds deadline) {
+    return std::chrono::steady_clock::now() + deadline;
+}
+
+Result<void> WaitFor(int fd, short events, TimePoint end, std::string_view what) {
     pollfd waiting{fd, events, 0};
     while (true) {
-        const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-        const int count = ::poll(&waiting, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+        const int count = ::poll(&waiting, 1, static_cast<int>(Left(end).count()));
         if (count > 0) return {};
         if (count == 0) return Fail(Cat(what, ": no answer in time"), ETIMEDOUT);
         if (errno != EINTR) return FailErrno(what);
     }
 }
 
-// Starts a proxy that leaves its caller behind by itself (--on-demand) and waits until it listens.
-Result<void> StartProxy(const ProxyAddress& address) {
-    CC_ASSIGN(FdPair ready, MakePipe());
-    SpawnOptions options;
-    options.executable = address.executable;
-    options.arguments = {"cc-proxy",        "-socket-path", address.socket, "-log",
-                         address.log_level, "--on-demand",  "--ready-fd",   Cat(kReadyFd)};
-    if (!address.ksm.empty())
-        options.arguments.insert(options.arguments.end(), {"-ksm", address.ksm});
-    options.fds = {{ready.second.get(), kReadyFd}};
-    options.new_session = true;
-    CC_ASSIGN(const Process proxy, Spawn(options));
-    ready.second.Reset();
-    std::string answer;
-    const auto end = Clock::now() + kStartDeadline;
-    while (true) {
-        if (auto waited = WaitFor(ready.first.get(), POLLIN, end, "starting cc-proxy"); !waited) {
-            proxy.Kill();
-            return waited;
-        }
-        std::array<char, 4096> bytes{};
-        const ssize_t count = ::read(ready.first.get(), bytes.data(), bytes.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) break;
-        answer.append(bytes.data(), static_cast<size_t>(count));
-        if (answer.front() == '\n') return {};
-    }
-    proxy.Kill();  // it is of no use to anybody; reaped here
-    return Fail(
-        Cat("starting cc-proxy: ", answer.empty() ? "it ended without a word" : Trim(answer)));
-}
-
 // All of `bytes`, to a descriptor that does not block.
-Result<void> SendBefore(int fd, std::string_view bytes, Clock::time_point end) {
+Result<void> SendBefore(int fd, std::string_view bytes, TimePoint end) {
     while (!bytes.empty()) {
         const ssize_t count = ::write(fd, bytes.data(), bytes.size());
         if (count >= 0) {
@@ -81,51 +62,83 @@ Result<void> SendBefore(int fd, std::string_view bytes, Clock::time_point end) {
     return {};
 }
 
-bool NobodyListens(const Error& error) {
-    return error.code == ENOENT || error.code == ECONNREFUSED;
+// The proxy has gone, or threw us out: what it did with the command before, nobody knows.
+bool IsLost(const Error& error) {
+    return error.code == EPIPE || error.code == ECONNRESET;
+}
+
+Result<uint64_t> RandomId() {
+    uint64_t id = 0;
+    while (id == 0)
+        if (::getrandom(&id, sizeof id, 0) != sizeof id)
+            return FailErrno("getting a random request id");
+    return id;
+}
+
+bool Says(std::string_view payload, std::string_view words) {
+    return ParseErrorText(payload).find(words) != std::string::npos;
 }
 
 }  // namespace
 
-Result<ProxyClient> ProxyClient::Connect(const ProxyAddress& address) {
-    auto fd = ConnectUnix(address.socket, SOCK_STREAM);
-    if (!fd && NobodyListens(fd.error()) && !address.executable.empty()) {
-        // Of many clients that find nobody one starts the proxy; the others wait for the lock and
-        // find it.
-        CC_TRY(MakeDirectories(address.socket.substr(0, address.socket.rfind('/')), 0750));
-        CC_ASSIGN(const FileLock lock,
-                  FileLock::Acquire(address.socket + ".lock", FileLock::Mode::kExclusive,
-                                    kStartDeadline));
-        fd = ConnectUnix(address.socket, SOCK_STREAM);
-        if (!fd && NobodyListens(fd.error())) {
-            CC_TRY(StartProxy(address));
-            fd = ConnectUnix(address.socket, SOCK_STREAM);
-        }
-    }
-    if (!fd) return Context("connecting to cc-proxy", Result<ProxyClient>(Failure(fd.error())));
-    CC_TRY(SetNonBlocking(fd->get()));
-    return ProxyClient(std::move(*fd));
+Result<ProxyClient> ProxyClient::Connect(ProxyAddress address) {
+    CC_ASSIGN(Fd fd, ConnectOrStart(address, kStartDeadline));
+    CC_TRY(SetNonBlocking(fd.get()));
+    return ProxyClient(std::move(address), std::move(fd));
 }
 
-Result<std::string> ProxyClient::Call(ClientCommand command, std::string_view payload,
-                                      milliseconds deadline) {
+Result<ProxyClient::Answer> ProxyClient::Call(ClientCommand command, std::string_view payload,
+                                              TimePoint end) {
     if (!fd_) return Fail("the connection to cc-proxy was given up after an earlier error", EPIPE);
-    auto answer = Exchange(command, payload, deadline);
-    // An answer that comes after all would be taken for that of the next command.
-    if (!answer) fd_.Reset();
-    CC_TRY(answer);
-    if (answer->error) return Fail(ParseErrorText(answer->payload));
-    return std::move(answer->payload);
+    if (payload.size() > kMaxCommandPayload)
+        return Fail(Cat("a command of ", payload.size(), " bytes, cc-proxy takes at most ",
+                        kMaxCommandPayload),
+                    EMSGSIZE);
+    auto answer = Exchange(command, payload, end);
+    // Unattached, a repeated Hyper would be for nobody.
+    const bool repeatable = command != ClientCommand::kHyper || !vm_.empty();
+    const auto lost = [&] { return !answer && IsLost(answer.error()) && Left(end) > kNone; };
+    if (!repeatable || !lost()) return answer;
+    const std::string why = answer.error().message;
+    for (milliseconds pause = kNone; lost(); pause = kRepeatPause) {
+        std::this_thread::sleep_for(std::min(pause, Left(end)));
+        auto again = Reconnect(command, end);
+        answer = again ? Exchange(command, payload, end) : Failure(std::move(again.error()));
+    }
+    if (!answer) return Context(why, std::move(answer));
+    answer->repeated = true;
+    return answer;
+}
+
+// To the next proxy, in the state that the command needs.
+Result<void> ProxyClient::Reconnect(ClientCommand command, TimePoint end) {
+    CC_ASSIGN(Fd fd, ConnectOrStart(address_, std::min(Left(end), kStartDeadline)));
+    CC_TRY(SetNonBlocking(fd.get()));
+    fd_ = std::move(fd);
+    decoder_ = ClientFrameDecoder();
+    if (command != ClientCommand::kHyper) return {};
+    CC_ASSIGN(const Answer attached,
+              Exchange(ClientCommand::kAttachVm, Encode(cc::AttachVm{vm_, 0}), end));
+    if (!attached.error) return {};
+    fd_.Reset();
+    return Fail(ParseErrorText(attached.payload));
 }
 
 Result<ProxyClient::Answer> ProxyClient::Exchange(ClientCommand command, std::string_view payload,
-                                                  milliseconds deadline) {
-    const auto end = Clock::now() + deadline;
+                                                  TimePoint end) {
+    auto answer = Converse(command, payload, end);
+    // An answer that comes after all would be taken for that of the next command.
+    if (!answer) fd_.Reset();
+    return answer;
+}
+
+Result<ProxyClient::Answer> ProxyClient::Converse(ClientCommand command, std::string_view payload,
+                                                  TimePoint end) {
     CC_TRY(SendBefore(fd_.get(), EncodeCommand(command, payload), end));
     std::array<char, 16384> bytes{};
     while (true) {
         CC_ASSIGN(const auto frame, decoder_.Next());
-        if (frame && frame->type == FrameType::kResponse &&
+        if (frame && frame->version == kClientVersion2 && frame->type == FrameType::kResponse &&
             frame->opcode == static_cast<uint8_t>(command))
             return Answer{frame->error, std::string(frame->payload)};
         if (frame) return Fail("cc-proxy sent a frame that was not asked for");
@@ -139,23 +152,41 @@ Result<ProxyClient::Answer> ProxyClient::Exchange(ClientCommand command, std::st
 }
 
 Result<IoResponse> ProxyClient::RegisterVm(const cc::RegisterVm& message, milliseconds deadline) {
-    CC_ASSIGN(const std::string payload,
-              Call(ClientCommand::kRegisterVm, Encode(message), deadline));
-    return ParseIoResponse(payload);
+    const auto end = EndOf(deadline);
+    CC_ASSIGN(const Answer answer, Call(ClientCommand::kRegisterVm, Encode(message), end));
+    // The proxy that was lost had registered it, and the next one has it from there.
+    if (answer.error && answer.repeated && Says(answer.payload, kAlreadyRegistered))
+        return AttachVm({message.container_id, message.num_io_streams}, Left(end));
+    if (answer.error) return Fail(ParseErrorText(answer.payload));
+    vm_ = message.container_id;
+    return ParseIoResponse(answer.payload);
 }
 
 Result<IoResponse> ProxyClient::AttachVm(const cc::AttachVm& message, milliseconds deadline) {
-    CC_ASSIGN(const std::string payload, Call(ClientCommand::kAttachVm, Encode(message), deadline));
-    return ParseIoResponse(payload);
+    CC_ASSIGN(const Answer answer,
+              Call(ClientCommand::kAttachVm, Encode(message), EndOf(deadline)));
+    if (answer.error) return Fail(ParseErrorText(answer.payload));
+    vm_ = message.container_id;
+    return ParseIoResponse(answer.payload);
 }
 
 Result<void> ProxyClient::UnregisterVm(const cc::UnregisterVm& message, milliseconds deadline) {
-    CC_TRY(Call(ClientCommand::kUnregisterVm, Encode(message), deadline));
+    CC_ASSIGN(const Answer answer,
+              Call(ClientCommand::kUnregisterVm, Encode(message), EndOf(deadline)));
+    if (answer.error && !(answer.repeated && Says(answer.payload, kUnknownVm)))
+        return Fail(ParseErrorText(answer.payload));
+    vm_.clear();
     return {};
 }
 
 Result<std::string> ProxyClient::Hyper(const HyperMessage& message, milliseconds deadline) {
-    return Call(ClientCommand::kHyper, Encode(message), deadline);
+    HyperMessage request = message;
+    if (request.request_id == 0) {
+        CC_ASSIGN(request.request_id, RandomId());
+    }
+    CC_ASSIGN(Answer answer, Call(ClientCommand::kHyper, Encode(request), EndOf(deadline)));
+    if (answer.error) return Fail(ParseErrorText(answer.payload));
+    return std::move(answer.payload);
 }
 
 }  // namespace cc

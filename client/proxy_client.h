@@ -1,53 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 // The runtime's side of the client protocol: one blocking connection to cc-proxy, every wait with a
-// deadline. After an error that is not the proxy's own answer the connection is given up.
+// deadline.
+//
+// A proxy that dies while a command waits for its answer is no error as long as the deadline lasts:
+// the client connects to the next one (which it starts, if its address says how) and repeats the
+// command there. After any other error that is not the proxy's own answer the connection is given
+// up.
 #pragma once
 
 #include <chrono>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "base/fd.h"
+#include "client/proxy_start.h"
 #include "protocol/client_frame.h"
 #include "protocol/client_messages.h"
 
 namespace cc {
 
-struct ProxyAddress {
-    std::string socket;  // path of the UNIX socket
-    // The program to start when nobody listens there; empty: that is an error. It is started under
-    // the lock
-    // `<socket>.lock` as `cc-proxy -socket-path <socket> --on-demand --ready-fd N`, and writes one
-    // byte to N when it listens, or an error text.
-    std::string executable;
-    std::string log_level = "warn";
-    std::string ksm = {};  // what a started proxy does about page sharing; empty: its default
-};
-
 class ProxyClient {
   public:
-    static Result<ProxyClient> Connect(const ProxyAddress& address);
+    static Result<ProxyClient> Connect(ProxyAddress address);
 
+    // Repeated, it may meet a proxy that has adopted the VM: then it is attached to, which gives no
+    // times of the agent's.
     Result<IoResponse> RegisterVm(const cc::RegisterVm& message,
                                   std::chrono::milliseconds deadline);
     Result<IoResponse> AttachVm(const cc::AttachVm& message, std::chrono::milliseconds deadline);
+    // Repeated, a VM that is not known any more is success.
     Result<void> UnregisterVm(const cc::UnregisterVm& message, std::chrono::milliseconds deadline);
-    // The agent's reply payload. An error of the agent's comes as the proxy words it.
+    // The agent's reply payload. An error of the agent's comes as the proxy words it. Repeated only
+    // on a connection that was attached to a VM; the request id, random unless the message has one,
+    // lets the agent carry it out once.
     Result<std::string> Hyper(const HyperMessage& message, std::chrono::milliseconds deadline);
 
   private:
-    explicit ProxyClient(Fd fd) : fd_(std::move(fd)) {}
+    using Clock = std::chrono::steady_clock;
     struct Answer {
-        bool error;
+        bool error = false;
         std::string payload;
+        bool repeated = false;  // the command may have been carried out before
     };
-    Result<std::string> Call(ClientCommand command, std::string_view payload,
-                             std::chrono::milliseconds deadline);
-    Result<Answer> Exchange(ClientCommand command, std::string_view payload,
-                            std::chrono::milliseconds deadline);
 
+    ProxyClient(ProxyAddress address, Fd fd) : address_(std::move(address)), fd_(std::move(fd)) {}
+    Result<Answer> Call(ClientCommand command, std::string_view payload, Clock::time_point end);
+    Result<Answer> Exchange(ClientCommand command, std::string_view payload, Clock::time_point end);
+    Result<Answer> Converse(ClientCommand command, std::string_view payload, Clock::time_point end);
+    Result<void> Reconnect(ClientCommand command, Clock::time_point end);
+
+    ProxyAddress address_;
     Fd fd_;
     ClientFrameDecoder decoder_;
+    std::string vm_;  // that this client is attached to; empty: none
 };
 
 }  // namespace cc

@@ -121,7 +121,8 @@ std::string Encode(const HyperMessage& message, uint16_t version) {
     Json json = {{"hyperName", message.hyper_name}, {"tokens", GoStrings(message.tokens)}};
     if (message.request_id != 0) json["requestId"] = message.request_id;
     if (version == kClientVersion3) {
-        if (!message.data.empty()) json["data"] = message.data;
+        if (!message.data.empty())
+            json["data"] = Json::binary({message.data.begin(), message.data.end()});
         return DumpMsgpack(json);
     }
     std::string text = DumpGo(json);

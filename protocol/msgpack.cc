@@ -129,8 +129,14 @@ void Pack(Packer& packer, const Json& json) {
                 Pack(packer, value);
             }
             break;
+        case Json::value_t::binary: {
+            const auto& bytes = json.get_binary();
+            const auto size = static_cast<uint32_t>(bytes.size());
+            packer.pack_bin(size);
+            packer.pack_bin_body(reinterpret_cast<const char*>(bytes.data()), size);
+            break;
+        }
         case Json::value_t::null:
-        case Json::value_t::binary:
         case Json::value_t::discarded:
             packer.pack_nil();
             break;

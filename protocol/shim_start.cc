@@ -9,6 +9,9 @@ std::string Encode(const ShimStart& start) {
     Json json = Json::object();
     json["token"] = start.token;
     json["uri"] = start.uri;
+    if (!start.proxy_executable.empty()) json["proxyExecutable"] = start.proxy_executable;
+    if (!start.proxy_log_level.empty()) json["proxyLogLevel"] = start.proxy_log_level;
+    if (!start.proxy_ksm.empty()) json["proxyKsm"] = start.proxy_ksm;
     return DumpJson(json);
 }
 
@@ -18,6 +21,9 @@ Result<ShimStart> ParseShimStart(std::string_view text) {
     ShimStart start;
     CC_ASSIGN(start.token, StringMember(json, "token"));
     CC_ASSIGN(start.uri, StringMember(json, "uri"));
+    CC_ASSIGN(start.proxy_executable, StringMember(json, "proxyExecutable"));
+    CC_ASSIGN(start.proxy_log_level, StringMember(json, "proxyLogLevel"));
+    CC_ASSIGN(start.proxy_ksm, StringMember(json, "proxyKsm"));
     if (start.token.empty() || start.uri.empty())
         return Fail("the start message lacks its token or uri");
     return start;

@@ -14,6 +14,11 @@ namespace cc {
 struct ShimStart {
     std::string token;
     std::string uri;  // "unix://" + path of the proxy's socket
+    // What the shim may start when nobody listens there, and with which log level and way with page
+    // sharing; may be empty.
+    std::string proxy_executable = {};
+    std::string proxy_log_level = {};
+    std::string proxy_ksm = {};
 };
 std::string Encode(const ShimStart& start);
 Result<ShimStart> ParseShimStart(std::string_view text);

@@ -99,7 +99,7 @@ Result<bool> Vm::ConnectPort(Endpoint& port, const std::string& path) {
         return true;
     }
     if (stream.error().code == EAGAIN && router_.world().Now() < connect_until_) return false;
-    return Fail(DialError(path, stream.error()));
+    return Fail(DialError(path, stream.error()), stream.error().code);
 }
 
 void Vm::Connect() {
@@ -108,6 +108,11 @@ void Vm::Connect() {
     if (ConsoleLog::Wanted(request_.console)) ports.emplace_back(&console_, request_.console);
     for (const auto& [port, path] : ports) {
         const auto connected = ConnectPort(*port, path);
+        // The VM and its directory were removed while there was no proxy.
+        if (!connected && adopting_ && connected.error().code == ENOENT) {
+            EndAdoption();
+            return End();
+        }
         if (!connected) return RegistrationFailed(connected.error().message);
         if (!*connected) return deadline_.Set(router_.After(kConnectRetry), [this] { Connect(); });
     }

@@ -56,8 +56,8 @@ Result<void> StartProcess(const Store& store, const ContainerRecord& container,
     CC_ASSIGN(const std::string message, ExecMessage(process.process, process.json, container.id));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(Attached attached, Attach(sandbox, 1));
-    CC_TRY(shim.Tell(attached.token, attached.uri));
-    CC_TRY(CallAgent(attached.client, ControlCode::kExecCmd, message, attached.token));
+    CC_TRY(shim.Tell(attached.shim));
+    CC_TRY(CallAgent(attached.client, ControlCode::kExecCmd, message, attached.shim.token));
     return {};
 }
 

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shim/input.h"
 
+#include <algorithm>
 #include <array>
-
-#include "protocol/client_frame.h"
 
 namespace cc::shim {
 
 namespace {
-// 3.0's size; its proxy closes the connection of a shim that sends more than 10228 bytes in a
-// frame.
-constexpr size_t kStdinChunk = 8192;
 constexpr int kReadsPerTurn = 8;  // so that signals and output get their turn
 }  // namespace
 
@@ -45,8 +41,9 @@ void Input::Resume() {
 void Input::Read() {
     std::array<char, kStdinChunk> buffer;
     for (int i = 0; i < kReadsPerTurn && reading_; ++i) {
-        if (callbacks_.may_read && !callbacks_.may_read()) return Pause();
-        const ssize_t count = fd_.Read(buffer.data(), buffer.size());
+        const size_t room = std::min(callbacks_.room(), buffer.size());
+        if (room == 0) return Pause();
+        const ssize_t count = fd_.Read(buffer.data(), room);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0 && errno == EAGAIN && fd_.pollable()) return;
         if (count <= 0) {

@@ -11,11 +11,15 @@
 
 namespace cc::shim {
 
+// 3.0's size; its proxy closes the connection of a shim that sends more than 10228 bytes in a
+// frame.
+constexpr size_t kStdinChunk = 8192;
+
 class Input {
   public:
     struct Callbacks {
-        // Asked before each read; after false the input is paused. May be absent.
-        std::function<bool()> may_read;
+        // Asked before each read: at most how many bytes; after 0 the input is paused.
+        std::function<size_t()> room;
         std::function<void(std::string_view)>
             on_data;                   // at most kStdinChunk bytes, valid during the call
         std::function<void()> on_end;  // end of file, a hung-up terminal or a broken stream; once

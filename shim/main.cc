@@ -87,7 +87,10 @@ int Run(const CliValues& values) {
 
     shim::RelayOptions options;
     options.container_id = values.Get("container-id");
-    options.link.socket = start.uri.substr(kUnixScheme.size());
+    options.link.proxy.socket = start.uri.substr(kUnixScheme.size());
+    options.link.proxy.executable = start.proxy_executable;
+    options.link.proxy.ksm = start.proxy_ksm;
+    if (!start.proxy_log_level.empty()) options.link.proxy.log_level = start.proxy_log_level;
     options.link.token = start.token;
     options.link.reconnect_timeout = ReconnectTimeout(values);
     options.use_terminal = !values.Has("no-terminal");

@@ -4,32 +4,49 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
-#include "protocol/client_messages.h"
 
 namespace cc::shim {
 
 namespace {
+
 constexpr std::chrono::milliseconds kRetryPause{100};      // 3.0's
 constexpr std::chrono::seconds kIntroductionDeadline{30};  // for the first answer of a proxy
-// How 3.0's proxy and ours word it that a token is not theirs (reference A5).
+// How 3.0's proxy and ours word it in version 2 that a token is not theirs (reference A5).
 constexpr std::string_view kUnknownToken = "unknown token";
+
+ErrorAnswer ReadRefusal(std::string_view payload, uint16_t version) {
+    ErrorAnswer answer = ParseError(payload, version);
+    if (version == kClientVersion2 && answer.message.find(kUnknownToken) != std::string::npos)
+        answer.code = ErrorCode::kUnknownToken;
+    return answer;
+}
+
 }  // namespace
 
 ProxyLink::ProxyLink(uv::Loop& loop, LinkOptions options, Callbacks callbacks)
     : loop_(loop),
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
+      starter_(loop, options_.proxy, [this] { retry_.Start(std::chrono::milliseconds(0)); }),
       retry_(loop, [this] { Retry(); }) {}
 
 Result<void> ProxyLink::Start() {
-    CC_TRY(Context("connecting to cc-proxy", Connect()));
+    give_up_ = std::chrono::steady_clock::now() + kIntroductionDeadline;
     retry_.Start(kIntroductionDeadline);
+    auto connected = Connect();
+    if (connected) return {};
+    channel_.reset();
+    if (!starter_.able() || !NobodyListens(connected.error()))
+        return Context("connecting to cc-proxy", std::move(connected));
+    last_end_ = connected.error().message;
+    KeepTrying();
+    starter_.Start();
     return {};
 }
 
 Result<void> ProxyLink::Connect() {
     // Non-blocking from birth: with a full backlog this fails instead of holding up the loop.
-    CC_ASSIGN(Fd fd, ConnectUnix(options_.socket, SOCK_STREAM | SOCK_NONBLOCK));
+    CC_ASSIGN(Fd fd, ConnectUnix(options_.proxy.socket, SOCK_STREAM | SOCK_NONBLOCK));
     uv::Channel::Callbacks callbacks;
     callbacks.on_data = [this](std::string_view bytes) { OnData(bytes); };
     callbacks.on_end = [this](Result<void> how) {
@@ -40,17 +57,22 @@ Result<void> ProxyLink::Connect() {
     };
     CC_ASSIGN(channel_, uv::Channel::Open(loop_, std::move(fd), std::move(callbacks)));
     decoder_ = ClientFrameDecoder();
+    heard_ = false;
+    ConnectShim message{options_.token};
+    callbacks_.introduce(message);
     channel_->Write(
-        EncodeCommand(ClientCommand::kConnectShim, Encode(ConnectShim{options_.token})));
+        EncodeCommand(ClientCommand::kConnectShim, Encode(message, version_), version_));
     return {};
 }
 
 void ProxyLink::OnData(std::string_view bytes) {
+    heard_ = true;
     decoder_.Push(bytes);
     while (channel_ && !lost_) {
         auto frame = decoder_.Next();
         if (!frame) return OnEnd(frame.error().message);
         if (!*frame) return;
+        if ((*frame)->version != version_) return OnEnd("it answered in another version");
         OnFrame(**frame);
     }
 }
@@ -59,47 +81,93 @@ void ProxyLink::OnFrame(const ClientFrame& frame) {
     const bool answer = frame.type == FrameType::kResponse &&
                         frame.opcode == static_cast<uint8_t>(ClientCommand::kConnectShim);
     if (!answer) return callbacks_.on_frame(frame);
-    if (frame.error) {
-        const std::string why = ParseErrorText(frame.payload);
-        if (why.find(kUnknownToken) == std::string::npos || !ever_)
-            return Lose(Loss::kRefused, why);
-        return Lose(proxy_was_away_ ? Loss::kForgotten : Loss::kVmEnded, why);
+    if (frame.error) return OnRefusal(ReadRefusal(frame.payload, version_));
+    if (!introduced_) OnAnswer(frame);
+}
+
+void ProxyLink::OnAnswer(const ClientFrame& frame) {
+    ShimConnected connected;
+    if (version_ == kClientVersion3) {
+        auto parsed = ParseShimConnected(frame.payload);
+        if (!parsed) return OnEnd(parsed.error().message);
+        connected = *parsed;
     }
-    if (introduced_) return;
     introduced_ = true;
+    retrying_ = false;
     retry_.Stop();
     const bool first = !std::exchange(ever_, true);
     proxy_was_away_ = false;
     if (paused_) channel_->PauseReading();
-    callbacks_.on_connected(first);
+    callbacks_.on_connected(first, connected);
+}
+
+void ProxyLink::OnRefusal(const ErrorAnswer& answer) {
+    if (!ever_) return Lose(Loss::kRefused, answer.message);
+    switch (answer.code) {
+        case ErrorCode::kVmLost:
+            return Lose(Loss::kVmEnded, answer.message);
+        case ErrorCode::kUnknownToken:
+            return Lose(proxy_was_away_ ? Loss::kForgotten : Loss::kVmEnded, answer.message);
+        case ErrorCode::kTokenInUse:  // it has not noticed yet that our last connection ended
+        case ErrorCode::kTimeout:
+            return OnEnd(answer.message);
+        default:
+            return Lose(Loss::kRefused, answer.message);
+    }
 }
 
 void ProxyLink::OnEnd(const std::string& why) {
     channel_.reset();
     if (lost_) return;
-    if (!ever_) return Lose(Loss::kRefused, why);
-    const auto now = std::chrono::steady_clock::now();
-    if (std::exchange(introduced_, false)) {
-        give_up_ = now + options_.reconnect_timeout;
-        callbacks_.on_disconnected();
+    last_end_ = why;
+    if (!ever_ && FallBack()) return;
+    if (!ever_ && !starter_.able()) return Lose(Loss::kRefused, why);
+    KeepTrying();
+    if (std::exchange(introduced_, false)) callbacks_.on_disconnected();
+}
+
+// From a proxy that listens and closed a connection of version 3 without a word. One that is gone
+// by now was not asked about version 2.
+bool ProxyLink::FallBack() {
+    if (version_ == kClientVersion3 && !heard_) {
+        version_ = kClientVersion2;
+        if (Connect()) return true;
+        channel_.reset();
     }
-    if (lost_) return;
+    version_ = kClientVersion3;
+    return false;
+}
+
+void ProxyLink::KeepTrying() {
+    if (!std::exchange(retrying_, true))
+        give_up_ = std::chrono::steady_clock::now() + options_.reconnect_timeout;
     retry_.Start(kRetryPause);
 }
 
 void ProxyLink::Retry() {
     if (introduced_) return;
-    if (!ever_)
-        return Lose(Loss::kRefused, Cat("no answer within ", kIntroductionDeadline.count(), " s"));
-    if (std::chrono::steady_clock::now() >= give_up_)
-        return Lose(Loss::kNoProxy, Cat("no cc-proxy answered on ", options_.socket, " for ",
-                                        options_.reconnect_timeout.count() / 1000, " s"));
-    if (!channel_ && !Connect()) {
-        proxy_was_away_ = true;
-        channel_.reset();
-    }
+    if (std::chrono::steady_clock::now() >= give_up_) return GiveUp();
     // Also the deadline of a connection that was made but is not answered.
     retry_.Start(kRetryPause);
+    if (!channel_) TryAgain();
+}
+
+void ProxyLink::TryAgain() {
+    const auto connected = Connect();
+    if (connected) return;
+    channel_.reset();
+    proxy_was_away_ = true;
+    if (NobodyListens(connected.error())) starter_.Start();
+}
+
+void ProxyLink::GiveUp() {
+    const std::string& failure = starter_.failure();
+    if (ever_)
+        return Lose(Loss::kNoProxy, Cat("no cc-proxy answered on ", options_.proxy.socket, " for ",
+                                        options_.reconnect_timeout.count() / 1000, " s",
+                                        failure.empty() ? "" : "; ", failure));
+    if (retrying_) return Lose(Loss::kRefused, failure.empty() ? last_end_ : failure);
+    Lose(Loss::kRefused, Cat("no answer within ", kIntroductionDeadline.count(), " s"));
 }
 
 void ProxyLink::Lose(Loss loss, const std::string& why) {
@@ -111,6 +179,10 @@ void ProxyLink::Lose(Loss loss, const std::string& why) {
 
 void ProxyLink::Send(std::string frame) {
     if (channel_ && introduced_) channel_->Write(std::move(frame));
+}
+
+void ProxyLink::Command(ClientCommand command, std::string_view payload) {
+    Send(EncodeCommand(command, payload, version_));
 }
 
 void ProxyLink::PauseReading() {

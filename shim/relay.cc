@@ -17,10 +17,9 @@ constexpr int kForwarded[] = {SIGHUP,    SIGINT,  SIGQUIT,  SIGTRAP, SIGABRT, SI
                               SIGTSTP,   SIGTTIN, SIGTTOU,  SIGURG,  SIGXCPU, SIGXFSZ,
                               SIGVTALRM, SIGPROF, SIGWINCH, SIGIO,   SIGPWR};
 
-// Above the high mark of bytes that a reader has not taken yet, nothing more is fetched for it
-// until the low mark.
+// Version 2: above the high mark of bytes that a reader has not taken yet, nothing more is fetched
+// for it until the low mark. In version 3 the windows keep below that.
 constexpr size_t kOutputHigh = 1024 * 1024, kOutputLow = 256 * 1024;
-constexpr size_t kInputHigh = 256 * 1024;
 constexpr size_t kMaxWaitingSignals = 64;
 constexpr std::chrono::milliseconds kForegroundPause{200};
 constexpr std::chrono::milliseconds kGoodbye{500};
@@ -33,7 +32,14 @@ Relay::Relay(uv::Loop& loop, RelayOptions options)
       options_(std::move(options)),
       link_(
           loop, options_.link,
-          {.on_connected = [this](bool first) { OnConnected(first); },
+          {.introduce =
+               [this](ConnectShim& message) {
+                   message.standard_output = output_->Resume();
+                   message.standard_error = error_->Resume();
+               },
+           .on_connected = [this](
+                               bool first,
+                               const ShimConnected& connected) { OnConnected(first, connected); },
            .on_disconnected = [this] { UpdateFlow(); },
            .on_frame = [this](const ClientFrame& frame) { OnFrame(frame); },
            .on_drained = [this] { status_ ? loop_.Stop() : UpdateFlow(); },
@@ -54,13 +60,11 @@ int Relay::Run() {
 }
 
 Result<void> Relay::OpenStdio() {
-    CC_ASSIGN(input_, Input::Open(loop_, options_.input,
-                                  {.may_read = [this] { return MayRead(); },
-                                   .on_data = [this](std::string_view bytes) { OnStdin(bytes); },
-                                   .on_end = [this] { OnStdinEnd(); }}));
-    auto open = [this](int fd, const char* name) {
-        return Output::Open(
-            loop_, fd,
+    CC_ASSIGN(input_,
+              StandardInput::Open(loop_, options_.input, link_, [this] { return MayRead(); }));
+    auto open = [this](int fd, StreamKind kind, const char* name) {
+        return StandardOutput::Open(
+            loop_, fd, kind, link_,
             {.on_progress = [this] { UpdateFlow(); },
              .on_broken =
                  [this, name](const Error& error) {
@@ -73,8 +77,8 @@ Result<void> Relay::OpenStdio() {
                      UpdateFlow();
                  }});
     };
-    CC_ASSIGN(output_, open(options_.output, "standard output"));
-    CC_ASSIGN(error_, open(options_.error, "standard error"));
+    CC_ASSIGN(output_, open(options_.output, StreamKind::kStdout, "standard output"));
+    CC_ASSIGN(error_, open(options_.error, StreamKind::kStderr, "standard error"));
     return {};
 }
 
@@ -88,13 +92,16 @@ Result<void> Relay::WatchSignals() {
     return {};
 }
 
-void Relay::OnConnected(bool first) {
+void Relay::OnConnected(bool first, const ShimConnected& connected) {
+    input_->OnConnected(connected);
+    output_->OnConnected();
+    error_->OnConnected();
     if (first)
         TakeTerminal();
     else if (raw_)
         SendWindowSize();
     for (const int signal : std::exchange(waiting_signals_, {}))
-        link_.Send(EncodeCommand(ClientCommand::kSignal, Encode(SignalMessage{signal, 0, 0})));
+        SendSignal({signal, 0, 0});
     UpdateFlow();
 }
 
@@ -124,17 +131,22 @@ bool Relay::MayRead() {
 }
 
 void Relay::SendWindowSize() {
-    const auto size = SizeOf(options_.input);
-    if (!size) return;
-    link_.Send(EncodeCommand(ClientCommand::kSignal,
-                             Encode(SignalMessage{SIGWINCH, size->columns, size->rows})));
+    if (const auto size = SizeOf(options_.input)) SendSignal({SIGWINCH, size->columns, size->rows});
+}
+
+void Relay::SendSignal(const SignalMessage& message) {
+    link_.Command(ClientCommand::kSignal, Encode(message, link_.version()));
+}
+
+// The process is gone and only a reader who does not read keeps us: whoever wants us gone gets it.
+bool Relay::MayLeaveAt(int signal) const {
+    return (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) &&
+           (exited_ || (ended_ && Backlog() > 0));
 }
 
 void Relay::OnSignal(int signal) {
-    // The process is gone and only a reader who does not read keeps us: whoever wants us gone gets
-    // it.
-    if (exited_ && (signal == SIGTERM || signal == SIGINT || signal == SIGHUP))
-        return Leave(*exited_);
+    if (MayLeaveAt(signal)) return Leave(exited_ ? *exited_ : *ended_);
+    if (signal == SIGCHLD && link_.TakeChildsEnd()) return;
     if (signal == SIGWINCH) {
         if (options_.use_terminal) SendWindowSize();
         return;
@@ -142,32 +154,16 @@ void Relay::OnSignal(int signal) {
     // Stopping or starting a background job says nothing to the guest.
     if ((signal == SIGTTIN || signal == SIGTTOU) && !terminal_taken_) return;
     if (link_.connected())
-        link_.Send(EncodeCommand(ClientCommand::kSignal, Encode(SignalMessage{signal, 0, 0})));
+        SendSignal({signal, 0, 0});
     else if (waiting_signals_.size() < kMaxWaitingSignals)
         waiting_signals_.push_back(signal);
-}
-
-void Relay::OnStdin(std::string_view bytes) {
-    link_.Send(EncodeStream(StreamKind::kStdin, bytes));
-    UpdateFlow();
-}
-
-void Relay::OnStdinEnd() {
-    stdin_ended_ = true;
-    UpdateFlow();
 }
 
 // Decides from the state of all parts who may read.
 void Relay::UpdateFlow() {
     if (status_) return;
-    const bool connected = link_.connected();
-    if (connected && terminal_taken_ && !exited_ && link_.queued() < kInputHigh)
-        input_->Resume();
-    else
-        input_->Pause();
-    if (stdin_ended_ && connected && !std::exchange(stdin_end_sent_, true))
-        link_.Send(EncodeStream(StreamKind::kStdin, ""));
-    const size_t backlog = output_->backlog() + error_->backlog();
+    input_->Update(terminal_taken_ && !ended_ && !exited_);
+    const size_t backlog = Backlog();
     if (exited_) {
         if (backlog == 0) Leave(*exited_);
     } else if (backlog > kOutputHigh) {
@@ -180,16 +176,40 @@ void Relay::UpdateFlow() {
 void Relay::OnFrame(const ClientFrame& frame) {
     if (exited_) return;
     if (frame.Is(StreamKind::kStdout)) {
-        output_->Write(frame.payload);
+        output_->Take(frame);
         UpdateFlow();
     } else if (frame.Is(StreamKind::kStderr)) {
-        error_->Write(frame.payload);
+        error_->Take(frame);
         UpdateFlow();
-    } else if (frame.type == FrameType::kNotification && !frame.payload.empty()) {
-        Finish(static_cast<unsigned char>(frame.payload[0]));
+    } else if (frame.type == FrameType::kNotification) {
+        OnNotification(frame);
     } else if (frame.type == FrameType::kResponse && frame.error) {
-        Debug(Cat("cc-proxy refused a command: ", ParseErrorText(frame.payload)));
+        Debug(Cat("cc-proxy refused a command: ",
+                  ParseError(frame.payload, link_.version()).message));
     }
+}
+
+void Relay::OnNotification(const ClientFrame& frame) {
+    if (frame.version == kClientVersion2) {
+        if (!frame.payload.empty()) Finish(static_cast<unsigned char>(frame.payload[0]));
+        return;
+    }
+    if (auto understood = OnNews(frame); !understood)
+        Debug(Cat("cc-proxy sent nonsense: ", understood.error().message));
+}
+
+// Of version 3.
+Result<void> Relay::OnNews(const ClientFrame& frame) {
+    if (frame.Is(Notification::kWindow)) {
+        CC_ASSIGN(const WindowUpdate update, ParseWindowUpdate(frame.payload));
+        if (update.stream == StreamKind::kStdin) input_->OnWindow(update.window);
+    } else {
+        CC_ASSIGN(const ProcessEnd end, ParseProcessEnd(frame.payload));
+        ended_ = end.code;
+        if (frame.Is(Notification::kProcessExited)) exited_ = end.code;
+    }
+    UpdateFlow();
+    return {};
 }
 
 void Relay::Finish(int status) {
@@ -199,8 +219,8 @@ void Relay::Finish(int status) {
 
 void Relay::Leave(int status) {
     status_ = status;
-    input_->Pause();
-    link_.Send(EncodeCommand(ClientCommand::kDisconnectShim, ""));
+    input_->Stop();
+    link_.Command(ClientCommand::kDisconnectShim, "");
     if (link_.queued() == 0) return loop_.Stop();
     goodbye_.Start(kGoodbye);  // a proxy that does not read keeps no one
 }
@@ -209,33 +229,40 @@ void Relay::OnLost(ProxyLink::Loss loss, const std::string& why) {
     if (status_) return loop_.Stop();
     if (exited_) return UpdateFlow();  // the reader still gets its bytes
     const std::string container = Cat("container ", options_.container_id);
+    int status = 1;
     switch (loss) {
         case ProxyLink::Loss::kRefused:
-            Complain(
-                Cat("connecting ", container, " to cc-proxy at ", options_.link.socket, ": ", why));
-            return Finish(1);
+            Complain(Cat("connecting ", container, " to cc-proxy at ", options_.link.proxy.socket,
+                         ": ", why));
+            break;
         case ProxyLink::Loss::kVmEnded:
             Complain(Cat("the virtual machine of ", container, " has ended"));
-            return Finish(kStatusVmEnded);
+            status = kStatusVmEnded;
+            break;
         case ProxyLink::Loss::kForgotten:
             Complain(Cat("cc-proxy was restarted and does not know ", container, " any more"));
-            return Finish(kStatusVmEnded);
+            status = kStatusVmEnded;
+            break;
         case ProxyLink::Loss::kNoProxy:
             Complain(Cat("giving up ", container, ": ", why));
-            return Finish(1);
+            break;
     }
+    // How the process ended may be known already, only not all that it wrote.
+    Finish(ended_.value_or(status));
 }
 
 // To whoever reads the container's standard error, in one line.
 void Relay::Complain(const std::string& text) {
     const bool raw = raw_.has_value();
-    error_->Write(Cat("cc-shim: ", text, raw ? "\r\n" : "\n"));
+    error_->Print(Cat("cc-shim: ", text, raw ? "\r\n" : "\n"));
 }
 
 void Relay::Debug(const std::string& text) {
     if (!options_.debug) return;
-    link_.Send(EncodeStream(StreamKind::kLog,
-                            Encode(LogEntry{"shim", options_.container_id, "debug", text})));
+    link_.Send(EncodeStream(
+        StreamKind::kLog,
+        Encode(LogEntry{"shim", options_.container_id, "debug", text}, link_.version()),
+        link_.version()));
 }
 
 }  // namespace cc::shim

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/uv/loop.h"
-#include "shim/input.h"
-#include "shim/output.h"
 #include "shim/proxy_link.h"
+#include "shim/standard_input.h"
+#include "shim/standard_output.h"
 #include "shim/terminal.h"
 
 namespace cc::shim {
@@ -39,16 +39,19 @@ class Relay {
   private:
     Result<void> OpenStdio();
     Result<void> WatchSignals();
-    void OnConnected(bool first);
+    void OnConnected(bool first, const ShimConnected& connected);
     void OnFrame(const ClientFrame& frame);
+    void OnNotification(const ClientFrame& frame);
+    Result<void> OnNews(const ClientFrame& frame);
     void OnSignal(int signal);
-    void OnStdin(std::string_view bytes);
-    void OnStdinEnd();
+    bool MayLeaveAt(int signal) const;
     void OnLost(ProxyLink::Loss loss, const std::string& why);
     void TakeTerminal();
     bool MayRead();
     void SendWindowSize();
+    void SendSignal(const SignalMessage& message);
     void UpdateFlow();
+    size_t Backlog() const { return output_->backlog() + error_->backlog(); }
     void Finish(int status);  // once all output is written
     void Leave(int status);   // at once
     void Complain(const std::string& text);
@@ -59,16 +62,15 @@ class Relay {
     ProxyLink link_;
     uv::Timer foreground_;  // asks again whether the terminal is ours to use
     uv::Timer goodbye_;     // the longest that DisconnectShim may take to go out
-    std::unique_ptr<Input> input_;
-    std::unique_ptr<Output> output_, error_;
+    std::unique_ptr<StandardInput> input_;
+    std::unique_ptr<StandardOutput> output_, error_;
     std::vector<std::unique_ptr<uv::SignalWatch>> signals_;
     std::optional<RawMode> raw_;
     std::vector<int> waiting_signals_;  // that came while there was no connection
-    bool stdin_ended_ = false;
-    bool stdin_end_sent_ = false;
-    bool terminal_taken_ = false;  // or there is none to take
-    std::optional<int> exited_;    // the process's status, when it is known
-    std::optional<int> status_;    // ours, when leaving
+    bool terminal_taken_ = false;       // or there is none to take
+    std::optional<int> ended_;          // the process's status, while output of it may be to come
+    std::optional<int> exited_;         // the same, and all output is here
+    std::optional<int> status_;         // ours, when leaving
 };
 
 }  // namespace cc::shim

@@ -11,15 +11,29 @@ constexpr std::string_view kAgentErrorPrefix =
     "ERROR received from VM agent, control msg received : ";
 }  // namespace
 
+ProxyAddress ProxyOf(const SandboxRecord& sandbox) {
+    return {.socket = sandbox.proxy_socket,
+            .executable = sandbox.proxy_executable,
+            .log_level = sandbox.proxy_log_level,
+            .ksm = sandbox.proxy_ksm};
+}
+
+ProxyAddress RunningProxyOf(const SandboxRecord& sandbox) {
+    return {.socket = sandbox.proxy_socket, .executable = {}, .log_level = {}};
+}
+
 Result<Attached> Attach(const SandboxRecord& sandbox, int streams) {
-    CC_ASSIGN(
-        ProxyClient client,
-        ProxyClient::Connect({.socket = sandbox.proxy_socket, .executable = "", .log_level = ""}));
+    CC_ASSIGN(ProxyClient client, ProxyClient::Connect(ProxyOf(sandbox)));
     CC_ASSIGN(IoResponse io, Context("attaching to the virtual machine",
                                      client.AttachVm({sandbox.vm_name, streams}, kAgentDeadline)));
     if (streams > 0 && io.tokens.size() != static_cast<size_t>(streams))
         return Fail("attaching to the virtual machine: cc-proxy gave no token");
-    return Attached{std::move(client), streams > 0 ? io.tokens[0] : "", std::move(io.url)};
+    return Attached{std::move(client),
+                    {.token = streams > 0 ? io.tokens[0] : "",
+                     .uri = std::move(io.url),
+                     .proxy_executable = sandbox.proxy_executable,
+                     .proxy_log_level = sandbox.proxy_log_level,
+                     .proxy_ksm = sandbox.proxy_ksm}};
 }
 
 Result<std::string> CallAgent(ProxyClient& client, ControlCode command, const std::string& data,

@@ -9,6 +9,7 @@
 #include "client/proxy_client.h"
 #include "protocol/agent_frame.h"
 #include "protocol/agent_messages.h"
+#include "protocol/shim_start.h"
 #include "runtime/state/records.h"
 
 namespace cc::runtime {
@@ -16,13 +17,17 @@ namespace cc::runtime {
 // Answers from a healthy guest take milliseconds, but under emulation on a busy host seconds.
 constexpr std::chrono::milliseconds kAgentDeadline{30000};
 
+// Of the proxy that serves the sandbox, and how to start it when it has gone.
+ProxyAddress ProxyOf(const SandboxRecord& sandbox);
+// The same without the means to start one: for what only matters to a proxy that is there.
+ProxyAddress RunningProxyOf(const SandboxRecord& sandbox);
+
 struct Attached {
     ProxyClient client;
-    std::string token;  // of the stream that was asked for
-    std::string uri;    // where a shim connects
+    ShimStart shim;  // for the shim of the stream that was asked for
 };
 
-// `streams`: 0 or 1. No proxy is started for this: one that has gone knows nothing of the VM.
+// `streams`: 0 or 1. A proxy that has gone is started again: it adopts the VM.
 Result<Attached> Attach(const SandboxRecord& sandbox, int streams);
 
 // An error of the agent's is its own text, without what the proxy puts in front of it.

@@ -121,6 +121,9 @@ Result<void> Creation::Validate() {
     CC_ASSIGN(hypervisor_, FindHypervisor(config_));
     CC_ASSIGN(guest_, FindGuest(config_, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
+    sandbox_.proxy_executable = config_.proxy_path.empty() ? self_ : config_.proxy_path;
+    sandbox_.proxy_ksm = config_.proxy_ksm;
+    sandbox_.proxy_log_level = config_.proxy_debug || request_.debug ? "debug" : "warn";
     return {};
 }
 
@@ -220,20 +223,14 @@ Result<void> Creation::StartVm() {
 }
 
 Result<void> Creation::ConnectProxy() {
-    ProxyAddress address;
-    address.socket = sandbox_.proxy_socket;
-    address.executable = config_.proxy_path.empty() ? self_ : config_.proxy_path;
-    address.log_level = config_.proxy_debug || request_.debug ? "debug" : "warn";
-    address.ksm = config_.proxy_ksm;
-    CC_ASSIGN(proxy_, ProxyClient::Connect(address));
+    CC_ASSIGN(proxy_, ProxyClient::Connect(ProxyOf(sandbox_)));
     return {};
 }
 
 Result<void> Creation::BootGuest() {
     undo_.Push([this] {
         // On a connection of its own: this one may still wait for an answer.
-        auto client = ProxyClient::Connect(
-            {.socket = sandbox_.proxy_socket, .executable = "", .log_level = ""});
+        auto client = ProxyClient::Connect(RunningProxyOf(sandbox_));
         if (client) (void)client->UnregisterVm({sandbox_.vm_name}, kUnregisterDeadline);
     });
     RegisterVm message;
@@ -276,7 +273,11 @@ Result<void> Creation::AttachShim() {
     if (io.tokens.size() != 1)
         return Fail("attaching to the virtual machine: cc-proxy gave no token");
     container_.token = io.tokens[0];
-    return shim_->Tell(container_.token, io.url);
+    return shim_->Tell({.token = container_.token,
+                        .uri = io.url,
+                        .proxy_executable = sandbox_.proxy_executable,
+                        .proxy_log_level = sandbox_.proxy_log_level,
+                        .proxy_ksm = sandbox_.proxy_ksm});
 }
 
 Result<void> Creation::RecordCreated() {

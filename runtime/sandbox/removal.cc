@@ -44,8 +44,7 @@ void CloseGuest(const SandboxRecord& sandbox, const std::string& container_id) {
 }
 
 void Unregister(const SandboxRecord& sandbox) {
-    auto client =
-        ProxyClient::Connect({.socket = sandbox.proxy_socket, .executable = "", .log_level = ""});
+    auto client = ProxyClient::Connect(RunningProxyOf(sandbox));
     if (!client) return Note("no cc-proxy to tell", client.error());
     const auto done = client->UnregisterVm({sandbox.vm_name}, kGentleDeadline);
     if (!done) Note("cc-proxy does not know the VM", done.error());

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "protocol/shim_start.h"
 #include "runtime/sandbox/cgroup.h"
 
 namespace cc::runtime {
@@ -50,9 +49,8 @@ Result<Shim> Shim::Fork(const ShimOptions& options) {
     return shim;
 }
 
-Result<void> Shim::Tell(const std::string& token, const std::string& uri) {
-    CC_TRY(Context("telling cc-shim its token",
-                   WriteAll(start_.get(), Encode(ShimStart{token, uri}))));
+Result<void> Shim::Tell(const ShimStart& start) {
+    CC_TRY(Context("telling cc-shim its token", WriteAll(start_.get(), Encode(start))));
     start_.Reset();
     return {};
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/process.h"
+#include "protocol/shim_start.h"
 
 namespace cc::runtime {
 
@@ -26,8 +27,8 @@ class Shim {
     static Result<Shim> Fork(const ShimOptions& options);
 
     const Process& process() const { return process_; }
-    // Sends the token on its way. Without it the shim ends when this object goes.
-    Result<void> Tell(const std::string& token, const std::string& uri);
+    // Sends it on its way. Without that the shim ends when this object goes.
+    Result<void> Tell(const ShimStart& start);
     void Kill() const { process_.Kill(); }
 
   private:

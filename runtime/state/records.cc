@@ -108,6 +108,9 @@ std::string Encode(const SandboxRecord& record) {
                      {"vmName", record.vm_name},
                      {"vmDirectory", record.vm_directory},
                      {"proxySocket", record.proxy_socket},
+                     {"proxyExecutable", record.proxy_executable},
+                     {"proxyLogLevel", record.proxy_log_level},
+                     {"proxyKsm", record.proxy_ksm},
                      {"keeper", ToJson(record.keeper)},
                      {"vmm", ToJson(record.vmm)}});
 }
@@ -119,6 +122,9 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(record.vm_name, StringMember(json, "vmName"));
     CC_ASSIGN(record.vm_directory, StringMember(json, "vmDirectory"));
     CC_ASSIGN(record.proxy_socket, StringMember(json, "proxySocket"));
+    CC_ASSIGN(record.proxy_executable, StringMember(json, "proxyExecutable"));
+    CC_ASSIGN(record.proxy_log_level, StringMember(json, "proxyLogLevel"));
+    CC_ASSIGN(record.proxy_ksm, StringMember(json, "proxyKsm"));
     CC_ASSIGN(record.keeper, ProcessMember(json, "keeper"));
     CC_ASSIGN(record.vmm, ProcessMember(json, "vmm"));
     return record;

@@ -51,6 +51,10 @@ struct SandboxRecord {
     std::string vm_name;  // under which cc-proxy knows the VM
     std::string vm_directory;
     std::string proxy_socket;
+    // What to start when nobody listens there; empty in a record of an older runtime: nothing.
+    std::string proxy_executable;
+    std::string proxy_log_level;
+    std::string proxy_ksm;
     ProcessId keeper;
     ProcessId vmm;
 };

@@ -147,6 +147,21 @@ TEST_CASE(
     CHECK_FALSE(Hub::Frame(runtime).error);
 }
 
+TEST_CASE("a VM that was removed while there was no proxy is not adopted, and its record goes") {
+    LinkHub hub;
+    hub.Start();
+    hub.Die();
+    hub.world->listeners.clear();
+    for (const auto& [name, text] : std::map(hub.world->records)) {
+        auto record = ParseVmRecord(text).value();
+        record.name = name;
+        hub.world->router.Adopt(record);
+    }
+    CHECK(hub.world->records.empty());
+    CHECK(hub.world->router.counts().vms == 0);
+    CHECK(ParseError(hub.Connect().payload, kClientVersion3).code == ErrorCode::kUnknownToken);
+}
+
 TEST_CASE("records follow the VM's life, and a failed registration leaves none") {
     LinkHub hub;
     hub.Start();

@@ -41,6 +41,8 @@ SandboxRecord Sandbox(const std::string& id) {
     record.vm_name = "vm";
     record.vm_directory = "/v";
     record.proxy_socket = "/p";
+    record.proxy_executable = "/x";
+    record.proxy_log_level = "debug";
     record.keeper = Identify(::getpid());
     record.vmm = {7, 8};
     return record;

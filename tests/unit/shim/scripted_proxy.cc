@@ -66,37 +66,75 @@ bool ScriptedProxy::HasCaller(int milliseconds) {
     return WaitReadable(listener_.get(), std::chrono::milliseconds(milliseconds));
 }
 
-void ScriptedProxy::TakeCaller() {
-    REQUIRE(WaitReadable(listener_.get(), kPatience));
-    peer_ = Fd::Adopt(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    decoder_ = ClientFrameDecoder();
-    const auto first = Next();
-    REQUIRE(first);
-    CHECK(first->Is(ClientCommand::kConnectShim));
-    CHECK(ParseConnectShim(first->payload).value().token == kToken);
+ConnectShim ScriptedProxy::TakeCaller() {
+    while (true) {
+        REQUIRE(WaitReadable(listener_.get(), kPatience));
+        peer_ = Fd::Adopt(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        decoder_ = ClientFrameDecoder();
+        const auto first = Next();
+        REQUIRE(first);
+        if (first->version != version_) {
+            ++turned_away_;
+            Hang();
+            continue;
+        }
+        CHECK(first->Is(ClientCommand::kConnectShim));
+        auto message = ParseConnectShim(first->payload, version_);
+        REQUIRE(message);
+        CHECK(message->token == kToken);
+        return std::move(*message);
+    }
 }
 
-void ScriptedProxy::Accept() {
-    TakeCaller();
-    Send(EncodeResponse(ClientCommand::kConnectShim, ""));
+ConnectShim ScriptedProxy::Accept(const StreamWindow& standard_input) {
+    auto message = TakeCaller();
+    const std::string answer =
+        version_ == kClientVersion3 ? Encode(ShimConnected{standard_input}) : "";
+    Send(EncodeResponse(ClientCommand::kConnectShim, answer, false, version_));
+    return message;
 }
 
-void ScriptedProxy::AcceptAndRefuse(const std::string& error) {
+void ScriptedProxy::AcceptAndRefuse(const std::string& error, ErrorCode code) {
     TakeCaller();
-    Send(EncodeResponse(ClientCommand::kConnectShim, EncodeErrorText(error), true));
+    Send(EncodeResponse(ClientCommand::kConnectShim, EncodeError(code, error, version_), true,
+                        version_));
 }
 
 std::optional<OwnedFrame> ScriptedProxy::Next() {
     while (true) {
         auto frame = decoder_.Next();
         REQUIRE(frame);
-        if (*frame)
-            return OwnedFrame{(*frame)->type, (*frame)->opcode, std::string((*frame)->payload)};
+        if (*frame) return OwnedFrame(**frame);
         if (!WaitReadable(peer_.get(), kPatience)) return std::nullopt;
         char bytes[65536];
         const ssize_t count = ::read(peer_.get(), bytes, sizeof bytes);
         if (count <= 0) return std::nullopt;
         decoder_.Push({bytes, static_cast<size_t>(count)});
+    }
+}
+
+std::string ScriptedProxy::Input(uint64_t offset, size_t count, bool* end) {
+    std::string bytes;
+    for (bool ended = false; bytes.size() < count && !ended;) {
+        const auto frame = Next();
+        REQUIRE(frame);
+        if (!frame->Is(StreamKind::kStdin)) continue;
+        CHECK(frame->offset == offset + bytes.size());
+        bytes += frame->payload;
+        ended = frame->end;
+        if (end != nullptr) *end = ended;
+    }
+    return bytes;
+}
+
+StreamWindow ScriptedProxy::NextWindow(StreamKind kind) {
+    while (true) {
+        const auto frame = Next();
+        REQUIRE(frame);
+        if (!frame->Is(Notification::kWindow)) continue;
+        const auto update = ParseWindowUpdate(frame->payload);
+        REQUIRE(update);
+        if (update->stream == kind) return update->window;
     }
 }
 

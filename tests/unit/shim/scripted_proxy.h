@@ -31,40 +31,46 @@ class TempDirectory {
 };
 
 // A frame with a payload of its own.
-struct OwnedFrame {
-    FrameType type = FrameType::kCommand;
-    uint8_t opcode = 0;
+struct OwnedFrame : ClientFrame {
+    explicit OwnedFrame(const ClientFrame& frame) : ClientFrame(frame), payload(frame.payload) {}
     std::string payload;
-    bool Is(ClientCommand command) const {
-        return type == FrameType::kCommand && opcode == static_cast<uint8_t>(command);
-    }
-    bool Is(StreamKind kind) const {
-        return type == FrameType::kStream && opcode == static_cast<uint8_t>(kind);
-    }
 };
 
 class ScriptedProxy {
   public:
-    explicit ScriptedProxy(const std::string& path) : path_(path) { Listen(); }
+    // One of version 2 closes a connection of version 3 without a word, as 3.0's does.
+    explicit ScriptedProxy(const std::string& path, uint16_t version = kClientVersion2)
+        : path_(path), version_(version) {
+        Listen();
+    }
 
     void Listen();
     void StopListening();
-    // Takes the next connection and answers its ConnectShim.
-    void Accept();
-    void AcceptAndRefuse(const std::string& error);
+    // Takes the next connection, answers its ConnectShim and returns it.
+    ConnectShim Accept(const StreamWindow& standard_input = {});
+    void AcceptAndRefuse(const std::string& error, ErrorCode code = ErrorCode::kFailed);
+    // Connections of version 3 that a proxy of version 2 closed.
+    int turned_away() const { return turned_away_; }
     bool HasCaller(int milliseconds);
     void Hang() { peer_.Reset(); }
     // The next frame from the shim; nothing when it closed the connection or the patience ran out.
     std::optional<OwnedFrame> Next();
+    // Version 3: bytes of standard input, which must begin at `offset`, until `count` are there or
+    // the stream ends; `*end` says whether it did.
+    std::string Input(uint64_t offset, size_t count, bool* end = nullptr);
+    // Version 3: the next window of the stream, other frames passed over.
+    StreamWindow NextWindow(StreamKind kind);
     void Send(const std::string& bytes);
     int peer() const { return peer_.get(); }
     // After the process ended the shim says good-bye.
     void ExpectGoodbye();
 
   private:
-    void TakeCaller();
+    ConnectShim TakeCaller();
 
     std::string path_;
+    uint16_t version_;
+    int turned_away_ = 0;
     Fd listener_;
     Fd peer_;
     ClientFrameDecoder decoder_;
