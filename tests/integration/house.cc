@@ -60,9 +60,8 @@ std::string Shim::Errors() {
 }
 
 House::House() {
-    const std::string socket = scratch_ / "proxy.sock";
-    proxy_ = StartProxy(socket);
-    auto connected = ProxyClient::Connect({socket, "", "error"});
+    proxy_ = StartProxy(socket_);
+    auto connected = ProxyClient::Connect({socket_, "", "error"});
     REQUIRE_MESSAGE(connected, connected.error().message);
     runtime_ = std::make_unique<ProxyClient>(std::move(*connected));
     (void)ConnectEventually(agent_->control());
@@ -80,6 +79,13 @@ House::~House() {
     const auto ended = proxy_.WaitEnd(kPatience);
     CHECK(ended.value_or(false));
     (void)proxy_.Reap();
+}
+
+void House::ReplaceProxy(int signal) {
+    CHECK(proxy_.Signal(signal));
+    CHECK(proxy_.WaitEnd(kPatience).value_or(false));
+    (void)proxy_.Reap();
+    proxy_ = StartProxy(socket_);
 }
 
 Shim House::Start(const std::string& container, bool exec, const std::string& script,

@@ -44,6 +44,8 @@ class House {
     HostAgent& agent() { return *agent_; }
     Process& proxy() { return proxy_; }
     ProxyClient& runtime() { return *runtime_; }
+    // Ends the proxy in this way and starts another one in its place.
+    void ReplaceProxy(int signal);
     void EndAgent() { agent_.reset(); }  // as when the VM ends
 
   private:
@@ -51,6 +53,7 @@ class House {
                const ProcessOptions& options);
 
     Scratch scratch_;
+    const std::string socket_ = scratch_ / "proxy.sock";
     std::unique_ptr<HostAgent> agent_ = std::make_unique<HostAgent>();
     Process proxy_;
     std::unique_ptr<ProxyClient> runtime_;

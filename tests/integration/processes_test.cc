@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One process of a container through all of ours: shim, proxy, agent, and back.
 #include <csignal>
-#include <random>
 #include <thread>
 
 #include <pty.h>
@@ -10,23 +9,11 @@
 
 #include "base/text.h"
 #include "tests/integration/house.h"
+#include "tests/noise.h"
 
 namespace cc::test {
 
 namespace {
-
-// Random, so that a lost, doubled or moved block shows.
-std::string Noise(size_t size) {
-    std::string bytes;
-    bytes.reserve(size + 8);
-    std::mt19937_64 generator(7);
-    while (bytes.size() < size) {
-        const uint64_t value = generator();
-        bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-    }
-    bytes.resize(size);
-    return bytes;
-}
 
 // From a terminal, until the text has come.
 void ReadUntil(int fd, std::string_view text) {
