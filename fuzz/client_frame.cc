@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stream of frames that a client sends: any split gives the same frames, each within the
-// limits, and what was decoded encodes to frames that decode to the same.
+// limits and of one version, and what was decoded encodes to frames that decode to the same.
 #include "protocol/client_frame.h"
 
 #include "fuzz/target.h"
@@ -37,28 +37,40 @@ Decoded Decode(const std::vector<std::string_view>& pieces) {
 }
 
 std::string Encode(const ClientFrame& frame, const std::string& payload) {
+    const bool old = frame.version == kClientVersion2;
     switch (frame.type) {
         case FrameType::kCommand:
-            return EncodeCommand(static_cast<ClientCommand>(frame.opcode), payload);
+            return EncodeCommand(static_cast<ClientCommand>(frame.opcode), payload, frame.version);
         case FrameType::kResponse:
-            return EncodeResponse(static_cast<ClientCommand>(frame.opcode), payload, frame.error);
+            return EncodeResponse(static_cast<ClientCommand>(frame.opcode), payload, frame.error,
+                                  frame.version);
         case FrameType::kStream:
-            return EncodeStream(static_cast<StreamKind>(frame.opcode), payload);
+            if (old || frame.Is(StreamKind::kLog))
+                return EncodeStream(static_cast<StreamKind>(frame.opcode), payload, frame.version);
+            return EncodeStreamAt(static_cast<StreamKind>(frame.opcode), frame.offset, payload,
+                                  frame.end);
         case FrameType::kNotification:
-            return EncodeProcessExited(payload.empty() ? 0 : static_cast<uint8_t>(payload[0]));
+            return old ? EncodeProcessExited(payload.empty() ? 0 : static_cast<uint8_t>(payload[0]))
+                       : EncodeNotification(static_cast<Notification>(frame.opcode), payload);
     }
     return {};
+}
+
+void CheckSameFrame(const ClientFrame& a, const ClientFrame& b) {
+    CC_FUZZ_CHECK(a.version == b.version);
+    CC_FUZZ_CHECK(a.type == b.type);
+    CC_FUZZ_CHECK(a.opcode == b.opcode);
+    CC_FUZZ_CHECK(a.error == b.error);
+    CC_FUZZ_CHECK(a.end == b.end);
+    CC_FUZZ_CHECK(a.offset == b.offset);
 }
 
 void CheckSame(const Decoded& a, const Decoded& b) {
     CC_FUZZ_CHECK(a.error == b.error);
     CC_FUZZ_CHECK(a.payloads == b.payloads);
     CC_FUZZ_CHECK(a.error.empty() ? a.left == b.left : true);
-    for (size_t i = 0; i < a.frames.size(); ++i) {
-        CC_FUZZ_CHECK(a.frames[i].type == b.frames[i].type);
-        CC_FUZZ_CHECK(a.frames[i].opcode == b.frames[i].opcode);
-        CC_FUZZ_CHECK(a.frames[i].error == b.frames[i].error);
-    }
+    for (size_t i = 0; i < a.frames.size(); ++i)
+        CheckSameFrame(a.frames[i], b.frames[i]);
 }
 
 void CheckFrame(const ClientFrame& frame, const std::string& payload) {
@@ -66,15 +78,15 @@ void CheckFrame(const ClientFrame& frame, const std::string& payload) {
                   (frame.type == FrameType::kStream ? kMaxStreamPayload : kMaxCommandPayload));
     // What an encoder of ours cannot say is not asked of it.
     if (frame.error && frame.type != FrameType::kResponse) return;
-    if (frame.type == FrameType::kNotification && payload.size() != 1) return;
+    if (frame.version == kClientVersion2 && frame.type == FrameType::kNotification &&
+        payload.size() != 1)
+        return;
     const std::string encoded = Encode(frame, payload);
     const Decoded again = Decode({encoded});
     CC_FUZZ_CHECK(again.error.empty());
     CC_FUZZ_CHECK(again.left == 0);
     CC_FUZZ_CHECK(again.payloads == std::vector<std::string>{payload});
-    CC_FUZZ_CHECK(again.frames[0].type == frame.type);
-    CC_FUZZ_CHECK(again.frames[0].opcode == frame.opcode);
-    CC_FUZZ_CHECK(again.frames[0].error == frame.error);
+    CheckSameFrame(again.frames[0], frame);
     CC_FUZZ_CHECK(Encode(again.frames[0], again.payloads[0]) == encoded);
 }
 
@@ -83,8 +95,10 @@ void CheckFrame(const ClientFrame& frame, const std::string& payload) {
 int FuzzClientFrame(std::string_view input) {
     const Decoded whole = Decode({input});
     CheckSame(whole, Decode(Pieces(input)));
-    for (size_t i = 0; i < whole.frames.size(); ++i)
+    for (size_t i = 0; i < whole.frames.size(); ++i) {
         CheckFrame(whole.frames[i], whole.payloads[i]);
+        CC_FUZZ_CHECK(whole.frames[i].version == whole.frames[0].version);
+    }
     return 0;
 }
 
