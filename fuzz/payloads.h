@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fuzz/target.h"
+#include "protocol/client_frame.h"
 #include "protocol/go_json.h"
 
 namespace cc::fuzz {
@@ -19,6 +20,22 @@ void CheckRoundTrip(Result<Message> (*parse)(std::string_view), std::string_view
     const auto again = parse(encoded);
     CC_FUZZ_CHECK(again.has_value());
     CC_FUZZ_CHECK(Encode(*again) == encoded);
+}
+
+// The same in both versions of the client protocol.
+template <class Message>
+void CheckRoundTrip(Result<Message> (*parse)(std::string_view, uint16_t), std::string_view input) {
+    for (const uint16_t version : {kClientVersion2, kClientVersion3}) {
+        const auto message = parse(input, version);
+        if (!message) {
+            CC_FUZZ_CHECK(!message.error().message.empty());
+            continue;
+        }
+        const std::string encoded = Encode(*message, version);
+        const auto again = parse(encoded, version);
+        CC_FUZZ_CHECK(again.has_value());
+        CC_FUZZ_CHECK(Encode(*again, version) == encoded);
+    }
 }
 
 // The raw text of a member is what the parser read there.

@@ -36,7 +36,8 @@ TEST_CASE("a client frame with a longer header is read and its extra bytes are s
 TEST_CASE("client frames that no peer may send are refused") {
     const std::string good = EncodeCommand(ClientCommand::kHyper, "{}");
     CHECK(IsRefused(WithByte(good, 1, 0)));  // version 0
-    CHECK(IsRefused(WithByte(good, 1, 3)));  // version 3
+    CHECK(IsRefused(WithByte(good, 1, 1)));  // version 1
+    CHECK(IsRefused(WithByte(good, 1, 4)));  // version 4
     CHECK(IsRefused(WithByte(good, 0, 2)));  // version 514
     CHECK(IsRefused(WithByte(good, 2, 0)));  // header of no words
     CHECK(IsRefused(WithByte(good, 2, 2)));  // header of two words
