@@ -17,7 +17,7 @@ Result<void> RunAgent(const AgentOptions& options) {
     IoChannel io(loop);
     const Surroundings surroundings{loop, reaper, io, options.share, options.cgroup_parent};
     Pod pod(surroundings, options.pod);
-    ControlChannel control(pod, options.started_ms);
+    ControlChannel control(pod, io, options.started_ms);
     // The I/O port first: whoever gets READY may send input at once.
     CC_ASSIGN(auto io_port, options.open_io(loop, io.PortCallbacks()));
     io.Use(std::move(io_port));

@@ -5,7 +5,6 @@
 
 #include <sys/socket.h>
 
-#include "base/process.h"
 #include "base/text.h"
 
 namespace cc::agent {
@@ -64,8 +63,12 @@ void ContainerProcess::OnReport(Result<ReportReader::Outcome> outcome) {
             failure_ = attached.error();
     }
     if (!outcome) failure_ = outcome.error();
-    if (failure_) (void)Signal(SIGKILL);
-    if (!failure_) std::exchange(started_, nullptr)({});
+    if (failure_) {
+        (void)Signal(SIGKILL);
+    } else {
+        session_->Started();
+        std::exchange(started_, nullptr)({});
+    }
     Settle();
 }
 
@@ -83,7 +86,7 @@ void ContainerProcess::Settle() {
         const auto started = std::move(started_);
         return started(Failure(*failure_));
     }
-    session_->Exited(ExitCodeOf(*status_));
+    session_->Exited(*status_);
     const auto ended = std::move(ended_);
     ended();
 }

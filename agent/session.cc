@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/session.h"
 
+#include <algorithm>
+
 #include "agent/executor/terminal.h"
 #include "agent/io_channel.h"
+#include "base/process.h"
 
 namespace cc::agent {
 
@@ -12,24 +15,28 @@ namespace {
 constexpr std::chrono::milliseconds kDrainTime{2000};
 }  // namespace
 
-Session::Session(uv::Loop& loop, IoChannel& channel, uint64_t stdio, uint64_t stderr_sequence)
+Session::Session(uv::Loop& loop, IoChannel& channel, uint64_t stdio, uint64_t stderr_sequence,
+                 Mode mode)
     : loop_(loop),
       channel_(channel),
       stdio_(stdio),
       stderr_sequence_(stderr_sequence),
-      in_(loop, [this] { channel_.BacklogChanged(*this); }),
+      mode_(mode),
+      in_(loop, [this] { InputMoved(); }),
       drain_(loop, [this] {
           if (out_) out_->EndSoon();
           if (err_) err_->EndSoon();
-      }) {}
+      }) {
+    if (mode == Mode::kKept) kept_ = std::make_unique<KeptStreams>(channel, stdio, stderr_sequence);
+}
 
 Result<ChildStreams> Session::MakePipes() {
     CC_ASSIGN(FdPair in, MakePipe());
     CC_ASSIGN(FdPair out, MakePipe());
     CC_ASSIGN(FdPair err, MakePipe());
     CC_TRY(in_.Attach(std::move(in.second)));
-    CC_ASSIGN(out_, Read(std::move(out.first), stdio_));
-    CC_ASSIGN(err_, Read(std::move(err.first), stderr_sequence_ != 0 ? stderr_sequence_ : stdio_));
+    CC_ASSIGN(out_, Read(std::move(out.first), false));
+    CC_ASSIGN(err_, Read(std::move(err.first), true));
     return ChildStreams{std::move(in.first), std::move(out.second), std::move(err.second)};
 }
 
@@ -38,22 +45,61 @@ Result<void> Session::AttachTerminal(Fd master) {
     CC_ASSIGN(Fd input, master.Duplicate());
     CC_ASSIGN(terminal_, master.Duplicate());
     CC_TRY(in_.Attach(std::move(input)));
-    CC_ASSIGN(out_, Read(std::move(master), stdio_));
+    CC_ASSIGN(out_, Read(std::move(master), false));
     return {};
 }
 
-Result<std::unique_ptr<OutputReader>> Session::Read(Fd fd, uint64_t sequence) {
+Result<std::unique_ptr<OutputReader>> Session::Read(Fd fd, bool on_stderr) {
     return OutputReader::Open(
         loop_, std::move(fd),
-        {.may_read = [this] { return channel_.MaySend(); },
-         .on_data = [this, sequence](std::string_view bytes) { channel_.Send(sequence, bytes); },
-         .on_end = [this] { FinishWhenDone(); }});
+        {.room = [this, on_stderr] { return Room(on_stderr); },
+         .on_data = [this, on_stderr](std::string_view bytes) { Output(on_stderr, bytes); },
+         .on_end = [this] { OutputEnded(); }});
+}
+
+size_t Session::Room(bool on_stderr) {
+    if (mode_ == Mode::kKept)
+        return std::min(kept_->Stream(on_stderr).room(), SentStream::kMaxPiece);
+    return mode_ == Mode::kDiscarded || channel_.MaySend() ? OutputReader::kMaxRead : 0;
+}
+
+void Session::Output(bool on_stderr, std::string_view bytes) {
+    if (mode_ == Mode::kPlain)
+        return channel_.Send(on_stderr && stderr_sequence_ != 0 ? stderr_sequence_ : stdio_, bytes);
+    if (mode_ == Mode::kDiscarded) return;
+    kept_->Stream(on_stderr).Append(bytes);
+    channel_.SendOutput(*this);
+}
+
+void Session::OutputEnded() {
+    if (mode_ == Mode::kKept) {
+        // Stderr without a number of its own ends with stdout.
+        if (stderr_sequence_ == 0 ? drained() : out_->ended()) kept_->Stream(false).End();
+        if (stderr_sequence_ != 0 && err_ && err_->ended()) kept_->Stream(true).End();
+        channel_.SendOutput(*this);
+    }
+    FinishWhenDone();
+}
+
+void Session::Started() {
+    if (mode_ == Mode::kKept) kept_->Started();
+}
+
+// A terminal has no end of file but the character that its user types, as with 3.0.
+bool Session::InputMayEnd() const {
+    return stderr_sequence_ != 0 || err_;
 }
 
 void Session::Input(std::string_view bytes) {
     if (!bytes.empty()) return in_.Write(bytes);
-    // A terminal has no end of file but the character that its user types, as with 3.0.
-    if (stderr_sequence_ != 0 || err_) in_.CloseWhenWritten();
+    if (InputMayEnd()) in_.CloseWhenWritten();
+}
+
+void Session::InputMoved() {
+    if (mode_ == Mode::kKept)
+        kept_->InputMoved(in_.queued());
+    else
+        channel_.BacklogChanged(*this);
 }
 
 Result<void> Session::Resize(uint16_t rows, uint16_t columns) {
@@ -66,22 +112,46 @@ void Session::Resume() {
     if (err_) err_->Resume();
 }
 
-void Session::Exited(int code) {
-    exit_code_ = code;
+void Session::Exited(int wait_status) {
+    wait_status_ = wait_status;
     in_.Drop();
+    if (mode_ == Mode::kKept) kept_->Exited(wait_status);
     drain_.Start(kDrainTime);
     FinishWhenDone();
 }
 
+void Session::Discard() {
+    if (mode_ == Mode::kDiscarded) return;
+    mode_ = Mode::kDiscarded;
+    kept_.reset();
+    if (finished_) return channel_.Remove(*this);
+    Resume();
+}
+
+void Session::OnData(uint64_t offset, std::string_view bytes, bool end) {
+    const auto fresh = kept_->TakeInput(offset, bytes, end && InputMayEnd());
+    if (!fresh.bytes.empty()) in_.Write(fresh.bytes);
+    if (fresh.end) in_.CloseWhenWritten();
+    kept_->InputMoved(in_.queued());  // thrown away, when the process reads no more
+}
+
+void Session::OnWindow(uint64_t sequence, uint64_t acknowledged, uint64_t limit, bool rewind) {
+    kept_->OnWindow(sequence == stderr_sequence_, acknowledged, limit, rewind);
+    Resume();
+}
+
 void Session::FinishWhenDone() {
-    if (finished_ || !exit_code_) return;
-    if ((out_ && !out_->ended()) || (err_ && !err_->ended())) return;
+    if (finished_ || !wait_status_ || !drained()) return;
     finished_ = true;
     drain_.Stop();
-    channel_.Send(stdio_, {});
-    const char code = static_cast<char>(*exit_code_);
-    channel_.Send(stdio_, {&code, 1});
-    channel_.Finished(*this);
+    terminal_.Reset();
+    if (mode_ == Mode::kKept) return kept_->SayExit();
+    if (mode_ == Mode::kPlain) {
+        channel_.Send(stdio_, std::string_view());
+        const char code = static_cast<char>(ExitCodeOf(*wait_status_));
+        channel_.Send(stdio_, {&code, 1});
+    }
+    channel_.Remove(*this);
 }
 
 }  // namespace cc::agent

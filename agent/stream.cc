@@ -6,13 +6,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "protocol/agent_frame.h"
-
 namespace cc::agent {
 
 namespace {
 
-constexpr size_t kChunk = kAgentIoChunk - kIoHeaderSize;
 // Reads in one turn of the loop, so that one busy process does not starve the others.
 constexpr int kReadsPerTurn = 4;
 // What a terminal may hold; a pipe says it itself.
@@ -23,23 +20,24 @@ constexpr size_t kTerminalBuffer = 64 * 1024;
 OutputReader::OutputReader(uv::Loop& loop, Fd fd, Callbacks callbacks)
     : fd_(std::move(fd)),
       callbacks_(std::move(callbacks)),
-      poll_(loop, [this](int) { OnReadable(); }) {}
+      poll_(std::make_unique<uv::Poll>(loop, [this](int) { OnReadable(); })) {}
 
 Result<std::unique_ptr<OutputReader>> OutputReader::Open(uv::Loop& loop, Fd fd,
                                                          Callbacks callbacks) {
     CC_TRY(SetNonBlocking(fd.get()));
     auto reader =
         std::unique_ptr<OutputReader>(new OutputReader(loop, std::move(fd), std::move(callbacks)));
-    CC_TRY(reader->poll_.Open(reader->fd_.get()));
-    reader->poll_.Start(UV_READABLE);
+    CC_TRY(reader->poll_->Open(reader->fd_.get()));
+    reader->poll_->Start(UV_READABLE);
     return reader;
 }
 
 void OutputReader::OnReadable() {
-    static char buffer[kChunk];
+    static char buffer[kMaxRead];
     for (int turn = 0; turn < kReadsPerTurn; ++turn) {
-        if (!callbacks_.may_read()) return poll_.Stop();
-        const size_t wanted = ending_ ? std::min(remaining_, sizeof buffer) : sizeof buffer;
+        const size_t room = std::min(callbacks_.room(), sizeof buffer);
+        if (room == 0) return poll_->Stop();
+        const size_t wanted = ending_ ? std::min(remaining_, room) : room;
         if (wanted == 0) return End();
         const ssize_t count = ::read(fd_.get(), buffer, wanted);
         if (count < 0 && errno == EINTR) continue;
@@ -55,7 +53,7 @@ void OutputReader::OnReadable() {
 }
 
 void OutputReader::Resume() {
-    if (!ended_) poll_.Start(UV_READABLE);
+    if (!ended_ && poll_->events() == 0) poll_->Start(UV_READABLE);
 }
 
 void OutputReader::EndSoon() {
@@ -69,7 +67,8 @@ void OutputReader::EndSoon() {
 }
 
 void OutputReader::End() {
-    poll_.Stop();
+    poll_.reset();
+    fd_.Reset();  // whoever still holds the other side learns that nobody reads it any more
     ended_ = true;
     callbacks_.on_end();
 }

@@ -10,18 +10,20 @@
 
 #include "base/fd.h"
 #include "base/uv/loop.h"
+#include "protocol/agent_frame.h"
 
 namespace cc::agent {
 
-// Reads a process' output, as long as the channel to the host takes it. What is not read stays in
-// the pipe and makes the process wait.
+// Reads a process' output, as long as somebody takes it. What is not read stays in the pipe and
+// makes the process wait.
 class OutputReader {
   public:
+    // A read is at most this long: with its header it fits into one buffer of the port.
+    static constexpr size_t kMaxRead = kAgentIoChunk - kIoHeaderSize;
     struct Callbacks {
-        std::function<bool()> may_read;  // false: stop until Resume()
-        // At most kAgentIoChunk less a header; valid during the call.
-        std::function<void(std::string_view)> on_data;
-        std::function<void()> on_end;  // once
+        std::function<size_t()> room;  // how much may be read now; 0: stop until Resume()
+        std::function<void(std::string_view)> on_data;  // valid during the call
+        std::function<void()> on_end;                   // once
     };
     static Result<std::unique_ptr<OutputReader>> Open(uv::Loop& loop, Fd fd, Callbacks callbacks);
     void Resume();
@@ -37,7 +39,7 @@ class OutputReader {
 
     Fd fd_;
     Callbacks callbacks_;
-    uv::Poll poll_;
+    std::unique_ptr<uv::Poll> poll_;
     bool ended_ = false;
     bool ending_ = false;
     size_t remaining_ = 0;  // bytes that may still come when ending_

@@ -49,6 +49,7 @@ int FuzzAgentPayloads(std::string_view input) {
     CheckRoundTrip(ParseWinSize, input);
     CheckRoundTrip(ParsePsContainer, input);
     CheckRoundTrip(ParseVersionAccept, input);
+    CheckRoundTrip(ParseAgentSessions, input);
     const ReadyOffer offer = ParseReadyOffer(input);
     CC_FUZZ_CHECK(offer.extension >= 0 && offer.extension <= kAgentExtension);
     CC_FUZZ_CHECK(Encode(ParseReadyOffer(Encode(offer))) == Encode(offer));

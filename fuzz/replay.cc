@@ -22,7 +22,8 @@ constexpr Target kTargets[] = {
     {"client_frame", FuzzClientFrame}, {"client_payloads", FuzzClientPayloads},
     {"agent_frame", FuzzAgentFrame},   {"agent_payloads", FuzzAgentPayloads},
     {"vm_messages", FuzzVmMessages},   {"config_toml", FuzzConfigToml},
-    {"oci_config", FuzzOciConfig},     {"hub", FuzzHub}};
+    {"oci_config", FuzzOciConfig},     {"hub", FuzzHub},
+    {"link_frame", FuzzLinkFrame}};
 
 constexpr size_t kMaxSeed = 8 << 20;
 

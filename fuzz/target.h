@@ -52,6 +52,7 @@ int FuzzClientFrame(std::string_view input);
 int FuzzClientPayloads(std::string_view input);
 int FuzzAgentFrame(std::string_view input);
 int FuzzAgentPayloads(std::string_view input);
+int FuzzLinkFrame(std::string_view input);
 int FuzzVmMessages(std::string_view input);
 int FuzzConfigToml(std::string_view input);
 int FuzzOciConfig(std::string_view input);

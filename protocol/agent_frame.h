@@ -76,6 +76,7 @@ class ControlDecoder {
   public:
     void Push(std::string_view bytes) { buffer_.Push(bytes); }
     Result<std::optional<ControlMessage>> Next();  // nothing when more bytes are needed
+    std::string_view pending() const { return buffer_.view(); }  // not decoded yet
     void Clear() { buffer_.Clear(); }
 
   private:

@@ -2,6 +2,7 @@
 #include "protocol/link_frame.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "protocol/crc32c.h"
 
@@ -9,8 +10,8 @@ namespace cc {
 
 namespace {
 
-constexpr size_t kEpochAt = 16, kTypeAt = 20, kFlagsAt = 21, kLengthAt = 24, kStreamAt = 28,
-                 kOffsetAt = 36, kChecksumAt = 44;
+constexpr size_t kEpochAt = 16, kTypeAt = 20, kFlagsAt = 21, kZeroAt = 22, kLengthAt = 24,
+                 kStreamAt = 28, kOffsetAt = 36, kChecksumAt = 44;
 
 // The numbers that a header may hold, whatever its checksum says: a length that nobody sends must
 // not make the decoder wait for it.
@@ -20,7 +21,7 @@ bool IsPlausible(std::string_view header) {
         type == static_cast<uint64_t>(LinkType::kData) ? kMaxLinkData : kMaxLinkPayload;
     return type >= static_cast<uint64_t>(LinkType::kHello) &&
            type <= static_cast<uint64_t>(LinkType::kForget) &&
-           LoadBigEndian<4>(header, kLengthAt) <= limit;
+           LoadBigEndian<2>(header, kZeroAt) == 0 && LoadBigEndian<4>(header, kLengthAt) <= limit;
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ std::optional<LinkFrame> LinkDecoder::Next() {
     while (marker_.size() == kMarkerSize) {
         const std::string_view bytes = buffer_.view();
         if (!bytes.starts_with(marker_)) {
-            const size_t found = bytes.find(marker_);
+            const size_t found = FindMarker(0);
             if (found == std::string_view::npos) {
                 // Its beginning may be here already.
                 Skip(bytes.size() - std::min(bytes.size(), kMarkerSize - 1));
@@ -64,7 +65,7 @@ std::optional<LinkFrame> LinkDecoder::Next() {
             // The rest of a frame that was cut never comes; then its place is taken by the next
             // connection's bytes, which begin with a marker.
             const size_t from = std::max<size_t>(searched_, 1);
-            const size_t next = bytes.find(marker_, from);
+            const size_t next = FindMarker(from);
             if (next == std::string_view::npos) {
                 searched_ = bytes.size() - (kMarkerSize - 1);
                 return std::nullopt;
@@ -90,6 +91,16 @@ std::optional<LinkFrame> LinkDecoder::Next() {
         return frame;
     }
     return std::nullopt;
+}
+
+// memmem(3) passes over most bytes unseen; a search for the first byte would stop at each that is
+// like it, and payloads of one byte repeated are common.
+size_t LinkDecoder::FindMarker(size_t from) const {
+    const std::string_view bytes = buffer_.view();
+    if (from >= bytes.size()) return std::string_view::npos;
+    const auto* found = static_cast<const char*>(
+        ::memmem(bytes.data() + from, bytes.size() - from, marker_.data(), marker_.size()));
+    return found == nullptr ? std::string_view::npos : static_cast<size_t>(found - bytes.data());
 }
 
 void LinkDecoder::Skip(size_t count) {

@@ -14,14 +14,14 @@
 // lower one is dropped. `length` is the payload's. `checksum` is the CRC-32C of the 44 bytes before
 // it and of the payload.
 //
-//   type       port     from      stream            offset           payload
-//   kHello     both     either    0                 0                none; the agent answers the
-//   proxy's kRequest   control  proxy     request id        control code     as of a plain control
-//   message kReply     control  agent     request id        kAck or kError   the answer, or the
-//   error's text kData      I/O      either    sequence number   of the first byte  bytes of a
-//   stream kWindow    I/O      receiver  sequence number   acknowledged     limit u64 kExit I/O
-//   agent     base              0                code u8, signal u8 (0: none) kForget    I/O proxy
-//   base              0                none
+//   type      port     from      stream           offset          payload
+//   kHello    both     either    0                0               none
+//   kRequest  control  proxy     request id       control code    as of a plain control message
+//   kReply    control  agent     request id       kAck or kError  the answer, or the error's text
+//   kData     I/O      either    sequence number  of first byte   bytes of a stream
+//   kWindow   I/O      receiver  sequence number  acknowledged    limit u64
+//   kExit     I/O      agent     base             0               code u8, signal u8 (0: none)
+//   kForget   I/O      proxy     base             0               none
 //
 // docs/protocol.md says what they mean and has a worked example.
 #pragma once
@@ -65,26 +65,34 @@ struct LinkFrame {
     uint8_t flags = 0;
     uint64_t stream = 0;
     uint64_t offset = 0;
-    std::string_view payload;  // of a decoded frame: valid until the decoder is touched again
+    std::string_view payload = {};  // of a decoded frame: valid until the decoder is touched again
 };
 
 // `marker` has kMarkerSize bytes, the payload at most kMaxLinkPayload.
 std::string Encode(const LinkFrame& frame, std::string_view marker);
 
 // Incremental, and never at a loss: whatever is no intact frame is passed over up to the next
-// marker.
+// marker. Payloads hold no marker, which nobody can guess; one that does may be lost.
 class LinkDecoder {
   public:
     explicit LinkDecoder(std::string_view marker = {}) : marker_(marker) {}
-    // Bytes that are here already are looked at with the new marker.
-    void SetMarker(std::string_view marker) { marker_ = marker; }
+    // Bytes that are here already are looked at with the new marker. Empty: nothing is a frame.
+    void SetMarker(std::string_view marker) {
+        marker_ = marker;
+        searched_ = 0;
+    }
     void Push(std::string_view bytes) { buffer_.Push(bytes); }
     // The next intact frame; nothing when more bytes are needed.
     std::optional<LinkFrame> Next();
+    // A frame has begun, whose rest is to come.
+    bool AtFrame() const {
+        return marker_.size() == kMarkerSize && buffer_.view().starts_with(marker_);
+    }
     uint64_t skipped() const { return skipped_; }  // bytes passed over, in all
     void Clear();
 
   private:
+    size_t FindMarker(size_t from) const;
     void Skip(size_t count);
 
     std::string marker_;

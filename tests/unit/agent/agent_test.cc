@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real agent with real containers, through the protocol, without a VM.
 #include <csignal>
-#include <random>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -10,55 +9,9 @@
 
 #include "base/text.h"
 #include "tests/unit/agent/host_side.h"
+#include "tests/unit/agent/messages.h"
 
 namespace cc::agent {
-
-namespace {
-
-AgentProcess Shell(const std::string& script, uint64_t stdio) {
-    AgentProcess process;
-    process.user = "0";
-    process.group = "0";
-    process.stdio = stdio;
-    process.stderr_sequence = stdio + 1;
-    process.args = {"sh", "-c", script};
-    process.envs = {{"PATH", "/bin"}};
-    process.workdir = "/";
-    return process;
-}
-
-std::string NewContainerOf(const std::string& id, const AgentProcess& process,
-                           const std::string& oci = "") {
-    NewContainer message;
-    message.id = id;
-    message.image = "c";
-    message.rootfs = "rootfs";
-    message.process = process;
-    message.oci = oci;
-    return Encode(message);
-}
-
-std::string ExecIn(const std::string& id, const AgentProcess& process) {
-    return Encode(ExecCommand{id, process, ""});
-}
-
-void Acknowledged(const Answer& answer) {
-    CHECK_MESSAGE(answer.code == ControlCode::kAck, answer.payload);
-}
-
-// Random, so that a lost, doubled or moved block shows.
-std::string Noise(size_t size) {
-    std::string bytes(size, '\0');
-    std::mt19937_64 generator(42);
-    for (size_t i = 0; i + 8 <= size; i += 8) {
-        const uint64_t value = generator();
-        std::copy_n(reinterpret_cast<const char*>(&value), 8,
-                    bytes.begin() + static_cast<ptrdiff_t>(i));
-    }
-    return bytes;
-}
-
-}  // namespace
 
 TEST_CASE("a container runs, keeps its streams apart and tells its exit code") {
     if (SkipWithoutRoot()) return;

@@ -77,7 +77,7 @@ TEST_CASE("output on both streams comes before the end and the exit code") {
     REQUIRE(WriteAll(streams->out.get(), "out"));
     REQUIRE(WriteAll(streams->err.get(), "err"));
     *streams = {};
-    session.Exited(7);  // known before the first byte was read
+    session.Exited(7 << 8);  // known before the first byte was read
     const Fd host = world.Connect();
     world.Run();
     const std::string ends = Cat(EncodeIo(3, ""), EncodeIo(3, "\x07"));

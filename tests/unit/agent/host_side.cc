@@ -7,8 +7,8 @@
 namespace cc::agent {
 
 namespace {
-
 constexpr int kDeadlineMs = 60000;  // generous: sanitizers and busy machines
+}
 
 std::string ReadSome(int fd) {
     pollfd waiting{fd, POLLIN, 0};
@@ -19,8 +19,6 @@ std::string ReadSome(int fd) {
     bytes.resize(static_cast<size_t>(count));
     return bytes;
 }
-
-}  // namespace
 
 HostSide::HostSide(const std::string& control, const std::string& io)
     : control_(test::ConnectEventually(control)), io_(test::ConnectEventually(io)) {}

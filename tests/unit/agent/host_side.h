@@ -24,6 +24,9 @@ struct Streams {
     std::set<uint64_t> ended;
 };
 
+// The next bytes, at least one; fails the test when none come in time.
+std::string ReadSome(int fd);
+
 class HostSide {
   public:
     // Connects to both sockets, retrying until they are there; fails the test otherwise.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/dispatch.h"
+
+#include "base/text.h"
+
+namespace cc::agent {
+
+namespace {
+
+// Parses a payload and hands it to a function, or replies with what is wrong with it.
+template <class Message, class Function>
+void With(Result<Message> message, const Pod::Reply& reply, Function&& function) {
+    if (!message) return reply(Failure(message.error()));
+    function(*message);
+}
+
+}  // namespace
+
+void Dispatch(Pod& pod, const ControlMessage& message, const Pod::Reply& reply) {
+    const std::string_view payload = message.payload;
+    switch (message.code) {
+        case ControlCode::kPing:
+        case ControlCode::kReady:
+            return reply(std::string());
+        case ControlCode::kStartPod:
+            return With(ParseStartPod(payload), reply,
+                        [&](const auto& parsed) { pod.Start(parsed, reply); });
+        case ControlCode::kDestroyPod:
+            return pod.Destroy(reply);
+        case ControlCode::kNewContainer:
+            return With(ParseNewContainer(payload), reply,
+                        [&](const auto& parsed) { pod.NewContainer(parsed, reply); });
+        case ControlCode::kExecCmd:
+            return With(ParseExecCommand(payload), reply,
+                        [&](const auto& parsed) { pod.Exec(parsed, reply); });
+        case ControlCode::kKillContainer:
+            return With(ParseKillContainer(payload), reply,
+                        [&](const auto& parsed) { reply(pod.Kill(parsed)); });
+        case ControlCode::kRemoveContainer:
+            return With(ParseRemoveContainer(payload), reply,
+                        [&](const auto& parsed) { pod.Remove(parsed, reply); });
+        case ControlCode::kWinSize:
+            return With(ParseWinSize(payload), reply,
+                        [&](const auto& parsed) { reply(pod.Resize(parsed)); });
+        case ControlCode::kPsContainer:
+            return With(ParsePsContainer(payload), reply,
+                        [&](const auto& parsed) { reply(pod.ListProcesses(parsed)); });
+        default:
+            return reply(
+                Fail(Cat("No callback found for command \"", HyperName(message.code), "\"")));
+    }
+}
+
+bool TakesOwnership(ControlCode code) {
+    return code == ControlCode::kStartPod || code == ControlCode::kNewContainer ||
+           code == ControlCode::kExecCmd;
+}
+
+}  // namespace cc::agent
