@@ -22,6 +22,8 @@ using TimePoint = std::chrono::steady_clock::time_point;
 constexpr milliseconds kStartDeadline{10000};
 // Between two tries to get a command to a proxy that dies each time.
 constexpr milliseconds kRepeatPause{50};
+// As long as a shim looks for a lost proxy (reference C1).
+constexpr milliseconds kReplacementPatience{10000};
 constexpr milliseconds kNone{0};
 // How 3.0's proxy and ours word it (reference A5).
 constexpr std::string_view kAlreadyRegistered = "already registered";
@@ -97,7 +99,12 @@ Result<ProxyClient::Answer> ProxyClient::Call(ClientCommand command, std::string
     auto answer = Exchange(command, payload, end);
     // Unattached, a repeated Hyper would be for nobody.
     const bool repeatable = command != ClientCommand::kHyper || !vm_.empty();
-    const auto lost = [&] { return !answer && IsLost(answer.error()) && Left(end) > kNone; };
+    // Where somebody else starts the next proxy, such as systemd, it takes its time.
+    const TimePoint give_up = std::min(end, Clock::now() + kReplacementPatience);
+    const auto lost = [&] {
+        if (answer || Left(end) == kNone) return false;
+        return IsLost(answer.error()) || (NobodyListens(answer.error()) && Clock::now() < give_up);
+    };
     if (!repeatable || !lost()) return answer;
     const std::string why = answer.error().message;
     for (milliseconds pause = kNone; lost(); pause = kRepeatPause) {

@@ -126,7 +126,7 @@ void Vm::Connect() {
 
 void Vm::HandleReady(std::string_view payload) {
     if (state_ != State::kWaitingReady) {
-        Log(LogLevel::kWarn, "the agent says READY again", {{"vm", id_}});
+        Log(LogLevel::kDebug, "the agent says READY again", {{"vm", id_}});
         return;
     }
     offer_ = ParseReadyOffer(payload);

@@ -3,11 +3,13 @@
 
 #include <csignal>
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "protocol/agent_messages.h"
+#include "protocol/shim_start.h"
 
 namespace cc::test {
 
@@ -59,9 +61,14 @@ std::string Shim::Errors() {
     return ReadAll(err.get(), 64 << 20).value();
 }
 
-House::House() {
-    proxy_ = StartProxy(socket_);
-    auto connected = ProxyClient::Connect({socket_, "", "error"});
+ProxyAddress House::Address() const {
+    if (starts_ == Starts::kTest) return {socket_, "", "error"};
+    return {socket_, CC_BIN_DIR "/cc-proxy", "error", "initial"};
+}
+
+House::House(Starts starts) : starts_(starts) {
+    if (starts == Starts::kTest) proxy_ = StartProxy(socket_);
+    auto connected = ProxyClient::Connect(Address());
     REQUIRE_MESSAGE(connected, connected.error().message);
     runtime_ = std::make_unique<ProxyClient>(std::move(*connected));
     (void)ConnectEventually(agent_->control());
@@ -74,6 +81,7 @@ House::House() {
 }
 
 House::~House() {
+    if (starts_ == Starts::kClients) CHECK(SignalServingProxy(SIGTERM));
     if (!proxy_) return;
     CHECK(proxy_.Signal(SIGTERM));
     const auto ended = proxy_.WaitEnd(kPatience);
@@ -86,6 +94,15 @@ void House::ReplaceProxy(int signal) {
     CHECK(proxy_.WaitEnd(kPatience).value_or(false));
     (void)proxy_.Reap();
     proxy_ = StartProxy(socket_);
+}
+
+// The kernel knows who listens: the peer of whoever connects.
+bool House::SignalServingProxy(int signal) const {
+    const auto fd = ConnectUnix(socket_, SOCK_STREAM);
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (!fd || ::getsockopt(fd->get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
+    return ::kill(peer.pid, signal) == 0;
 }
 
 Shim House::Start(const std::string& container, bool exec, const std::string& script,
@@ -101,7 +118,17 @@ Shim House::Start(const std::string& container, bool exec, const std::string& sc
                              wanted.shim_options.end());
     Shim shim;
     FdPair in = MakePipe().value(), out = MakePipe().value(), err = MakePipe().value();
+    FdPair start = MakePipe().value();
+    if (starts_ == Starts::kClients) {
+        const ProxyAddress proxy = Address();
+        options.arguments = {"cc-shim", "-c", container, "--start-fd", "3"};
+        REQUIRE(WriteAll(
+            start.second.get(),
+            Encode(ShimStart{token, attached->url, proxy.executable, proxy.log_level, proxy.ksm})));
+    }
+    start.second.Reset();
     options.fds = {{in.first.get(), 0}, {out.second.get(), 1}, {err.second.get(), 2}};
+    if (starts_ == Starts::kClients) options.fds.push_back({start.first.get(), 3});
     if (wanted.terminal >= 0)
         options.fds = {{wanted.terminal, 0}, {wanted.terminal, 1}, {wanted.terminal, 2}};
     auto spawned = Spawn(options);

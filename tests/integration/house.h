@@ -31,7 +31,9 @@ struct ProcessOptions {
 
 class House {
   public:
-    House();
+    // Who starts the proxy, the first time and when it has gone: the test, or whoever misses it.
+    enum class Starts { kTest, kClients };
+    explicit House(Starts starts = Starts::kTest);
     ~House();  // ends the proxy; checks that it takes no more than being asked to
 
     // Processes of busybox's shell: the first of a new container, or one more in it.
@@ -46,14 +48,18 @@ class House {
     ProxyClient& runtime() { return *runtime_; }
     // Ends the proxy in this way and starts another one in its place.
     void ReplaceProxy(int signal);
+    // Ends the proxy that clients have started; false: there is none now.
+    bool SignalServingProxy(int signal) const;
     void EndAgent() { agent_.reset(); }  // as when the VM ends
 
   private:
+    ProxyAddress Address() const;
     Shim Start(const std::string& container, bool exec, const std::string& script,
                const ProcessOptions& options);
 
     Scratch scratch_;
     const std::string socket_ = scratch_ / "proxy.sock";
+    const Starts starts_;
     std::unique_ptr<HostAgent> agent_ = std::make_unique<HostAgent>();
     Process proxy_;
     std::unique_ptr<ProxyClient> runtime_;
