@@ -106,7 +106,7 @@ TEST_CASE("signals reach the container's process by name and by number") {
 TEST_CASE(
     "containers end with a clear error when a process of theirs is killed, and delete leaves "
     "nothing") {
-    for (const char* victim : {"cc-shim", "qemu-system-x86_64", "cc-vmm", "cc-proxy"}) {
+    for (const char* victim : {"cc-shim", "qemu-system-x86_64", "cc-vmm"}) {
         CAPTURE(victim);
         Host host;
         host.Start("c1", {"sleep", "1000"}, "out");
