@@ -126,13 +126,15 @@ void Client::HandleStdin(std::string_view payload) {
 
 void Client::WriteStdin(std::string_view payload) {
     if (session_->exited()) return;
-    session_->counters().in.Count(payload.size());
     Vm& vm = session_->vm();
     std::string_view rest;
     if (vm.linked())
         rest = payload.substr(session_->SendInput(payload));
     else
         vm.WriteStdin(*session_, payload);
+    // What waits for room comes here again.
+    if (rest.empty() || rest.size() < payload.size())
+        session_->counters().in.Count(payload.size() - rest.size());
     if (input_ended_ || (rest.empty() && !vm.io_full())) return;
     held_data_ = std::string(rest);
     WaitForRoom();
@@ -179,7 +181,10 @@ void Client::ProcessFailed() {
 void Client::AgentHasRoom() {
     if (wait_ != Wait::kRoom) return;
     GoOn();
-    if (!held_data_.empty()) WriteStdin(std::exchange(held_data_, {}));
+    if (held_data_.empty()) return;
+    const uint64_t stalls = session_->counters().stdin_stalls;
+    WriteStdin(std::exchange(held_data_, {}));
+    session_->counters().stdin_stalls = stalls;  // still the same one, if it is not over
 }
 
 void Client::SendOutput(StreamKind kind, std::string_view payload) {

@@ -108,6 +108,8 @@ void Vm::Connect() {
     if (ConsoleLog::Wanted(request_.console)) ports.emplace_back(&console_, request_.console);
     for (const auto& [port, path] : ports) {
         const auto connected = ConnectPort(*port, path);
+        // 3.0 refuses a VM for its console; one that runs already is worth more than its log.
+        if (!connected && adopting_ && port == &console_) continue;
         // The VM and its directory were removed while there was no proxy.
         if (!connected && adopting_ && connected.error().code == ENOENT) {
             EndAdoption();

@@ -73,7 +73,7 @@ void Vm::HandleLinkIo(const LinkFrame& frame) {
     const bool on_stderr = frame.stream % 2 == 0;
     Session* session = FindSession(on_stderr ? frame.stream - 1 : frame.stream);
     // One that was given up while this was on its way.
-    if (session == nullptr) return;
+    if (session == nullptr) return counters_.strays.Count(frame.payload.size());
     switch (frame.type) {
         case LinkType::kData: {
             const auto received = session->ReceiveData(on_stderr, frame.offset, frame.payload,

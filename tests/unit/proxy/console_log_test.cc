@@ -3,6 +3,7 @@
 #include "proxy/console_log.h"
 
 #include "tests/unit/proxy/hub.h"
+#include "tests/unit/proxy/link_hub.h"
 #include "tests/unit/proxy/proxy_log.h"
 
 namespace cc::proxy {
@@ -127,6 +128,33 @@ TEST_CASE("a console that floods is read no faster than its share, and its VM go
     hub.world.Pass(milliseconds(1000));
     CHECK_FALSE(hub.console->watched);  // read for the new second's share
     CHECK(log.Lines("source=qemu").size() == 2 * ConsoleLog::kMaxLinesPerSecond);
+}
+
+TEST_CASE("a VM that the next proxy adopts has its console in the log again, or goes on without") {
+    const ProxyLog log(LogLevel::kDebug);
+    LinkHub hub;
+    hub.world->listeners["/console"] = 0;
+    hub.Start(kClientVersion3, "/console");
+    hub.Die();
+    SUBCASE("again") {
+        hub.Successor();
+        hub.world->agents.at("/console")->Send("hello\n");
+        hub.world->Run();
+        CHECK(log.Lines("hello").size() == 1);
+    }
+    SUBCASE("without") {
+        int error = 0;
+        SUBCASE("removed") {
+            error = ENOENT;
+        }
+        SUBCASE("nobody listens") {
+            error = ECONNREFUSED;
+        }
+        hub.world->listeners["/console"] = error;
+        hub.Successor();
+    }
+    hub.Adopt({{3, 0, 0, 100, 0, 0}});
+    CHECK_FALSE(hub.Connect().error);
 }
 
 TEST_CASE("a lost VM's console is closed") {

@@ -41,12 +41,12 @@ struct LinkHub {
     std::string marker, token;
     uint32_t epoch = 0;
 
-    void Register() {
+    void Register(const std::string& console = "") {
         world->listeners["/ctl"] = 0;
         world->listeners["/io"] = 0;
         runtime = world->NewClient();
         runtime->Send(EncodeCommand(ClientCommand::kRegisterVm,
-                                    Encode(RegisterVm{"vm0", "/ctl", "/io", "", 1})));
+                                    Encode(RegisterVm{"vm0", "/ctl", "/io", console, 1})));
         world->Run();
         control = world->agents.at("/ctl");
         io = world->agents.at("/io");
@@ -134,8 +134,8 @@ struct LinkHub {
         Say(control, {epoch, LinkType::kReply, 0, id, static_cast<uint64_t>(code), payload});
     }
     // A container that runs, with a shim of version 3 or 2.
-    void Start(uint16_t version = kClientVersion3) {
-        Register();
+    void Start(uint16_t version = kClientVersion3, const std::string& console = "") {
+        Register(console);
         if (version == kClientVersion3) {
             CHECK_FALSE(Connect().error);
         } else {

@@ -230,6 +230,10 @@ TEST_CASE("a version 2 shim's input waits for the agent's window") {
     CHECK(heard[0].offset == 4);
     CHECK(heard[1].flags == kLinkEnd);
     CHECK(heard[1].offset == 6);
+    // Counted once, though it came in two goes.
+    const auto counters = hub.world->router.TakeSnapshot().vms.at(0).sessions.at(0).counters;
+    CHECK(counters.in.bytes == 6);
+    CHECK(counters.stdin_stalls == 1);
 }
 
 TEST_CASE("version 3 is refused as by a 3.0 proxy where the agent has no offsets") {

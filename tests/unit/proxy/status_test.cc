@@ -47,7 +47,7 @@ TEST_CASE("the table shows VMs and below each its sessions, and no token") {
     hub.world.Pass(milliseconds(65'000));
     const std::string table = TableOf(hub);
     const std::string body = table.substr(table.find("\n\n") + 2);
-    const auto& io = hub.world.router.TakeSnapshot().vms.at(1).counters;
+    const VmCounters io = hub.world.router.TakeSnapshot().vms.at(1).counters;
     const std::string in = Cat(io.control_out.bytes + io.io_out.bytes, " B");
     CHECK(body ==
           Cat("VM   STATE    AGENT  AGE        SESSIONS  UNANSWERED  IN",
