@@ -166,7 +166,8 @@ TEST_CASE("--status shows what the running proxy holds, and says when none runs"
     CHECK(nobody.out.empty());
     CHECK(nobody.err == Cat("cc-proxy: no cc-proxy serves ", socket, "\n"));
 
-    const auto started = StartWithReadyFd({"-socket-path", socket, "-log", "error", "-ksm", "initial"});
+    const auto started =
+        StartWithReadyFd({"-socket-path", socket, "-log", "error", "-ksm", "initial"});
     REQUIRE(started.ready == "\n");
     struct stat status {};
     REQUIRE(::stat((folder.path + "/proxy.metrics.sock").c_str(), &status) == 0);
