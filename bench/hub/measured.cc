@@ -2,6 +2,7 @@
 #include "bench/hub/measured.h"
 
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include <sys/socket.h>
@@ -18,6 +19,12 @@ namespace {
 constexpr double kStartDeadline = 10;  // seconds until a proxy must be there
 constexpr double kNano = 1e-9;
 constexpr size_t kMaxRollup = 64 * 1024;
+
+std::string NewDirectory(const std::string& parent) {
+    std::string path = parent + "/XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) Die("no temporary directory");
+    return path;
+}
 
 Process StartProxy(const std::string& program, const std::string& socket) {
     SpawnOptions options;
@@ -65,7 +72,7 @@ double ProcessorClock::Seconds() const {
 }
 
 Proxy::Proxy(const std::string& program, const std::string& directory)
-    : socket_(Cat(directory, "/proxy.sock")),
+    : socket_(Cat(NewDirectory(directory), "/proxy.sock")),
       process_(StartProxy(program, socket_)),
       clock_(process_.pid()) {}
 

@@ -29,7 +29,8 @@ class ProcessorClock {
     clockid_t clock_{};
 };
 
-// A cc-proxy of our own, in system mode, on a socket in this directory.
+// A cc-proxy of our own, in system mode, on a socket in a new directory below this one: beside the
+// socket of an earlier one it would find that one's VMs and adopt them.
 class Proxy {
   public:
     Proxy(const std::string& program, const std::string& directory);
