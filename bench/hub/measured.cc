@@ -29,7 +29,8 @@ std::string NewDirectory(const std::string& parent) {
 Process StartProxy(const std::string& program, const std::string& socket) {
     SpawnOptions options;
     options.executable = program;
-    options.arguments = {program, "-socket-path", socket, "-log", "error"};
+    // KSM is the host's; measuring shall not tune it.
+    options.arguments = {program, "-socket-path", socket, "-log", "error", "-ksm", "off"};
     options.fds = {{2, 2}};
     options.parent_death_signal = SIGKILL;
     Process process = Must(Spawn(options));
