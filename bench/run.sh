@@ -1,16 +1,53 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Measures what docs/benchmarks.md reports: how long a container takes to say its first word, beside crun and runc with
-# the same bundle, what the processes of one running container weigh, and how big the binary is. The table goes to
-# standard output, to bench/results.md and into docs/benchmarks.md.
+# the same bundle, what the processes of one running container weigh, and how big the binary is; and what the hub costs
+# under load (bench/hub/). The tables go to standard output, to bench/results.md and bench/results-hub.md, and into
+# docs/benchmarks.md.
 #
 #   RUNS=5 BUILD=build bench/run.sh
+#   bench/run.sh hub                only the hub: one to two minutes, without root or a VM
 #   bench/run.sh CONTENDER ...      only these of tuned, debian, crun and runc, and only to standard output
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
 runs=${RUNS:-5}
 build=$(realpath "${BUILD:-build}")
+
+machine() {
+    echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores," \
+        "$(awk '/^MemTotal/ { printf "%.1f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r)"
+}
+
+# put_results NAME FILE: the file into the page, between the two marks of this name.
+put_results() {
+    local page
+    page=$(awk -v results="$2" -v begin="<!-- $1: begin -->" -v end="<!-- $1: end -->" '
+        $0 == begin { print; while ((getline line < results) > 0) print line; skip = 1 }
+        $0 == end { skip = 0 }
+        !skip' docs/benchmarks.md)
+    echo "$page" >docs/benchmarks.md
+}
+
+measure_hub() {
+    local load_before
+    cmake --build "$build" --target clear-containers hub-load >/dev/null
+    load_before=$(cut -d' ' -f1-3 /proc/loadavg)
+    {
+        echo "Measured $(date -u '+%Y-%m-%d %H:%M UTC'), commit $(git rev-parse --short=12 HEAD)."
+        echo "Machine: $(machine)."
+        echo
+        "$build/bench/hub-load" "$build/bin"
+        echo
+        echo "Load average: $load_before before, $(cut -d' ' -f1-3 /proc/loadavg) after, our own load included."
+    } | tee bench/results-hub.md
+    put_results hub bench/results-hub.md
+}
+
+if [ "${1:-}" = hub ]; then
+    measure_hub
+    exit 0
+fi
 share=$build/share/clear-containers
 runtime=$build/bin/cc-runtime
 
@@ -227,9 +264,7 @@ size_table() {
 
 report() {
     echo "Measured $(date -u '+%Y-%m-%d %H:%M UTC'), commit $(git rev-parse --short=12 HEAD), $runs runs each, interleaved."
-    echo "Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores," \
-        "$(awk '/^MemTotal/ { printf "%.1f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r)," \
-        "$(qemu-system-x86_64 --version | sed -n '1s/ *(.*//p'), $acceleration."
+    echo "Machine: $(machine), $(qemu-system-x86_64 --version | sed -n '1s/ *(.*//p'), $acceleration."
     echo "Load average: $load_before before, $(cut -d' ' -f1-3 /proc/loadavg) after; a quiet machine is below $(nproc)."
     echo
     start_table
@@ -268,8 +303,5 @@ if [ $# -gt 0 ]; then  # not the whole: only shown
     exit 0
 fi
 report | tee bench/results.md
-# Into the page, between its two marks.
-awk -v results=bench/results.md '/^<!-- results: begin -->/ { print; while ((getline line < results) > 0) print line; skip = 1 }
-    /^<!-- results: end -->/ { skip = 0 } !skip || /^<!-- results: end -->/ { if ($0 !~ /results: begin/) print }' \
-    docs/benchmarks.md >"$work/page"
-cat "$work/page" >docs/benchmarks.md
+put_results results bench/results.md
+measure_hub

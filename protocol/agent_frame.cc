@@ -35,16 +35,16 @@ constexpr std::array<std::pair<std::string_view, ControlCode>, 19> kHyperNames{{
 // The whole message at the front of the buffer, header included; nothing when it is not complete.
 Result<std::optional<std::string_view>> TakeMessage(FrameBuffer& buffer, size_t header_size,
                                                     size_t length_at, size_t limit) {
-    const std::string_view bytes = buffer.view();
-    if (bytes.size() < header_size) return std::nullopt;
-    const size_t length = LoadBigEndian<4>(bytes, length_at);
+    const auto header = buffer.Peek(header_size);
+    if (!header) return std::nullopt;
+    const size_t length = LoadBigEndian<4>(*header, length_at);
     if (length < header_size)
         return Fail(Cat("agent message of ", length, " bytes, shorter than its header"));
     if (length > limit)
         return Fail(Cat("agent message of ", length, " bytes, at most ", limit, " are allowed"));
-    if (bytes.size() < length) return std::nullopt;
-    buffer.Consume(length);
-    return bytes.substr(0, length);
+    const auto message = buffer.Peek(length);
+    if (message) buffer.Consume(length);
+    return message;
 }
 
 }  // namespace
@@ -73,10 +73,14 @@ std::string EncodeControl(ControlCode code, std::string_view payload) {
 std::string EncodeIo(uint64_t sequence, std::string_view payload) {
     std::string out;
     out.reserve(kIoHeaderSize + payload.size());
+    AppendIo(out, sequence, payload);
+    return out;
+}
+
+void AppendIo(std::string& out, uint64_t sequence, std::string_view payload) {
     AppendBigEndian<8>(out, sequence);
     AppendBigEndian<4>(out, kIoHeaderSize + payload.size());
     out.append(payload);
-    return out;
 }
 
 Result<std::optional<ControlMessage>> ControlDecoder::Next() {

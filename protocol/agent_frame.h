@@ -70,11 +70,14 @@ struct IoMessage {
 
 std::string EncodeControl(ControlCode code, std::string_view payload);
 std::string EncodeIo(uint64_t sequence, std::string_view payload);
+void AppendIo(std::string& out, uint64_t sequence, std::string_view payload);
 
 // Incremental; an error is final for the channel.
 class ControlDecoder {
   public:
     void Push(std::string_view bytes) { buffer_.Push(bytes); }
+    void Lend(std::string_view bytes) { buffer_.Lend(bytes); }  // see FrameBuffer
+    void Keep() { buffer_.Keep(); }
     Result<std::optional<ControlMessage>> Next();  // nothing when more bytes are needed
     std::string_view pending() const { return buffer_.view(); }  // not decoded yet
     void Clear() { buffer_.Clear(); }
@@ -86,6 +89,8 @@ class ControlDecoder {
 class IoDecoder {
   public:
     void Push(std::string_view bytes) { buffer_.Push(bytes); }
+    void Lend(std::string_view bytes) { buffer_.Lend(bytes); }  // see FrameBuffer
+    void Keep() { buffer_.Keep(); }
     Result<std::optional<IoMessage>> Next();
     void Clear() { buffer_.Clear(); }
 

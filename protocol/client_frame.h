@@ -80,6 +80,8 @@ std::string EncodeResponse(ClientCommand command, std::string_view payload, bool
 // The payload within kMaxStreamPayload.
 std::string EncodeStream(StreamKind kind, std::string_view payload,
                          uint16_t version = kClientVersion2);
+void AppendStream(std::string& out, StreamKind kind, std::string_view payload,
+                  uint16_t version = kClientVersion2);
 std::string EncodeProcessExited(uint8_t status);  // version 2
 
 // Version 3: a piece of stdin, stdout or stderr.
@@ -91,6 +93,8 @@ std::string EncodeNotification(Notification notification, std::string_view paylo
 class ClientFrameDecoder {
   public:
     void Push(std::string_view bytes) { buffer_.Push(bytes); }
+    void Lend(std::string_view bytes) { buffer_.Lend(bytes); }  // see FrameBuffer
+    void Keep() { buffer_.Keep(); }
     // The next whole frame; nothing when more bytes are needed.
     Result<std::optional<ClientFrame>> Next();
     size_t buffered() const { return buffer_.size(); }

@@ -82,6 +82,8 @@ class LinkDecoder {
         searched_ = 0;
     }
     void Push(std::string_view bytes) { buffer_.Push(bytes); }
+    void Lend(std::string_view bytes) { buffer_.Lend(bytes); }  // see FrameBuffer
+    void Keep() { buffer_.Keep(); }
     // The next intact frame; nothing when more bytes are needed.
     std::optional<LinkFrame> Next();
     // A frame has begun, whose rest is to come.

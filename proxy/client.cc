@@ -26,8 +26,9 @@ Client::~Client() {
 
 void Client::Data(std::string_view bytes) {
     if (closing_) return;
-    decoder_.Push(bytes);
+    decoder_.Lend(bytes);
     Serve();
+    decoder_.Keep();
 }
 
 void Client::Serve() {

@@ -188,7 +188,7 @@ void Client::AgentHasRoom() {
 }
 
 void Client::SendOutput(StreamKind kind, std::string_view payload) {
-    Send(EncodeStream(kind, payload));
+    SendWith([&](std::string& out) { AppendStream(out, kind, payload); });
 }
 
 void Client::SendExit(const ProcessEnd& end) {

@@ -15,9 +15,16 @@ void Endpoint::Open(std::unique_ptr<Stream> stream) {
 }
 
 void Endpoint::Send(std::string_view bytes) {
-    if (!stream_ || bytes.empty()) return;
-    if (out_.empty()) router_.WillFlush(*this);
-    out_.append(bytes);
+    if (!bytes.empty() && BeginSending()) out_.append(bytes);
+}
+
+bool Endpoint::BeginSending() {
+    if (!stream_) return false;
+    if (out_.empty()) {
+        out_ = router_.TakeSpare();
+        router_.WillFlush(*this);
+    }
+    return true;
 }
 
 void Endpoint::SetReading(bool on) {
@@ -35,7 +42,9 @@ void Endpoint::Shut() {
 
 void Endpoint::Flush() {
     if (!stream_ || out_.empty()) return;
-    stream_->Write(std::exchange(out_, {}));
+    std::string bytes = std::exchange(out_, {});
+    stream_->Write(bytes);
+    router_.GiveSpare(std::move(bytes));
     if (stream_) Written();
 }
 

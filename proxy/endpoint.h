@@ -22,6 +22,11 @@ class Endpoint : private StreamHandler {
 
     void Open(std::unique_ptr<Stream> stream);
     void Send(std::string_view bytes);
+    // Sends what `append` puts at the end of the string that it is given: nothing is copied twice.
+    template <class Append>
+    void SendWith(const Append& append) {
+        if (BeginSending()) append(out_);
+    }
     void SetReading(bool on);
     // Closes at once; what is queued is lost.
     void Shut();
@@ -47,6 +52,7 @@ class Endpoint : private StreamHandler {
     void OnEnd(const Result<void>& how) override;
     void OnDrained() override;
     void OnHangup() override;
+    bool BeginSending();
     void Flush();
 
     std::unique_ptr<Stream> stream_;

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "proxy/ksm_thread.h"
 #include "proxy/leave_caller.h"
@@ -125,6 +126,7 @@ Result<void> Serve(Options options, const std::function<void()>& on_ready) {
     // Not before: the record beside the socket is that of the proxy whose socket it is.
     ksm = StartKsm(KsmPathsFor(options), options.ksm);
     on_ready();
+    DropProgramPages();
     loop.Run();
     if (!activated) server->RemoveSocket();
     Log(LogLevel::kInfo, "ended");

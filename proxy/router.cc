@@ -11,6 +11,12 @@
 
 namespace cc::proxy {
 
+namespace {
+// More are in use only in turns with output of many processes; one holds what comes of one read.
+constexpr size_t kSpares = 4;
+constexpr size_t kMaxSpareSize = 256 * 1024;
+}  // namespace
+
 Router::Router(World& world, std::string url) : world_(world), url_(std::move(url)) {}
 
 Router::~Router() {
@@ -127,6 +133,19 @@ void Router::Forget(Endpoint& endpoint) {
     std::erase(dirty_, &endpoint);
     std::erase_if(ended_, [&](const auto& entry) { return entry.first == &endpoint; });
     std::erase_if(runnable_, [&](const Client* client) { return client == &endpoint; });
+}
+
+std::string Router::TakeSpare() {
+    if (spares_.empty()) return {};
+    std::string spare = std::move(spares_.back());
+    spares_.pop_back();
+    return spare;
+}
+
+void Router::GiveSpare(std::string bytes) {
+    if (spares_.size() >= kSpares || bytes.capacity() > kMaxSpareSize) return;
+    bytes.clear();
+    spares_.push_back(std::move(bytes));
 }
 
 void Router::Settle() {

@@ -107,6 +107,11 @@ class Router {
         ended_.emplace_back(&endpoint, how);
     }
     void Forget(Endpoint& endpoint);
+    // Memory for what is sent in a turn, used again and again: an empty string, and what became of
+    // it.
+    std::string TakeSpare();
+    void GiveSpare(std::string bytes);
+    void DropSpares() { spares_.clear(); }
     // Freed at the end of the turn.
     void Bury(std::shared_ptr<void> object) { buried_.push_back(std::move(object)); }
 
@@ -132,6 +137,7 @@ class Router {
     std::vector<Vm*> unsaved_;
     std::vector<std::pair<Endpoint*, Result<void>>> ended_;
     std::vector<Endpoint*> dirty_;
+    std::vector<std::string> spares_;
     std::vector<std::shared_ptr<void>> buried_;
 };
 

@@ -54,6 +54,7 @@ Server::Server(uv::Loop& loop, const ServerOptions& options, std::function<void(
       status_timer_(loop, [this] { OpenStatus(); }),
       world_(loop, RecordFolder(options.records), [this] { Settled(); }),
       router_(world_, Cat("unix://", options.socket_path)),
+      slimming_(loop, router_),
       started_(world_.Now()) {
     if (options_.tune_ksm) {
         ksm_throttle_.emplace(router_, options_.tune_ksm);
@@ -68,6 +69,7 @@ Server::Server(uv::Loop& loop, const ServerOptions& options, std::function<void(
 Server::~Server() = default;
 
 void Server::Settled() {
+    slimming_.Settled();
     ArmDeadlines();
     if (options_.pod && counts().served_any && counts().registered_vms == 0) {
         if (listener_) RemoveSocket();

@@ -14,6 +14,7 @@
 #include "proxy/ksm_throttle.h"
 #include "proxy/listener.h"
 #include "proxy/router.h"
+#include "proxy/slimming.h"
 #include "proxy/socket_world.h"
 #include "proxy/status_server.h"
 
@@ -60,6 +61,7 @@ class Server {
     SocketWorld world_;
     Router router_;
     std::optional<KsmThrottle> ksm_throttle_;
+    Slimming slimming_;
     std::unique_ptr<Listener> listener_;
     const std::chrono::milliseconds started_;
     std::unique_ptr<StatusServer> status_;

@@ -75,7 +75,7 @@ class SocketStream final : public Stream {
     }
 
     void SetHandler(StreamHandler* handler) override { handler_ = handler; }
-    void Write(std::string bytes) override { channel_->Write(std::move(bytes)); }
+    void Write(std::string_view bytes) override { channel_->Write(bytes); }
     size_t queued() const override { return channel_->queued(); }
     void SetReading(bool on) override {
         if (on)

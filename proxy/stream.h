@@ -47,7 +47,7 @@ class Stream {
   public:
     virtual ~Stream() = default;
     virtual void SetHandler(StreamHandler* handler) = 0;
-    virtual void Write(std::string bytes) = 0;
+    virtual void Write(std::string_view bytes) = 0;
     virtual size_t queued() const = 0;  // bytes not yet taken by the other side
     virtual void SetReading(bool on) = 0;
     // Null when it cannot be known, such as one of another pid namespace.

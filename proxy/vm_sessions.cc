@@ -74,7 +74,8 @@ void Vm::Retire(Token* token) {
 void Vm::WriteStdin(const Session& session, std::string_view bytes) {
     const size_t limit = (extended() ? kMaxIoMessage : kMaxAgentMessageV3_0) - kIoHeaderSize;
     do {  // once for no bytes, which means end of file
-        io_.Send(EncodeIo(session.base(), bytes.substr(0, limit)));
+        io_.SendWith(
+            [&](std::string& out) { AppendIo(out, session.base(), bytes.substr(0, limit)); });
         counters_.io_out.Count(std::min(limit, bytes.size()));
         bytes.remove_prefix(std::min(limit, bytes.size()));
     } while (!bytes.empty());
@@ -97,21 +98,22 @@ void Vm::ShimOverMark(bool over) {
 
 void Vm::IoData(std::string_view bytes) {
     if (linked()) {
-        io_link_.Push(bytes);
+        io_link_.Lend(bytes);
         while (!lost()) {
             const auto frame = io_link_.Next();
-            if (!frame) return;
+            if (!frame) break;
             HandleLinkIo(*frame);
         }
-        return;
+        return io_link_.Keep();
     }
-    io_decoder_.Push(bytes);
+    io_decoder_.Lend(bytes);
     while (!lost()) {
         const auto message = io_decoder_.Next();
-        if (!message) return Lose(Cat("its I/O port: ", message.error().message));
-        if (!*message) return;
+        if (!message) Lose(Cat("its I/O port: ", message.error().message));
+        if (!message || !*message) break;
         Route(**message);
     }
+    io_decoder_.Keep();
 }
 
 void Vm::Route(const IoMessage& message) {

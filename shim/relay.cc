@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "protocol/client_messages.h"
 
@@ -54,6 +55,7 @@ Result<void> Relay::Start() {
 }
 
 int Relay::Run() {
+    DropProgramPages();  // there is one shim a process, and it only waits from here on
     if (!status_) loop_.Run();
     raw_.reset();
     return status_.value_or(1);

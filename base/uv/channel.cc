@@ -11,11 +11,13 @@
 namespace cc::uv {
 
 namespace {
-// One read takes up to this much: enough to drain a full socket buffer in a call or two.
-constexpr size_t kReadSize = 256 * 1024;
+// One read takes up to this much: few calls a megabyte, and the bytes are still in the second level
+// cache when they are written.
+constexpr size_t kReadSize = 64 * 1024;
 // Reads in one turn, so that one busy stream does not starve the others of its loop.
 constexpr int kReadsPerTurn = 4;
 constexpr size_t kGather = 64;
+constexpr size_t kQueuedPiece = 16 * 1024;  // small writes that have to wait are joined up to this
 // The read buffer is shared by all channels of the thread: its bytes never outlive a callback.
 thread_local std::unique_ptr<std::array<char, kReadSize>> read_buffer;
 }  // namespace
@@ -43,7 +45,7 @@ void Channel::OnReady(int events) {
     const auto callbacks = callbacks_;
     const bool failed = events == 0;  // libuv has stopped the poll; the next read or write says why
     if (failed) poll_.Stop();
-    if ((events & UV_WRITABLE) != 0 || failed) Flush(WhenDrained::kTell);
+    if ((events & UV_WRITABLE) != 0 || failed) Flush();
     if (*alive && ((events & UV_READABLE) != 0 || (failed && reading_))) Read();
     if (*alive && failed && !reading_ && queue_.empty()) End(Fail("the peer has gone", EPIPE));
     if (*alive && (events & UV_DISCONNECT) != 0 && !reading_) HangUp();
@@ -59,7 +61,7 @@ void Channel::HangUp() {
 }
 
 void Channel::Read() {
-    if (!read_buffer) read_buffer = std::make_unique<std::array<char, kReadSize>>();
+    if (!read_buffer) read_buffer = std::make_unique_for_overwrite<std::array<char, kReadSize>>();
     const auto alive = alive_;
     for (int turn = 0; turn < kReadsPerTurn && reading_ && !input_ended_; ++turn) {
         const ssize_t count = ::read(fd_.get(), read_buffer->data(), read_buffer->size());
@@ -77,19 +79,38 @@ void Channel::Read() {
     }
 }
 
-void Channel::Write(std::string bytes) {
+void Channel::Write(std::string_view bytes) {
     if (broken_ || bytes.empty()) return;
-    queued_ += bytes.size();
-    queue_.push_back(std::move(bytes));
-    if (queue_.size() > 1) return;  // waiting for writability already
-    const auto alive = alive_;
-    const auto callbacks = callbacks_;
+    if (!queue_.empty()) return Enqueue(bytes);  // waiting for writability already
+    ssize_t count = 0;
+    do
+        count = ::write(fd_.get(), bytes.data(), bytes.size());
+    while (count < 0 && errno == EINTR);
+    if (count < 0 && errno != EAGAIN) {
+        const auto alive = alive_;
+        End(FailErrno("writing"));
+        if (*alive) UpdateEvents();
+        return;
+    }
+    bytes.remove_prefix(count < 0 ? 0 : static_cast<size_t>(count));
     // on_drained is for those who had to wait: a write that is taken at once does not call it.
-    Flush(WhenDrained::kSilent);
-    if (*alive) UpdateEvents();
+    if (bytes.empty()) {
+        if (shutdown_wanted_) ::shutdown(fd_.get(), SHUT_WR);
+        return;
+    }
+    Enqueue(bytes);
+    UpdateEvents();
 }
 
-void Channel::Flush(WhenDrained when) {
+void Channel::Enqueue(std::string_view bytes) {
+    queued_ += bytes.size();
+    if (!queue_.empty() && queue_.back().size() + bytes.size() <= kQueuedPiece)
+        queue_.back().append(bytes);
+    else
+        queue_.emplace_back(bytes);
+}
+
+void Channel::Flush() {
     if (queue_.empty()) return;
     while (!queue_.empty()) {
         std::array<iovec, kGather> slices{};
@@ -121,7 +142,7 @@ void Channel::Flush(WhenDrained when) {
         if (static_cast<size_t>(count) < wanted) return;
     }
     if (shutdown_wanted_) ::shutdown(fd_.get(), SHUT_WR);
-    if (when == WhenDrained::kTell && callbacks_->on_drained) callbacks_->on_drained();
+    if (callbacks_->on_drained) callbacks_->on_drained();
 }
 
 void Channel::End(Result<void> how) {

@@ -4,8 +4,8 @@
 // peer learns to wait.
 #pragma once
 
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,7 +37,7 @@ class Channel {
 
     // Writes what the descriptor takes at once and queues the rest. Silently nothing once the
     // stream is broken (on_end tells).
-    void Write(std::string bytes);
+    void Write(std::string_view bytes);
     size_t queued() const { return queued_; }  // bytes not yet taken by the descriptor
     void PauseReading();
     void ResumeReading();
@@ -51,8 +51,8 @@ class Channel {
     void OnReady(int events);
     void Read();
     void HangUp();
-    enum class WhenDrained { kTell, kSilent };
-    void Flush(WhenDrained when);
+    void Flush();
+    void Enqueue(std::string_view bytes);
     void UpdateEvents();
     void End(Result<void> how);
 
@@ -61,7 +61,7 @@ class Channel {
     // the function that is running.
     std::shared_ptr<Callbacks> callbacks_;
     Poll poll_;
-    std::deque<std::string> queue_;
+    std::list<std::string> queue_;
     size_t head_offset_ = 0;  // bytes of queue_.front() that are out already
     size_t queued_ = 0;
     bool reading_ = true;

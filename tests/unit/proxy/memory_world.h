@@ -70,7 +70,7 @@ class MemoryStream final : public Stream {
         peer_->handler_ = nullptr;
     }
     void SetHandler(StreamHandler* handler) override { peer_->handler_ = handler; }
-    void Write(std::string bytes) override {
+    void Write(std::string_view bytes) override {
         if (peer_->told_end_ || peer_->closed) return;
         if (peer_->reads && peer_->unread.empty())
             peer_->received += bytes;

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/hub/peers.h"
+
+#include <array>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "bench/hub/must.h"
+#include "protocol/agent_messages.h"
+#include "protocol/client_messages.h"
+
+namespace cc::bench {
+
+namespace {
+
+constexpr size_t kReadSize = 64 * 1024;
+constexpr unsigned kSocketMode = 0600;
+constexpr std::string_view kContainer = "bench";
+
+std::string_view ReadSome(int fd, std::string_view whose) {
+    static std::array<char, kReadSize> buffer;
+    const ssize_t count = Must(::read(fd, buffer.data(), buffer.size()), Cat("reading ", whose));
+    if (count == 0) Die(Cat(whose, " was closed"));
+    return {buffer.data(), static_cast<size_t>(count)};
+}
+
+Fd Accept(const Fd& listener) {
+    return Fd::Adopt(
+        Must(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC), "accepting the proxy"));
+}
+
+AgentProcess ProcessOf(std::string_view program) {
+    AgentProcess process;
+    process.user = "0";
+    process.group = "0";
+    process.args = {std::string(program)};
+    process.envs = {{"PATH", "/bin"}};
+    process.workdir = "/";
+    return process;
+}
+
+}  // namespace
+
+Client::Client(const std::string& socket) : fd_(Must(ConnectUnix(socket, SOCK_STREAM))) {}
+
+void Client::Write(std::string_view bytes) {
+    Must(WriteAll(fd_.get(), bytes));
+}
+
+Client::Frame Client::Receive() {
+    while (true) {
+        if (const auto frame = Must(decoder_.Next())) return {*frame, std::string(frame->payload)};
+        decoder_.Push(ReadSome(fd_.get(), "a client's connection"));
+    }
+}
+
+std::string Client::AwaitAnswer(ClientCommand command) {
+    auto frame = Receive();
+    if (frame.header.type != FrameType::kResponse ||
+        frame.header.opcode != static_cast<uint8_t>(command))
+        Die("the proxy sent something else than the answer");
+    if (frame.header.error) Die(Cat("the proxy refuses: ", ParseErrorText(frame.payload)));
+    return std::move(frame.payload);
+}
+
+std::string Client::Call(ClientCommand command, std::string_view payload) {
+    Send(EncodeCommand(command, payload));
+    return AwaitAnswer(command);
+}
+
+uint8_t Client::AwaitExit() {
+    while (true) {
+        const auto frame = Receive();
+        if (frame.header.type == FrameType::kNotification)
+            return static_cast<uint8_t>(frame.payload.at(0));
+    }
+}
+
+Vm::Vm(std::string proxy_socket, const std::string& directory, std::string id)
+    : proxy_socket_(std::move(proxy_socket)), id_(std::move(id)) {
+    const std::string control = Cat(directory, "/", id_, ".ctl");
+    const std::string io = Cat(directory, "/", id_, ".io");
+    const Fd control_listener = Must(ListenUnix(control, SOCK_STREAM, kSocketMode));
+    const Fd io_listener = Must(ListenUnix(io, SOCK_STREAM, kSocketMode));
+    runtime_ = std::make_unique<Client>(proxy_socket_);
+    runtime_->Send(
+        EncodeCommand(ClientCommand::kRegisterVm, Encode(RegisterVm{id_, control, io, "", 1})));
+    control_ = Accept(control_listener);
+    io_ = Accept(io_listener);
+    Must(WriteAll(control_.get(), EncodeControl(ControlCode::kReady, "")));
+    const auto answer = Must(ParseIoResponse(runtime_->AwaitAnswer(ClientCommand::kRegisterVm)));
+    tokens_.assign(answer.tokens.begin(), answer.tokens.end());
+    ::unlink(control.c_str());
+    ::unlink(io.c_str());
+}
+
+Vm::~Vm() = default;
+
+std::string Vm::Attach() {
+    if (!runtime_) runtime_ = std::make_unique<Client>(proxy_socket_);
+    if (tokens_.empty()) {
+        const auto answer = Must(
+            ParseIoResponse(runtime_->Call(ClientCommand::kAttachVm, Encode(AttachVm{id_, 1}))));
+        tokens_.assign(answer.tokens.begin(), answer.tokens.end());
+    }
+    std::string token = std::move(tokens_.front());
+    tokens_.pop_front();
+    return token;
+}
+
+std::unique_ptr<ShimSession> Vm::StartProcess() {
+    const std::string token = Attach();
+    auto session = std::make_unique<ShimSession>(ShimSession{Client(proxy_socket_), 0});
+    session->shim.Call(ClientCommand::kConnectShim, Encode(ConnectShim{token}));
+    const std::string id(kContainer);
+    HyperMessage hyper;
+    hyper.tokens = {token};
+    if (container_exists_) {
+        hyper.hyper_name = "execcmd";
+        hyper.data = Encode(ExecCommand{id, ProcessOf("/bin/true"), ""});
+    } else {
+        hyper.hyper_name = "newcontainer";
+        hyper.data = Encode(NewContainer{id, "rootfs", "bench", {}, ProcessOf("/bin/sh"), ""});
+    }
+    runtime_->Send(EncodeCommand(ClientCommand::kHyper, Encode(hyper)));
+    const std::string payload(NextCommand().payload);
+    session->base = container_exists_ ? Must(ParseExecCommand(payload)).process.stdio
+                                      : Must(ParseNewContainer(payload)).process.stdio;
+    container_exists_ = true;
+    Must(WriteAll(control_.get(), EncodeControl(ControlCode::kAck, "")));
+    runtime_->AwaitAnswer(ClientCommand::kHyper);
+    return session;
+}
+
+void Vm::Print(uint64_t base, std::string_view output) {
+    Must(WriteAll(io_.get(), EncodeIo(base, output)));
+}
+
+void Vm::EndProcess(ShimSession& session) {
+    Print(session.base, "");
+    Print(session.base, std::string_view("\0", 1));
+    session.shim.AwaitExit();
+    session.shim.Send(EncodeCommand(ClientCommand::kDisconnectShim, ""));
+    char rest = 0;  // the proxy closes without an answer
+    if (::read(session.shim.fd(), &rest, 1) != 0) Die("a shim was answered after its last word");
+}
+
+void Vm::Unregister() {
+    if (!runtime_) runtime_ = std::make_unique<Client>(proxy_socket_);
+    runtime_->Call(ClientCommand::kUnregisterVm, Encode(UnregisterVm{id_}));
+}
+
+ControlMessage Vm::NextCommand() {
+    while (true) {
+        if (const auto message = Must(decoder_.Next())) return *message;
+        decoder_.Push(ReadSome(control_.get(), "an agent's control port"));
+    }
+}
+
+void Vm::Acknowledge() {
+    (void)NextCommand();
+    static const std::string acknowledgement = EncodeControl(ControlCode::kAck, "");
+    Must(WriteAll(control_.get(), acknowledgement));
+}
+
+}  // namespace cc::bench
