@@ -85,13 +85,19 @@ std::string EncodeProcessExited(uint8_t status) {
 }
 
 std::string EncodeStreamAt(StreamKind kind, uint64_t offset, std::string_view payload, bool end) {
-    std::string out =
-        EncodeHeader(kClientVersion3, kClientStreamHeaderSize,
-                     static_cast<unsigned>(FrameType::kStream) | (end ? kEndFlag : 0U),
-                     static_cast<uint8_t>(kind), payload.size());
+    std::string out;
+    out.reserve(kClientStreamHeaderSize + payload.size());
+    AppendStreamAt(out, kind, offset, payload, end);
+    return out;
+}
+
+void AppendStreamAt(std::string& out, StreamKind kind, uint64_t offset, std::string_view payload,
+                    bool end) {
+    AppendHeader(out, kClientVersion3, kClientStreamHeaderSize,
+                 static_cast<unsigned>(FrameType::kStream) | (end ? kEndFlag : 0U),
+                 static_cast<uint8_t>(kind), payload.size());
     AppendBigEndian<8>(out, offset);
     out.append(payload);
-    return out;
 }
 
 std::string EncodeNotification(Notification notification, std::string_view payload) {

@@ -86,6 +86,8 @@ std::string EncodeProcessExited(uint8_t status);  // version 2
 
 // Version 3: a piece of stdin, stdout or stderr.
 std::string EncodeStreamAt(StreamKind kind, uint64_t offset, std::string_view payload, bool end);
+void AppendStreamAt(std::string& out, StreamKind kind, uint64_t offset, std::string_view payload,
+                    bool end);
 std::string EncodeNotification(Notification notification, std::string_view payload);
 
 // Incremental: any split of the bytes will do. An error (bad version, type, opcode or length) is

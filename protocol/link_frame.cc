@@ -29,6 +29,12 @@ bool IsPlausible(std::string_view header) {
 std::string Encode(const LinkFrame& frame, std::string_view marker) {
     std::string out;
     out.reserve(kLinkHeaderSize + frame.payload.size());
+    AppendLink(out, frame, marker);
+    return out;
+}
+
+void AppendLink(std::string& out, const LinkFrame& frame, std::string_view marker) {
+    const size_t start = out.size();
     out.append(marker);
     AppendBigEndian<4>(out, frame.epoch);
     AppendBigEndian<1>(out, static_cast<uint64_t>(frame.type));
@@ -37,9 +43,8 @@ std::string Encode(const LinkFrame& frame, std::string_view marker) {
     AppendBigEndian<4>(out, frame.payload.size());
     AppendBigEndian<8>(out, frame.stream);
     AppendBigEndian<8>(out, frame.offset);
-    AppendBigEndian<4>(out, Crc32c(frame.payload, Crc32c(out)));
+    AppendBigEndian<4>(out, Crc32c(frame.payload, Crc32c(std::string_view(out).substr(start))));
     out.append(frame.payload);
-    return out;
 }
 
 std::optional<LinkFrame> LinkDecoder::Next() {

@@ -50,7 +50,9 @@ Result<void> Session::ReceiveData(bool on_stderr, uint64_t offset, std::string_v
     const StreamKind kind = on_stderr ? StreamKind::kStderr : StreamKind::kStdout;
     if (shim_->version() == kClientVersion3) {
         if (!fresh.empty() || ends)
-            shim_->Send(EncodeStreamAt(kind, stream.received - fresh.size(), fresh, ends));
+            shim_->SendWith([&](std::string& out) {
+                AppendStreamAt(out, kind, stream.received - fresh.size(), fresh, ends);
+            });
     } else if (!fresh.empty()) {
         shim_->SendOutput(kind, fresh);
     }

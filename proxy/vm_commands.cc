@@ -69,13 +69,13 @@ void Vm::Kill(const Session& session) {
 
 void Vm::ControlData(std::string_view bytes) {
     if (linked()) {
-        control_link_.Push(bytes);
+        control_link_.Lend(bytes);
         while (!lost()) {
             const auto frame = control_link_.Next();
-            if (!frame) return;
+            if (!frame) break;
             HandleLinkControl(*frame);
         }
-        return;
+        return control_link_.Keep();
     }
     control_decoder_.Push(bytes);
     while (!lost() && !linked()) {

@@ -138,7 +138,10 @@ void Vm::EndAdoption() {
 void Vm::SendData(uint64_t sequence, uint64_t offset, std::string_view bytes, bool end) {
     const uint8_t flags = end ? kLinkEnd : 0;
     counters_.io_out.Count(bytes.size());
-    io_.Send(Encode(LinkFrame{epoch_, LinkType::kData, flags, sequence, offset, bytes}, marker_));
+    io_.SendWith([&](std::string& out) {
+        AppendLink(out, LinkFrame{epoch_, LinkType::kData, flags, sequence, offset, bytes},
+                   marker_);
+    });
 }
 
 void Vm::SendWindow(uint64_t sequence, const StreamWindow& window, uint8_t flags) {
