@@ -96,8 +96,11 @@ Result<void> Session::ShimWindow(const WindowUpdate& update) {
 Result<void> Session::ForwardInput(uint64_t offset, std::string_view payload, bool end) {
     if (offset > input_.limit || payload.size() > input_.limit - offset)
         return Fail("standard input beyond its window");
-    if (started() && !exit_) vm_.SendData(base_, offset, payload, end);
-    if (!started() && end) input_end_ = offset;
+    // The agent opens the window once the process runs; its word that it does comes through the
+    // other port, perhaps later.
+    const bool runs = started() || input_.limit > 0;
+    if (runs && !exit_) vm_.SendData(base_, offset, payload, end);
+    if (!runs && end) input_end_ = offset;
     return {};
 }
 

@@ -148,6 +148,23 @@ TEST_CASE("standard input goes to the agent with its offset, within the window")
     CHECK(hub.shim->closed);
 }
 
+TEST_CASE("input that the agent wants goes to it though its word that the process runs is to come") {
+    LinkHub hub;
+    hub.Register();
+    hub.Connect();
+    hub.Hyper(hub.runtime);
+    const uint64_t id = hub.Request().stream;
+    hub.Say(hub.io, {1, LinkType::kWindow, 0, 3, 0, Limit(8)});
+    hub.shim->Send(EncodeStreamAt(StreamKind::kStdin, 0, "1234", true));
+    hub.world->Run();
+    const auto heard = hub.Heard(hub.io);
+    REQUIRE(heard.size() == 1);
+    CHECK(heard[0].payload == "1234");
+    CHECK(heard[0].flags == kLinkEnd);
+    hub.Reply(id);
+    CHECK(hub.Heard(hub.io).size() == 2);
+}
+
 TEST_CASE("the end of standard input that comes before the process is not forgotten") {
     LinkHub hub;
     hub.Register();
