@@ -45,8 +45,10 @@ class Shim {
             Die("cc-shim hung up");
         start_seconds_ = SecondsSince(begin);
         // A byte that comes out of it shows that it has come to rest.
-        Must(WriteAll(connection_.get(), EncodeResponse(ClientCommand::kConnectShim, "") +
-                                             EncodeStream(StreamKind::kStdout, "x")));
+        Must(WriteAll(connection_.get(),
+                      EncodeResponse(ClientCommand::kConnectShim, Encode(ShimConnected{}), false,
+                                     kClientVersion3) +
+                          EncodeStreamAt(StreamKind::kStdout, 0, "x", false)));
         if (Must(::read(output_.first.get(), buffer.data(), 1), "reading") != 1)
             Die("cc-shim printed nothing");
     }
