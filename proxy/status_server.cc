@@ -60,11 +60,11 @@ class StatusServer::Caller {
         else if (IsWhole(request_))
             Reply(server_.Answer(request_));
     }
-    void Reply(std::string response) {
+    void Reply(std::string_view response) {
         answered_ = true;
         channel_->PauseReading();
         writing_ = true;
-        channel_->Write(std::move(response));
+        channel_->Write(response);
         writing_ = false;
         if (channel_->queued() == 0) Leave();
     }
