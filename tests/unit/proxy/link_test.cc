@@ -148,7 +148,8 @@ TEST_CASE("standard input goes to the agent with its offset, within the window")
     CHECK(hub.shim->closed);
 }
 
-TEST_CASE("input that the agent wants goes to it though its word that the process runs is to come") {
+TEST_CASE(
+    "input that the agent wants goes to it though its word that the process runs is to come") {
     LinkHub hub;
     hub.Register();
     hub.Connect();
