@@ -177,8 +177,8 @@ void ProxyLink::Lose(Loss loss, const std::string& why) {
     callbacks_.on_lost(loss, why);
 }
 
-void ProxyLink::Send(std::string frame) {
-    if (channel_ && introduced_) channel_->Write(std::move(frame));
+void ProxyLink::Send(std::string_view frame) {
+    if (channel_ && introduced_) channel_->Write(frame);
 }
 
 void ProxyLink::Command(ClientCommand command, std::string_view payload) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/uv/channel.h"
 #include "base/uv/loop.h"
@@ -50,7 +51,7 @@ class ProxyLink {
     Result<void> Start();
     bool connected() const { return introduced_; }
     uint16_t version() const { return version_; }
-    void Send(std::string frame);
+    void Send(std::string_view frame);
     void Command(ClientCommand command, std::string_view payload);
     size_t queued() const { return channel_ ? channel_->queued() : 0; }
     // Reading is held back while the container's output has nowhere to go.
