@@ -20,7 +20,7 @@ Container::Container(const Surroundings& surroundings, ContainerSpec spec)
       sweep_(surroundings.loop, [this] { gone_.clear(); }),
       removal_(surroundings.loop, [this] { TryRemove(); }) {}
 
-void Container::Start(uint64_t stdio, uint64_t stderr_sequence, Done done) {
+void Container::Start(uint64_t stdio, uint64_t stderr_sequence, bool hold, Done done) {
     auto made = Cgroup::Make(Cat(surroundings_.cgroup_parent, "/", spec_.id), spec_.resources);
     if (!made) return done(Failure(made.error()));
     cgroup_ = std::move(*made);
@@ -29,11 +29,28 @@ void Container::Start(uint64_t stdio, uint64_t stderr_sequence, Done done) {
     start.stdio = stdio;
     start.stderr_sequence = stderr_sequence;
     start.ended = [this] { running_ = false; };
-    StartProcess(std::move(start), [this, done = std::move(done)](Result<void> started) {
-        running_ = started.has_value();
-        if (!started) (void)cgroup_.Remove();
-        done(std::move(started));
-    });
+    if (hold)
+        start.held = [this] {
+            held_ = true;
+            std::exchange(started_, nullptr)({});
+        };
+    started_ = std::move(done);
+    StartProcess(std::move(start),
+                 [this](Result<void> started) { FirstStarted(std::move(started)); });
+}
+
+void Container::Release(Done done) {
+    held_ = false;
+    started_ = std::move(done);
+    processes_.front()->Release();
+}
+
+// Nobody waits when a held process was killed.
+void Container::FirstStarted(Result<void> started) {
+    held_ = false;
+    running_ = started.has_value();
+    if (!started) (void)cgroup_.Remove();
+    if (const auto done = std::exchange(started_, nullptr)) done(std::move(started));
 }
 
 void Container::Exec(const ProcessSpec& process, uint64_t stdio, uint64_t stderr_sequence,
@@ -84,15 +101,16 @@ bool Container::HasProcess(uint64_t stdio) const {
                        [&](const auto& process) { return process->stdio() == stdio; });
 }
 
-Result<void> Container::Signal(int signal, uint64_t stdio) const {
-    if (!running_) return {};
+Result<void> Container::Signal(int signal, uint64_t stdio) {
+    if (!running_ && !held_) return {};
     if (stdio == 0) return processes_.front()->Signal(signal);
     for (const auto& process : processes_)
         if (process->stdio() == stdio) return process->Signal(signal);
     return {};
 }
 
-Result<void> Container::SignalAll(int signal) const {
+Result<void> Container::SignalAll(int signal) {
+    if (held_) return processes_.front()->Signal(signal);
     if (!running_) return {};
     return cgroup_.Signal(signal);
 }

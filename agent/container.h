@@ -20,17 +20,20 @@ class Container {
     const std::string& id() const { return spec_.id; }
     const ProcessSpec& first_process() const { return spec_.process; }
     bool running() const { return running_; }
+    bool held() const { return held_; }
 
     // Makes the container and starts its first process. After an error nothing of it is left but
-    // this object.
-    void Start(uint64_t stdio, uint64_t stderr_sequence, Done done);
+    // this object. `hold`: done is when the process waits for Release().
+    void Start(uint64_t stdio, uint64_t stderr_sequence, bool hold, Done done);
+    // Of a held container. After an error its process has ended.
+    void Release(Done done);
     void Exec(const ProcessSpec& process, uint64_t stdio, uint64_t stderr_sequence,
               const Done& done);
     bool HasProcess(uint64_t stdio) const;
     // To the first process, or (`stdio` not 0) to the one with that number; one that has ended is
     // not an error.
-    Result<void> Signal(int signal, uint64_t stdio) const;
-    Result<void> SignalAll(int signal) const;
+    Result<void> Signal(int signal, uint64_t stdio);
+    Result<void> SignalAll(int signal);
     void Kill() const;  // everything in it, at once
     std::vector<pid_t> Processes() const { return cgroup_.Processes(); }
     // Once everything in it has ended: removes what is left of it. Calls back from the loop; an
@@ -38,6 +41,7 @@ class Container {
     void Remove(Done done);
 
   private:
+    void FirstStarted(Result<void> started);
     void StartProcess(ProcessStart start, const Done& done);
     void Forget(const ContainerProcess* process);
     void TryRemove();
@@ -48,7 +52,9 @@ class Container {
     std::vector<std::unique_ptr<ContainerProcess>> processes_;  // the first process first
     // Processes are destroyed a turn later, as they may be on the stack.
     std::vector<std::unique_ptr<ContainerProcess>> gone_;
+    bool held_ = false;
     bool running_ = false;
+    Done started_;  // who waits for Start or Release
     Done removed_;
     int removal_tries_ = 0;
     uv::Timer sweep_;

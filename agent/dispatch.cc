@@ -30,6 +30,9 @@ void Dispatch(Pod& pod, const ControlMessage& message, const Pod::Reply& reply) 
         case ControlCode::kNewContainer:
             return With(ParseNewContainer(payload), reply,
                         [&](const auto& parsed) { pod.NewContainer(parsed, reply); });
+        case ControlCode::kStartContainer:
+            return With(ParseStartContainer(payload), reply,
+                        [&](const auto& parsed) { pod.StartContainer(parsed, reply); });
         case ControlCode::kExecCmd:
             return With(ParseExecCommand(payload), reply,
                         [&](const auto& parsed) { pod.Exec(parsed, reply); });

@@ -120,11 +120,23 @@ void Pod::NewContainer(const cc::NewContainer& message, Reply reply) {
     auto& container = containers_[message.id];
     container = std::make_unique<Container>(surroundings_, std::move(*spec));
     container->Start(
-        message.process.stdio, stderr_sequence,
+        message.process.stdio, stderr_sequence, message.hold,
         [this, id = message.id, reply = std::move(reply)](Result<void> started) {
             if (!started) Erase(id);
             reply(Acknowledge(Context("Process could not be started", std::move(started))));
         });
+}
+
+void Pod::StartContainer(const cc::StartContainer& message, Reply reply) {
+    if (!started_) return reply(NotStarted("start the container"));
+    auto container = Find(message.container, "start");
+    if (!container) return reply(Failure(container.error()));
+    if (!(*container)->held())
+        return reply(Fail(Cat("Container ", message.container,
+                              " does not wait for its start, impossible to start")));
+    (*container)->Release([reply = std::move(reply)](Result<void> started) {
+        reply(Acknowledge(Context("Process could not be started", std::move(started))));
+    });
 }
 
 void Pod::Exec(const ExecCommand& message, Reply reply) {
@@ -149,7 +161,7 @@ void Pod::Exec(const ExecCommand& message, Reply reply) {
 
 Result<std::string> Pod::Kill(const KillContainer& message) {
     if (!started_) return NotStarted("signal the container");
-    CC_ASSIGN(const Container* container, Find(message.container, "signal"));
+    CC_ASSIGN(Container * container, Find(message.container, "signal"));
     if (message.signal < 1 || message.signal > SIGRTMAX)
         return Fail(Cat("invalid signal number ", message.signal));
     const int signal = static_cast<int>(message.signal);
@@ -161,7 +173,7 @@ void Pod::Remove(const RemoveContainer& message, Reply reply) {
     if (!started_) return reply(NotStarted("remove the container"));
     auto container = Find(message.container, "remove");
     if (!container) return reply(Failure(container.error()));
-    if ((*container)->running())
+    if ((*container)->running() || (*container)->held())
         return reply(
             Fail(Cat("Container ", message.container, " still running, impossible to remove")));
     (*container)

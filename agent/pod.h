@@ -27,6 +27,7 @@ class Pod {
     void Start(const StartPod& message, Reply reply);
     void Destroy(Reply reply);
     void NewContainer(const cc::NewContainer& message, Reply reply);
+    void StartContainer(const cc::StartContainer& message, Reply reply);
     void Exec(const ExecCommand& message, Reply reply);
     Result<std::string> Kill(const KillContainer& message);
     void Remove(const RemoveContainer& message, Reply reply);

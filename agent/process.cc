@@ -18,6 +18,7 @@ ContainerProcess::ContainerProcess(const Surroundings& surroundings, ProcessStar
                                    Session& session)
     : surroundings_(surroundings),
       stdio_(start.stdio),
+      held_(std::move(start.held)),
       started_(std::move(start.started)),
       ended_(std::move(start.ended)),
       session_(&session) {}
@@ -31,6 +32,7 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
     launch.share = surroundings.share;
     launch.cgroup = start.cgroup;
     launch.join_pidfd = start.join_pidfd;
+    launch.hold = start.held != nullptr;
     Session& session = surroundings.io.Add(start.stdio, start.stderr_sequence);
     auto process = std::unique_ptr<ContainerProcess>(
         new ContainerProcess(surroundings, std::move(start), session));
@@ -43,8 +45,10 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
         launch.report = report.second.get();
         auto& self = *process;
         CC_ASSIGN(self.report_,
-                  ReportReader::Open(surroundings.loop, std::move(report.first), kStartDeadline,
-                                     [&self](auto outcome) { self.OnReport(std::move(outcome)); }));
+                  ReportReader::Open(
+                      surroundings.loop, std::move(report.first), kStartDeadline,
+                      {.held = [&self](auto outcome) { self.OnHeld(std::move(outcome)); },
+                       .done = [&self](auto outcome) { self.OnReport(std::move(outcome)); }}));
         CC_ASSIGN(self.child_, Launch(launch));
         surroundings.reaper.Watch(self.child_.pid, [&self](int status) { self.OnEnd(status); });
         return {};
@@ -56,17 +60,57 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
     return process;
 }
 
+Result<void> ContainerProcess::Signal(int signal) {
+    if (!waits_) return SignalChild(child_, signal);
+    switch (signal) {
+        case SIGCHLD:
+        case SIGCONT:
+        case SIGURG:
+        case SIGWINCH:
+        case SIGSTOP:
+        case SIGTSTP:
+        case SIGTTIN:
+        case SIGTTOU:
+            return {};
+        default:
+            ended_by_ = signal;
+            return SignalChild(child_, SIGKILL);
+    }
+}
+
+void ContainerProcess::Release() {
+    waits_ = false;
+    report_->Release();
+}
+
+Result<void> ContainerProcess::TakeTerminal(ReportReader::Outcome& outcome) {
+    if (!outcome.terminal) return {};
+    return session_->AttachTerminal(std::move(outcome.terminal));
+}
+
+void ContainerProcess::OnHeld(ReportReader::Outcome outcome) {
+    if (auto taken = TakeTerminal(outcome); !taken) {
+        failure_ = taken.error();
+        return void(SignalChild(child_, SIGKILL));
+    }
+    waits_ = true;
+    session_->Started();
+    session_started_ = true;
+    held_();
+}
+
 void ContainerProcess::OnReport(Result<ReportReader::Outcome> outcome) {
     reported_ = true;
-    if (outcome && outcome->terminal) {
-        if (auto attached = session_->AttachTerminal(std::move(outcome->terminal)); !attached)
-            failure_ = attached.error();
+    waits_ = false;
+    if (outcome) {
+        if (auto taken = TakeTerminal(*outcome); !taken) failure_ = taken.error();
+    } else if (!failure_) {
+        failure_ = outcome.error();
     }
-    if (!outcome) failure_ = outcome.error();
     if (failure_) {
-        (void)Signal(SIGKILL);
+        (void)SignalChild(child_, SIGKILL);
     } else {
-        session_->Started();
+        if (!session_started_) session_->Started();
         std::exchange(started_, nullptr)({});
     }
     Settle();
@@ -82,7 +126,11 @@ void ContainerProcess::OnEnd(int wait_status) {
 void ContainerProcess::Settle() {
     if (!reported_ || !status_) return;
     if (failure_) {
-        surroundings_.io.Remove(*session_);
+        // Of a process that was held the host has known for a while, and waits for its end.
+        if (session_started_)
+            session_->Exited(ended_by_.value_or(*status_));
+        else
+            surroundings_.io.Remove(*session_);
         const auto started = std::move(started_);
         return started(Failure(*failure_));
     }

@@ -29,6 +29,9 @@ struct ProcessStart {
     uint64_t stderr_sequence = 0;
     int cgroup = -1;
     int join_pidfd = -1;  // -1: the first process of a new container
+    // Null, or the process is held before its program is executed, until Release(). Called once,
+    // when it waits; `started` comes after.
+    std::function<void()> held;
     // Called once: the program runs, or why it does not (then no process is left, and `ended` is
     // never called).
     std::function<void(Result<void>)> started;
@@ -44,23 +47,31 @@ class ContainerProcess {
     uint64_t stdio() const { return stdio_; }
     pid_t pid() const { return child_.pid; }
     int pidfd() const { return child_.pidfd.get(); }
-    // A process that has ended is not an error.
-    Result<void> Signal(int signal) const { return SignalChild(child_, signal); }
+    // A process that has ended is not an error. A held one has no program yet that could handle the
+    // signal: it gets the signal's default action.
+    Result<void> Signal(int signal);
+    void Release();
 
   private:
     ContainerProcess(const Surroundings& surroundings, ProcessStart start, Session& session);
+    void OnHeld(ReportReader::Outcome outcome);
     void OnReport(Result<ReportReader::Outcome> outcome);
+    Result<void> TakeTerminal(ReportReader::Outcome& outcome);
     void OnEnd(int wait_status);
     void Settle();
 
     const Surroundings& surroundings_;
     const uint64_t stdio_;
+    std::function<void()> held_;
     std::function<void(Result<void>)> started_;
     std::function<void()> ended_;
     Session* session_;  // owned by the I/O channel; ours to name until the process has ended
     Child child_;
     std::unique_ptr<ReportReader> report_;
+    bool waits_ = false;  // is held
+    bool session_started_ = false;
     bool reported_ = false;
+    std::optional<int> ended_by_;  // the signal that ended it while it was held
     std::optional<Error> failure_;
     std::optional<int> status_;
 };

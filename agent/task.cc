@@ -49,7 +49,8 @@ Result<void> StartTask(uv::Loop& loop, Reaper& reaper, std::chrono::milliseconds
         if (!outcome) (void)SignalChild(*kept, SIGKILL);
         done(outcome ? Result<void>{} : Failure(outcome.error()));
     };
-    CC_ASSIGN(*reader, ReportReader::Open(loop, std::move(report.first), deadline, finished));
+    CC_ASSIGN(*reader, ReportReader::Open(loop, std::move(report.first), deadline,
+                                          {.held = {}, .done = finished}));
     return {};
 }
 

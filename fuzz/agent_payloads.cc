@@ -45,6 +45,7 @@ int FuzzAgentPayloads(std::string_view input) {
     CheckRoundTrip(ParseNewContainer, input);
     CheckRoundTrip(ParseExecCommand, input);
     CheckRoundTrip(ParseKillContainer, input);
+    CheckRoundTrip(ParseStartContainer, input);
     CheckRoundTrip(ParseRemoveContainer, input);
     CheckRoundTrip(ParseWinSize, input);
     CheckRoundTrip(ParsePsContainer, input);

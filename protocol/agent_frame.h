@@ -52,7 +52,8 @@ enum class ControlCode : uint32_t {
     kRemoveContainer = 22,
     kPsContainer = 23,
     kProcessAsyncEvent = 24,
-    kListSessions = 100,  // ours, extension 2
+    kListSessions = 100,    // ours, extension 2
+    kStartContainer = 101,  // ours, extension 3
 };
 
 // The hyperName of a Hyper command, "newcontainer"; nothing for a name that is not one.

@@ -194,6 +194,7 @@ std::string Encode(const NewContainer& message) {
     json["initialize"] = false;
     json["systemMountsInfo"] = {{"bindMountDev", false}, {"devShmSize", 0}};
     json["constraints"] = {{"CPUQuota", 0}, {"CPUPeriod", 0}};
+    if (message.hold) json["hold"] = true;
     return WithRawMember(DumpGo(json), "oci", message.oci);
 }
 
@@ -207,6 +208,7 @@ Result<NewContainer> ParseNewContainer(std::string_view payload) {
     message.mounts = ParseMounts(reader);
     message.process = RequireProcess(reader);
     message.oci = RawMember(payload, "oci");
+    message.hold = reader.Bool("hold");
     CC_TRY(reader.Finish("NEWCONTAINER"));
     return message;
 }
@@ -241,6 +243,18 @@ Result<KillContainer> ParseKillContainer(std::string_view payload) {
     KillContainer message{reader.String("container"), reader.Int("signal"),
                           reader.Bool("allProcesses"), reader.Unsigned("process")};
     CC_TRY(reader.Finish("KILLCONTAINER"));
+    return message;
+}
+
+std::string Encode(const StartContainer& message) {
+    return DumpGo({{"container", message.container}});
+}
+
+Result<StartContainer> ParseStartContainer(std::string_view payload) {
+    CC_ASSIGN(const Json json, ParseGoObject(payload));
+    GoReader reader(json);
+    StartContainer message{reader.String("container")};
+    CC_TRY(reader.Finish("STARTCONTAINER"));
     return message;
 }
 

@@ -10,6 +10,8 @@
 //   - KILLCONTAINER may name one process of the container by "process".
 // Extension 2 adds the framing of protocol/link_frame.h on both ports and what it makes possible:
 // a host side that goes away and comes back without a byte or an exit status lost.
+// Extension 3 parts the making of a container from the start of its program: NEWCONTAINER with
+// "hold", then STARTCONTAINER.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +25,9 @@
 
 namespace cc {
 
-constexpr int kAgentExtension = 2;
+constexpr int kAgentExtension = 3;
 constexpr int kLinkExtension = 2;  // from which on the ports are framed by protocol/link_frame.h
+constexpr int kHoldExtension = 3;  // from which on a container can be made without being started
 
 // Where the agent mounts the sandbox's shared directory. The runtime rewrites the sources of bind
 // mounts in the OCI configuration it sends to paths below this one.
@@ -101,6 +104,8 @@ struct NewContainer {
     std::vector<AgentMount> mounts;
     AgentProcess process;
     std::string oci;  // raw JSON of the OCI configuration; empty: only the fields above count
+    // Extension 3: answered when all is made and the program is found; it waits for STARTCONTAINER.
+    bool hold = false;
 };
 std::string Encode(const NewContainer& message);
 Result<NewContainer> ParseNewContainer(std::string_view payload);
@@ -123,6 +128,12 @@ struct KillContainer {
 };
 std::string Encode(const KillContainer& message);
 Result<KillContainer> ParseKillContainer(std::string_view payload);
+
+struct StartContainer {  // extension 3, of a container that was made with `hold`
+    std::string container;
+};
+std::string Encode(const StartContainer& message);
+Result<StartContainer> ParseStartContainer(std::string_view payload);
 
 struct RemoveContainer {
     std::string container;

@@ -263,7 +263,8 @@ std::string Encode(const IoResponse& response, uint16_t version) {
     Json json = {{"io", {{"URL", response.url}, {"tokens", GoStrings(response.tokens)}}}};
     if (response.agent)
         json["agent"] = {{"startedMs", response.agent->started_ms},
-                         {"readyMs", response.agent->ready_ms}};
+                         {"readyMs", response.agent->ready_ms},
+                         {"extension", response.agent->extension}};
     return DumpPayload(json, version);
 }
 
@@ -279,7 +280,9 @@ Result<IoResponse> ParseIoResponse(std::string_view payload, uint16_t version) {
     }
     if (const Json* agent = reader.Object("agent")) {
         GoReader agent_reader(*agent);
-        response.agent = AgentTimes{agent_reader.Int("startedMs"), agent_reader.Int("readyMs")};
+        response.agent = AgentInfo{agent_reader.Int("startedMs"), agent_reader.Int("readyMs"),
+                                   static_cast<int>(std::clamp<int64_t>(
+                                       agent_reader.Int("extension"), 0, INT_MAX))};
         CC_TRY(agent_reader.Finish("response"));
     }
     CC_TRY(reader.Finish("response"));

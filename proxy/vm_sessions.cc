@@ -42,7 +42,7 @@ void Vm::AddSession(const std::shared_ptr<Session>& session) {
 
 std::string Vm::MakeIoResponse(std::vector<std::string> tokens, uint16_t version) const {
     IoResponse response{router_.url(), std::move(tokens), std::nullopt};
-    if (extended()) response.agent = AgentTimes{offer_.started_ms, offer_.ready_ms};
+    if (extended()) response.agent = AgentInfo{offer_.started_ms, offer_.ready_ms, extension_};
     return Encode(response, version);
 }
 

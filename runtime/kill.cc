@@ -54,9 +54,10 @@ Result<int> Kill(App& app, const CliValues& own) {
         return Fail(Cat("container ", Quoted(id, 64), ": container not running"));
     }
     if (signal == 0) return 0;
-    CC_TRY(Context(Cat("signalling container ", Quoted(id, 64)),
-                   status == Status::kCreated ? SignalShim(container, signal)
-                                              : SignalRunning(store, container, signal, all)));
+    const bool in_guest = status != Status::kCreated || container.held;
+    CC_TRY(Context(
+        Cat("signalling container ", Quoted(id, 64)),
+        in_guest ? SignalRunning(store, container, signal, all) : SignalShim(container, signal)));
     return 0;
 }
 

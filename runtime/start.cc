@@ -28,8 +28,8 @@ Result<void> CheckCreated(Status status) {
     return {};
 }
 
-Result<void> SendNewContainer(const Store& store, const ContainerRecord& container) {
-    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+Result<void> SendNewContainer(const Store& store, const ContainerRecord& container,
+                              ProxyClient& client) {
     Bundle bundle;
     bundle.directory = container.bundle;
     bundle.rootfs = container.rootfs;
@@ -37,8 +37,16 @@ Result<void> SendNewContainer(const Store& store, const ContainerRecord& contain
     CC_ASSIGN(bundle.spec, ParseSpec(bundle.text));
     CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id));
     CC_ASSIGN(const std::string message, NewContainerMessage(bundle.spec, container.id, plan));
+    CC_TRY(CallAgent(client, ControlCode::kNewContainer, message, container.token));
+    return {};
+}
+
+Result<void> StartInGuest(const Store& store, const ContainerRecord& container) {
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(Attached attached, Attach(sandbox, 0));
-    CC_TRY(CallAgent(attached.client, ControlCode::kNewContainer, message, container.token));
+    if (!container.held) return SendNewContainer(store, container, attached.client);
+    CC_TRY(CallAgent(attached.client, ControlCode::kStartContainer,
+                     Encode(cc::StartContainer{container.id})));
     return {};
 }
 
@@ -49,7 +57,7 @@ Result<void> StartContainer(const Store& store, const std::string& id) {
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
     CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
     CC_TRY(Context(what, CheckCreated(CurrentStatus(container, store))));
-    if (auto sent = SendNewContainer(store, container); !sent) {
+    if (auto sent = StartInGuest(store, container); !sent) {
         // Nothing will ever come for this shim; its end tells whoever waits for it.
         if (const auto shim = Process::Find(container.shim.pid, container.shim.start_time))
             (void)shim->Signal(SIGKILL);

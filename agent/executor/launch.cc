@@ -135,7 +135,9 @@ Result<void> RunChild(const LaunchOptions& options) {
     CC_TRY(options.join_pidfd >= 0 ? JoinContainer(options) : MakeContainer(options));
     ::close(kJoin);
     return BecomeProcess(*options.process, options.container->seccomp,
-                         Cat("_ses.", options.container->id), [] { ReportReady(kReport); });
+                         Cat("_ses.", options.container->id),
+                         {.hold = options.hold ? +[] { return ReportHeld(kReport); } : nullptr,
+                          .about_to_exec = [] { ReportReady(kReport); }});
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct LaunchOptions {
     int cgroup = -1;      // directory of the container's cgroup
     int join_pidfd = -1;  // of the container's first process; -1: this process is the first one
     int report = -1;      // socket for ReportReader
+    bool hold = false;    // wait for ReportReader::Release before the program is executed
 };
 
 Result<Child> Launch(const LaunchOptions& options);

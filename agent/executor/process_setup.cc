@@ -99,14 +99,13 @@ void AddHome(std::vector<std::string>& env, const std::string& home) {
     if (!given) env.push_back(Cat("HOME=", home));
 }
 
+// `entered`: whether the working directory has been entered already.
 Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity,
-                            const std::optional<SeccompSpec>& seccomp) {
+                            const std::optional<SeccompSpec>& seccomp, bool entered) {
     // Loading a filter needs either no_new_privs or a privilege that is about to go.
     if (seccomp && !process.no_new_privileges) CC_TRY(LoadSeccomp(*seccomp));
     CC_TRY(LimitBounding(process.capabilities.bounding));
     CC_TRY(KeepCapabilities());
-    // As root first, as the user where root may not: on a share that maps root to nobody.
-    CC_ASSIGN(const bool entered, EnterDirectory(process.cwd));
     CC_TRY(SetIdentity(identity));
     CC_TRY(SetCapabilities(process.capabilities));
     if (!entered) {
@@ -124,7 +123,7 @@ Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity
 }  // namespace
 
 Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<SeccompSpec>& seccomp,
-                           const std::string& keyring, void (*about_to_exec)()) {
+                           const std::string& keyring, const ExecSteps& steps) {
     CC_TRY(JoinNewKeyring(keyring));
     CC_ASSIGN(const Identity identity, FindIdentity(process.user));
     CC_TRY(GiveStreams(identity.uid));
@@ -132,11 +131,17 @@ Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<Secco
     ::umask(process.umask);
     auto env = process.env;
     AddHome(env, identity.home);
-    CC_TRY(DropPrivileges(process, identity, seccomp));
+    // As root first, as the user where root may not: on a share that maps root to nobody.
+    CC_ASSIGN(const bool entered, EnterDirectory(process.cwd));
+    if (steps.hold != nullptr) {
+        if (entered) CC_TRY(FindProgram(process.args.front(), env));
+        CC_TRY(steps.hold());
+    }
+    CC_TRY(DropPrivileges(process, identity, seccomp, entered));
     CC_ASSIGN(const std::string program, FindProgram(process.args.front(), env));
     // From here on nothing of the agent's is left but the three standard streams.
     if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FailErrno("closing descriptors");
-    about_to_exec();
+    steps.about_to_exec();
     return Execute(program, process.args, env);
 }
 

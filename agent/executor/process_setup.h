@@ -7,9 +7,16 @@
 
 namespace cc::agent {
 
+struct ExecSteps {
+    // Null, or waits until the process may go on: while it still has all privileges and no seccomp
+    // filter, and once its program and directory are known to be there.
+    Result<void> (*hold)() = nullptr;
+    void (*about_to_exec)() = nullptr;  // all that is left is execve
+};
+
 // Called in the child, inside the container, with standard streams in place. Returns only with an
-// error. `about_to_exec` is called when all that is left is execve.
+// error.
 Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<SeccompSpec>& seccomp,
-                           const std::string& keyring, void (*about_to_exec)());
+                           const std::string& keyring, const ExecSteps& steps);
 
 }  // namespace cc::agent

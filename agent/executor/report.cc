@@ -9,6 +9,7 @@ namespace cc::agent {
 
 namespace {
 constexpr char kTerminal = 'T';
+constexpr char kHeld = 'H';
 constexpr char kReady = 'R';
 constexpr char kError = 'E';
 constexpr size_t kLongest = 16 * 1024;
@@ -17,6 +18,18 @@ constexpr size_t kLongest = 16 * 1024;
 Result<void> ReportTerminal(int socket, int master) {
     const int fds[] = {master};
     return SendWithFds(socket, std::string_view(&kTerminal, 1), fds);
+}
+
+Result<void> ReportHeld(int socket) {
+    CC_TRY(SendWithFds(socket, std::string_view(&kHeld, 1), {}));
+    char word = 0;
+    ssize_t count;
+    do
+        count = ::recv(socket, &word, 1, 0);
+    while (count < 0 && errno == EINTR);
+    if (count < 0) return FailErrno("waiting for the start");
+    if (count == 0) return Fail("it was given up before its start");
+    return {};
 }
 
 void ReportReady(int socket) {
@@ -30,19 +43,21 @@ void ReportError(int socket, const Error& error) {
 
 Result<std::unique_ptr<ReportReader>> ReportReader::Open(uv::Loop& loop, Fd socket,
                                                          std::chrono::milliseconds deadline,
-                                                         Done done) {
+                                                         Events events) {
     CC_TRY(SetNonBlocking(socket.get()));
-    auto reader =
-        std::unique_ptr<ReportReader>(new ReportReader(loop, std::move(socket), std::move(done)));
+    auto reader = std::unique_ptr<ReportReader>(
+        new ReportReader(loop, std::move(socket), deadline, std::move(events)));
     CC_TRY(reader->poll_.Open(reader->socket_.get()));
     reader->poll_.Start(UV_READABLE);
     reader->deadline_.Start(deadline);
     return reader;
 }
 
-ReportReader::ReportReader(uv::Loop& loop, Fd socket, Done done)
+ReportReader::ReportReader(uv::Loop& loop, Fd socket, std::chrono::milliseconds deadline,
+                           Events events)
     : socket_(std::move(socket)),
-      done_(std::move(done)),
+      patience_(deadline),
+      events_(std::move(events)),
       poll_(loop, [this](int) { OnReadable(); }),
       deadline_(loop, [this] { Finish(Fail("not done in time", ETIMEDOUT)); }) {}
 
@@ -55,6 +70,9 @@ void ReportReader::OnReadable() {
         if (bytes.empty()) break;
         if (bytes[0] == kTerminal && !received->fds.empty()) {
             outcome_.terminal = std::move(received->fds.front());
+        } else if (bytes[0] == kHeld) {
+            deadline_.Stop();
+            if (events_.held) events_.held(std::move(outcome_));
         } else if (bytes[0] == kReady) {
             ready_ = true;
         } else if (bytes[0] == kError) {
@@ -71,8 +89,14 @@ void ReportReader::OnReadable() {
 void ReportReader::Finish(Result<Outcome> outcome) {
     poll_.Stop();
     deadline_.Stop();
-    const auto done = std::exchange(done_, nullptr);
+    const auto done = std::exchange(events_.done, nullptr);
     if (done) done(std::move(outcome));
+}
+
+void ReportReader::Release() {
+    deadline_.Start(patience_);
+    // Of a process that has ended in between the end of file tells.
+    (void)SendWithFds(socket_.get(), "G", {});
 }
 
 }  // namespace cc::agent

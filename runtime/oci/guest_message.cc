@@ -49,8 +49,9 @@ Result<std::string> WithinLimit(std::string message) {
 }  // namespace
 
 Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
-                                        const SharePlan& plan) {
+                                        const SharePlan& plan, bool hold) {
     NewContainer message;
+    message.hold = hold;
     message.id = container_id;
     message.rootfs = "rootfs";
     message.image = container_id;

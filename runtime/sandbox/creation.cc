@@ -52,6 +52,8 @@ const std::vector<Creation::Step>& Creation::Steps() {
         {"share", kContainer, &Creation::ShareFiles},
         // A token for the shim.
         {"attach", kContainer, &Creation::AttachShim},
+        // All but the execution of its program; an agent of 3.0 does it all at start.
+        {"container", kContainer, &Creation::MakeContainer},
         // State "created".
         {"created", kContainer, &Creation::RecordCreated},
         // Last: engines take it as the sign that all is done.
@@ -78,7 +80,7 @@ Result<void> Creation::Run() {
         for (const auto& step : Steps()) {
             CC_TRY((this->*step.run)());
             if (step.name == kBootStep)
-                phases_.MarkBoot(step.name, agent_times_);
+                phases_.MarkBoot(step.name, agent_);
             else
                 phases_.Mark(step.name, step.phase);
             CC_TRY(interrupt_.Check());
@@ -164,9 +166,11 @@ Result<void> Creation::RecordIntent() {
     const OciProcess& process = *spec.process;
     const auto size = TerminalSize(STDIN_FILENO);
     const bool add_size = process.terminal && !request_.console.detach && process.rows == 0 && size;
-    CC_TRY(store_.SaveConfig(
-        request_.id,
-        add_size ? ConfigWithConsoleSize(spec, size->rows, size->columns) : bundle_.text));
+    if (add_size) {
+        bundle_.text = ConfigWithConsoleSize(spec, size->rows, size->columns);
+        CC_ASSIGN(bundle_.spec, ParseSpec(bundle_.text));
+    }
+    CC_TRY(store_.SaveConfig(request_.id, bundle_.text));
     // Left over from a creation that was killed together with its state.
     CC_TRY(StopVm(sandbox_));
     CC_TRY(RemoveTree(sandbox_.vm_directory));
@@ -246,7 +250,7 @@ Result<void> Creation::BootGuest() {
                                     : Cat("the guest did not come up: ", error.message);
         return Fail(ExplainBootFailure(why, sandbox_.vm_directory), error.code);
     }
-    agent_times_ = registered->agent;
+    agent_ = registered->agent;
     return {};
 }
 
@@ -278,6 +282,16 @@ Result<void> Creation::AttachShim() {
                         .proxy_executable = sandbox_.proxy_executable,
                         .proxy_log_level = sandbox_.proxy_log_level,
                         .proxy_ksm = sandbox_.proxy_ksm});
+}
+
+Result<void> Creation::MakeContainer() {
+    if (!agent_ || agent_->extension < kHoldExtension) return {};
+    CC_ASSIGN(const std::string message,
+              NewContainerMessage(bundle_.spec, request_.id, share_, true));
+    CC_TRY(CallAgent(*proxy_, ControlCode::kNewContainer, message, container_.token));
+    container_.held = true;
+    container_.token.clear();
+    return {};
 }
 
 Result<void> Creation::RecordCreated() {

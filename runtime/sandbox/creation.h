@@ -62,6 +62,7 @@ class Creation {
     Result<void> StartPod();
     Result<void> ShareFiles();
     Result<void> AttachShim();
+    Result<void> MakeContainer();
     Result<void> RecordCreated();
     Result<void> WritePidFile();
 
@@ -86,7 +87,7 @@ class Creation {
     SandboxRecord sandbox_;
     std::optional<Shim> shim_;
     std::optional<ProxyClient> proxy_;
-    std::optional<AgentTimes> agent_times_;
+    std::optional<AgentInfo> agent_;
     // Last, so that it runs before what it uses goes.
     Undo undo_;
 };

@@ -43,7 +43,7 @@ void Phases::Mark(std::string_view step, std::string_view phase) {
     Add(phase, Lap(step));
 }
 
-void Phases::MarkBoot(std::string_view step, const std::optional<AgentTimes>& agent) {
+void Phases::MarkBoot(std::string_view step, const std::optional<AgentInfo>& agent) {
     const auto whole = Lap(step);
     if (!agent) return Add("guest", whole);
     // The guest's clock starts with its kernel; before that is the firmware's.

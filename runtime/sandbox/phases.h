@@ -21,7 +21,7 @@ class Phases {
     void Mark(std::string_view step, std::string_view phase);
     // As Mark for the step in which the guest came up, split into phases by the guest's own clock
     // when it told it.
-    void MarkBoot(std::string_view step, const std::optional<AgentTimes>& agent);
+    void MarkBoot(std::string_view step, const std::optional<AgentInfo>& agent);
     // For people, one phase a line.
     std::string Table() const;
 

@@ -72,7 +72,8 @@ std::string Encode(const ContainerRecord& record) {
                  {"creator", ToJson(record.creator)},
                  {"shim", ToJson(record.shim)},
                  {"cgroups", record.cgroups},
-                 {"cgroupsCreated", record.cgroups_created}};
+                 {"cgroupsCreated", record.cgroups_created},
+                 {"held", record.held}};
     for (const auto& [key, value] : record.annotations)
         json["annotations"][key] = value;
     if (!record.token.empty()) json["token"] = record.token;
@@ -99,6 +100,7 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
     CC_ASSIGN(record.shim, ProcessMember(json, "shim"));
     CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
+    CC_ASSIGN(record.held, BoolMember(json, "held"));
     CC_ASSIGN(record.token, StringMember(json, "token"));
     return record;
 }

@@ -40,7 +40,10 @@ struct ContainerRecord {
     std::vector<std::string> cgroups;  // directories its processes on the host are in
     std::vector<std::string>
         cgroups_created;  // those of them, and of their parents, that are ours to remove
-    // Only between create and start, because it lets its holder be the shim.
+    // Whether the guest has made it and holds its process; otherwise (an agent before extension 3)
+    // `start` does both.
+    bool held = false;
+    // Only between create and start, because it lets its holder be the shim; empty when held.
     std::string token;
 };
 std::string Encode(const ContainerRecord& record);

@@ -119,6 +119,8 @@ TEST_CASE("a command that does not exist is one clear error, and nothing is left
     Host host;
     const Finished run = host.Run("c1", {"no-such-command"});
     CHECK(run.status == 1);
+    // Engines look for it in what create says.
+    CHECK(run.err.find("creating container") != std::string::npos);
     CHECK(run.err.find("executable file not found in $PATH") != std::string::npos);
     CHECK(Split(std::string(Trim(run.err)), '\n').size() == 1);
     host.CheckNoResidue();

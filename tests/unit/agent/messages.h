@@ -25,13 +25,14 @@ inline AgentProcess Shell(const std::string& script, uint64_t stdio) {
 }
 
 inline std::string NewContainerOf(const std::string& id, const AgentProcess& process,
-                                  const std::string& oci = "") {
+                                  const std::string& oci = "", bool hold = false) {
     NewContainer message;
     message.id = id;
     message.image = "c";
     message.rootfs = "rootfs";
     message.process = process;
     message.oci = oci;
+    message.hold = hold;
     return Encode(message);
 }
 

@@ -123,14 +123,20 @@ TEST_CASE("an offer of the extension is recognised, and anything else is a 3.0 a
 }
 
 TEST_CASE("new containers carry the OCI configuration as it is") {
-    NewContainer message{
-        .id = "c", .rootfs = "rootfs", .image = "c", .mounts = {}, .process = {}, .oci = {}};
+    NewContainer message{.id = "c",
+                         .rootfs = "rootfs",
+                         .image = "c",
+                         .mounts = {},
+                         .process = {},
+                         .oci = {},
+                         .hold = true};
     message.process.envs = {{"A", "b=c"}, {"EMPTY", ""}};
     message.mounts = {{"c/mounts/0", "/data", true, false}};
     message.oci = R"({"ociVersion":"1.1.0" , "x":1.0})";
     const auto parsed = ParseNewContainer(Encode(message));
     REQUIRE(parsed);
     CHECK(parsed->oci == message.oci);
+    CHECK(parsed->hold);
     CHECK(parsed->process.envs == message.process.envs);
     CHECK(parsed->mounts.at(0).path == "/data");
     CHECK(parsed->mounts.at(0).read_only);
@@ -141,6 +147,7 @@ TEST_CASE("all messages of the agent's control channel survive encoding and pars
     CHECK(ParseKillContainer(Encode(KillContainer{"c", 15, true, 0}))->all_processes);
     CHECK(ParseKillContainer(Encode(KillContainer{"c", 15, false, 7}))->process == 7);
     CHECK(ParseWinSize(Encode(WinSize{7, 40, 120}))->column == 120);
+    CHECK(ParseStartContainer(Encode(StartContainer{"c"}))->container == "c");
     CHECK(ParseRemoveContainer(Encode(RemoveContainer{"c"}))->container == "c");
     CHECK(ParsePsContainer(Encode(PsContainer{"c", "json", {"-ef"}}))->ps_args.size() == 1);
     CHECK(ParseStartPod(Encode(StartPod{"h", "t"}))->share_dir == "t");

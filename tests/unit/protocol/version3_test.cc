@@ -150,7 +150,7 @@ TEST_CASE("the messages of version 2 say the same in version 3") {
     CHECK(Again(ParseSignal, size) == Encode(size));
     const LogEntry entry{"runtime", "c", "warn", "m"};
     CHECK(Again(ParseLogEntry, entry) == Encode(entry));
-    const IoResponse io{"unix:///p", {"a", "b"}, AgentTimes{3, 4}};
+    const IoResponse io{"unix:///p", {"a", "b"}, AgentInfo{3, 4, 2}};
     CHECK(Again(ParseIoResponse, io) == Encode(io));
     const HyperMessage hyper{"startpod", {"t"}, R"({"a":1})", 1ULL << 63};
     CHECK(Again(ParseHyper, hyper) == Encode(hyper));

@@ -33,7 +33,7 @@ TEST_CASE("steps of one phase are added up, and the guest's boot is split by its
     Phases phases;
     phases.Mark("a", "prepare");
     phases.Mark("b", "prepare");
-    phases.MarkBoot("boot", AgentTimes{1500, 1600});
+    phases.MarkBoot("boot", AgentInfo{1500, 1600});
     phases.Mark("c", "container");
     const auto lines = Split(phases.Table(), '\n');
     REQUIRE(lines.size() == 7);
