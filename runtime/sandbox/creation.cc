@@ -50,7 +50,7 @@ const std::vector<Creation::Step>& Creation::Steps() {
         {"pod", kContainer, &Creation::StartPod},
         // Root file system and bind mounts.
         {"share", kContainer, &Creation::ShareFiles},
-        // A token for the shim.
+        // A token for the shim; the proxy gets the other end of its connection.
         {"attach", kContainer, &Creation::AttachShim},
         // State "created".
         {"created", kContainer, &Creation::RecordCreated},
@@ -269,7 +269,8 @@ Result<void> Creation::ShareFiles() {
 }
 
 Result<void> Creation::AttachShim() {
-    CC_ASSIGN(const IoResponse io, proxy_->AttachVm({sandbox_.vm_name, 1}, kAgentDeadline));
+    CC_ASSIGN(const IoResponse io,
+              proxy_->AttachVm({sandbox_.vm_name, 1}, kAgentDeadline, shim_->connection()));
     if (io.tokens.size() != 1)
         return Fail("attaching to the virtual machine: cc-proxy gave no token");
     container_.token = io.tokens[0];
@@ -277,7 +278,8 @@ Result<void> Creation::AttachShim() {
                         .uri = io.url,
                         .proxy_executable = sandbox_.proxy_executable,
                         .proxy_log_level = sandbox_.proxy_log_level,
-                        .proxy_ksm = sandbox_.proxy_ksm});
+                        .proxy_ksm = sandbox_.proxy_ksm,
+                        .connected = io.connection});
 }
 
 Result<void> Creation::RecordCreated() {

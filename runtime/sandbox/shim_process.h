@@ -27,6 +27,8 @@ class Shim {
     static Result<Shim> Fork(const ShimOptions& options);
 
     const Process& process() const { return process_; }
+    // For the proxy: the other end of a connection that the shim has inherited.
+    int connection() const { return connection_.get(); }
     // Sends it on its way. Without that the shim ends when this object goes.
     Result<void> Tell(const ShimStart& start);
     void Kill() const { process_.Kill(); }
@@ -34,6 +36,7 @@ class Shim {
   private:
     Process process_;
     Fd start_;
+    Fd connection_;
 };
 
 // The network namespace of a living process, as a descriptor.
