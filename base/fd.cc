@@ -111,6 +111,20 @@ Result<bool> NobodyListens(const sockaddr_un& address, int type) {
 
 }  // namespace
 
+Result<void> CheckUnixConnection(int fd) {
+    const auto is = [fd](int option, int wanted) {
+        int value = -1;
+        socklen_t size = sizeof value;
+        return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 && value == wanted;
+    };
+    sockaddr_un peer{};
+    socklen_t size = sizeof peer;
+    if (is(SO_DOMAIN, AF_UNIX) && is(SO_TYPE, SOCK_STREAM) &&
+        ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0)
+        return {};
+    return Fail(Cat("descriptor ", fd, " is not a connected UNIX stream socket"), ENOTSOCK);
+}
+
 Result<Fd> ListenUnix(const std::string& path, int type, unsigned mode) {
     CC_ASSIGN(const sockaddr_un address, UnixAddress(path));
     CC_ASSIGN(Fd fd, UnixSocket(type));

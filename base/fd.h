@@ -54,6 +54,9 @@ Result<void> SetCloseOnExec(int fd, bool on);
 // UNIX sockets. Paths are at most 107 bytes (sun_path); a longer one is an error that says so.
 // Waits at most 10 s for a server whose queue is full.
 Result<Fd> ConnectUnix(const std::string& path, int type);
+// An error for whatever is not a connected stream socket of this family: a check of descriptors
+// that come from others.
+Result<void> CheckUnixConnection(int fd);
 // Binds and listens; replaces a stale socket file that nobody listens on, refuses a live one.
 Result<Fd> ListenUnix(const std::string& path, int type, unsigned mode);
 

@@ -64,6 +64,13 @@ Result<void> SendBefore(int fd, std::string_view bytes, TimePoint end) {
     return {};
 }
 
+// The same with a descriptor beside them, which is not for long commands.
+Result<void> SendBefore(int fd, std::string_view bytes, int descriptor, TimePoint end) {
+    if (descriptor < 0) return SendBefore(fd, bytes, end);
+    CC_TRY(WaitFor(fd, POLLOUT, end, "sending to cc-proxy"));
+    return Context("sending to cc-proxy", SendWithFds(fd, bytes, {&descriptor, 1}));
+}
+
 // The proxy has gone, or threw us out: what it did with the command before, nobody knows.
 bool IsLost(const Error& error) {
     return error.code == EPIPE || error.code == ECONNRESET;
@@ -90,13 +97,13 @@ Result<ProxyClient> ProxyClient::Connect(ProxyAddress address) {
 }
 
 Result<ProxyClient::Answer> ProxyClient::Call(ClientCommand command, std::string_view payload,
-                                              TimePoint end) {
+                                              TimePoint end, int descriptor) {
     if (!fd_) return Fail("the connection to cc-proxy was given up after an earlier error", EPIPE);
     if (payload.size() > kMaxCommandPayload)
         return Fail(Cat("a command of ", payload.size(), " bytes, cc-proxy takes at most ",
                         kMaxCommandPayload),
                     EMSGSIZE);
-    auto answer = Exchange(command, payload, end);
+    auto answer = Exchange(command, payload, end, descriptor);
     // Unattached, a repeated Hyper would be for nobody.
     const bool repeatable = command != ClientCommand::kHyper || !vm_.empty();
     // Where somebody else starts the next proxy, such as systemd, it takes its time.
@@ -132,16 +139,16 @@ Result<void> ProxyClient::Reconnect(ClientCommand command, TimePoint end) {
 }
 
 Result<ProxyClient::Answer> ProxyClient::Exchange(ClientCommand command, std::string_view payload,
-                                                  TimePoint end) {
-    auto answer = Converse(command, payload, end);
+                                                  TimePoint end, int descriptor) {
+    auto answer = Converse(command, payload, end, descriptor);
     // An answer that comes after all would be taken for that of the next command.
     if (!answer) fd_.Reset();
     return answer;
 }
 
 Result<ProxyClient::Answer> ProxyClient::Converse(ClientCommand command, std::string_view payload,
-                                                  TimePoint end) {
-    CC_TRY(SendBefore(fd_.get(), EncodeCommand(command, payload), end));
+                                                  TimePoint end, int descriptor) {
+    CC_TRY(SendBefore(fd_.get(), EncodeCommand(command, payload), descriptor, end));
     std::array<char, 16384> bytes{};
     while (true) {
         CC_ASSIGN(const auto frame, decoder_.Next());
@@ -169,9 +176,12 @@ Result<IoResponse> ProxyClient::RegisterVm(const cc::RegisterVm& message, millis
     return ParseIoResponse(answer.payload);
 }
 
-Result<IoResponse> ProxyClient::AttachVm(const cc::AttachVm& message, milliseconds deadline) {
+Result<IoResponse> ProxyClient::AttachVm(const cc::AttachVm& message, milliseconds deadline,
+                                         int connection) {
+    cc::AttachVm request = message;
+    request.connection = connection >= 0;
     CC_ASSIGN(const Answer answer,
-              Call(ClientCommand::kAttachVm, Encode(message), EndOf(deadline)));
+              Call(ClientCommand::kAttachVm, Encode(request), EndOf(deadline), connection));
     if (answer.error) return Fail(ParseErrorText(answer.payload));
     vm_ = message.container_id;
     return ParseIoResponse(answer.payload);

@@ -27,7 +27,10 @@ class ProxyClient {
     // times of the agent's.
     Result<IoResponse> RegisterVm(const cc::RegisterVm& message,
                                   std::chrono::milliseconds deadline);
-    Result<IoResponse> AttachVm(const cc::AttachVm& message, std::chrono::milliseconds deadline);
+    // `connection`, or -1: the proxy's end of the connection of the shim of the one stream. Whether
+    // it was taken is in the response; repeated, it is not: the lost proxy had it.
+    Result<IoResponse> AttachVm(const cc::AttachVm& message, std::chrono::milliseconds deadline,
+                                int connection = -1);
     // Repeated, a VM that is not known any more is success.
     Result<void> UnregisterVm(const cc::UnregisterVm& message, std::chrono::milliseconds deadline);
     // The agent's reply payload. An error of the agent's comes as the proxy words it. Repeated only
@@ -44,9 +47,13 @@ class ProxyClient {
     };
 
     ProxyClient(ProxyAddress address, Fd fd) : address_(std::move(address)), fd_(std::move(fd)) {}
-    Result<Answer> Call(ClientCommand command, std::string_view payload, Clock::time_point end);
-    Result<Answer> Exchange(ClientCommand command, std::string_view payload, Clock::time_point end);
-    Result<Answer> Converse(ClientCommand command, std::string_view payload, Clock::time_point end);
+    // `descriptor`, or -1: goes with the command.
+    Result<Answer> Call(ClientCommand command, std::string_view payload, Clock::time_point end,
+                        int descriptor = -1);
+    Result<Answer> Exchange(ClientCommand command, std::string_view payload, Clock::time_point end,
+                            int descriptor = -1);
+    Result<Answer> Converse(ClientCommand command, std::string_view payload, Clock::time_point end,
+                            int descriptor);
     Result<void> Reconnect(ClientCommand command, Clock::time_point end);
 
     ProxyAddress address_;

@@ -69,6 +69,9 @@ void PutIfSet(Json& json, const char* key, const std::string& value) {
 void PutIfSet(Json& json, const char* key, int64_t value) {
     if (value != 0) json[key] = value;
 }
+void PutIfTrue(Json& json, const char* key, bool value) {
+    if (value) json[key] = true;
+}
 
 }  // namespace
 
@@ -94,13 +97,15 @@ Result<RegisterVm> ParseRegisterVm(std::string_view payload, uint16_t version) {
 std::string Encode(const AttachVm& message, uint16_t version) {
     Json json = {{"containerId", message.container_id}};
     PutIfSet(json, "numIOStreams", message.num_io_streams);
+    PutIfTrue(json, "connection", message.connection);
     return DumpPayload(json, version);
 }
 
 Result<AttachVm> ParseAttachVm(std::string_view payload, uint16_t version) {
     CC_ASSIGN(const Json json, ParsePayload(payload, version));
     GoReader reader(json);
-    AttachVm message{reader.String("containerId"), reader.Int("numIOStreams")};
+    AttachVm message{reader.String("containerId"), reader.Int("numIOStreams"),
+                     reader.Bool("connection")};
     CC_TRY(reader.Finish("AttachVM"));
     return message;
 }
@@ -165,13 +170,15 @@ Result<ConnectShim> ParseConnectShim(std::string_view payload, uint16_t version)
 }
 
 std::string Encode(const ShimConnected& message) {
-    return DumpMsgpack({{"stdin", ToJson(message.standard_input)}});
+    Json json = {{"stdin", ToJson(message.standard_input)}};
+    PutIfSet(json, "token", message.token);
+    return DumpMsgpack(json);
 }
 
 Result<ShimConnected> ParseShimConnected(std::string_view payload) {
     CC_ASSIGN(const Json json, ParseMsgpack(payload));
     GoReader reader(json);
-    ShimConnected message{ReadWindow(reader, "stdin")};
+    ShimConnected message{ReadWindow(reader, "stdin"), reader.String("token")};
     CC_TRY(reader.Finish("response to ConnectShim"));
     return message;
 }
@@ -265,6 +272,7 @@ std::string Encode(const IoResponse& response, uint16_t version) {
         json["agent"] = {{"startedMs", response.agent->started_ms},
                          {"readyMs", response.agent->ready_ms},
                          {"extension", response.agent->extension}};
+    PutIfTrue(json, "connection", response.connection);
     return DumpPayload(json, version);
 }
 
@@ -285,6 +293,7 @@ Result<IoResponse> ParseIoResponse(std::string_view payload, uint16_t version) {
                                        agent_reader.Int("extension"), 0, INT_MAX))};
         CC_TRY(agent_reader.Finish("response"));
     }
+    response.connection = reader.Bool("connection");
     CC_TRY(reader.Finish("response"));
     return response;
 }

@@ -32,6 +32,9 @@ Result<RegisterVm> ParseRegisterVm(std::string_view payload, uint16_t version = 
 struct AttachVm {
     std::string container_id;
     int64_t num_io_streams = 0;
+    // Ours: beside the frame's bytes comes a descriptor (SCM_RIGHTS), the proxy's end of a
+    // connection that the shim of the one stream has already.
+    bool connection = false;
 };
 std::string Encode(const AttachVm& message, uint16_t version = kClientVersion2);
 Result<AttachVm> ParseAttachVm(std::string_view payload, uint16_t version = kClientVersion2);
@@ -63,7 +66,8 @@ struct StreamWindow {
 };
 
 struct ConnectShim {
-    std::string token;
+    std::string
+        token;  // empty: on a connection that AttachVM has given the proxy, that of its stream
     // Version 3: how much this shim has written out of its process's output, and may be sent.
     StreamWindow standard_output = {};
     StreamWindow standard_error = {};
@@ -74,6 +78,7 @@ Result<ConnectShim> ParseConnectShim(std::string_view payload, uint16_t version 
 // Version 3: the response to ConnectShim.
 struct ShimConnected {
     StreamWindow standard_input;  // limit 0: the process does not run yet
+    std::string token = {};       // for a shim that did not say one, so that it can come back
 };
 std::string Encode(const ShimConnected& message);
 Result<ShimConnected> ParseShimConnected(std::string_view payload);
@@ -135,6 +140,7 @@ struct IoResponse {  // to RegisterVM and AttachVM
     std::string url;
     std::vector<std::string> tokens;
     std::optional<AgentInfo> agent;  // absent with a 3.0 agent: then the bytes are 3.0's
+    bool connection = false;          // AttachVM: the proxy has taken the one that came with it
 };
 std::string Encode(const IoResponse& response, uint16_t version = kClientVersion2);
 Result<IoResponse> ParseIoResponse(std::string_view payload, uint16_t version = kClientVersion2);

@@ -12,6 +12,7 @@ std::string Encode(const ShimStart& start) {
     if (!start.proxy_executable.empty()) json["proxyExecutable"] = start.proxy_executable;
     if (!start.proxy_log_level.empty()) json["proxyLogLevel"] = start.proxy_log_level;
     if (!start.proxy_ksm.empty()) json["proxyKsm"] = start.proxy_ksm;
+    if (start.connected) json["connected"] = true;
     return DumpJson(json);
 }
 
@@ -24,6 +25,7 @@ Result<ShimStart> ParseShimStart(std::string_view text) {
     CC_ASSIGN(start.proxy_executable, StringMember(json, "proxyExecutable"));
     CC_ASSIGN(start.proxy_log_level, StringMember(json, "proxyLogLevel"));
     CC_ASSIGN(start.proxy_ksm, StringMember(json, "proxyKsm"));
+    CC_ASSIGN(start.connected, BoolMember(json, "connected"));
     if (start.token.empty() || start.uri.empty())
         return Fail("the start message lacks its token or uri");
     return start;

@@ -19,6 +19,8 @@ struct ShimStart {
     std::string proxy_executable = {};
     std::string proxy_log_level = {};
     std::string proxy_ksm = {};
+    // The proxy has the far end of the connection that the shim has inherited (--connection-fd).
+    bool connected = false;
 };
 std::string Encode(const ShimStart& start);
 Result<ShimStart> ParseShimStart(std::string_view text);

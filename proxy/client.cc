@@ -17,8 +17,12 @@ namespace {
 constexpr size_t kReadAhead = 16 * 1024;
 }  // namespace
 
-Client::Client(Router& router, uint64_t number, uid_t user)
-    : Endpoint(router), number_(number), user_(user), deadline_(router.deadlines()) {}
+Client::Client(Router& router, uint64_t number, uid_t user, std::string token)
+    : Endpoint(router),
+      number_(number),
+      user_(user),
+      own_token_(std::move(token)),
+      deadline_(router.deadlines()) {}
 
 Client::~Client() {
     router_.CountBufferedInput(counted_input_, 0);
@@ -40,6 +44,9 @@ void Client::Serve() {
         if (wait_ == Wait::kNothing && !input_ended_ && queued() > kMaxClientQueue)
             WaitFor(Wait::kOwnQueue);
     }
+    // Only a frame that is not whole yet, or that waits for its VM, may still want it.
+    if (wait_ == Wait::kNothing ? decoder_.buffered() == 0 : wait_ != Wait::kAdoption)
+        descriptor_.Reset();
     if (closing_) return;
     const size_t before = std::exchange(counted_input_, decoder_.buffered());
     if (!router_.CountBufferedInput(before, counted_input_))
@@ -218,6 +225,7 @@ void Client::Close(std::string_view why) {
     LeaveEverything();
     closing_ = true;
     SetReading(false);
+    descriptor_.Reset();
     if (queued() == 0) return Gone();
     deadline_.Set(router_.After(kLinger), [this] { Gone(); });
 }

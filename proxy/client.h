@@ -25,7 +25,8 @@ class Vm;
 
 class Client final : public Endpoint {
   public:
-    Client(Router& router, uint64_t number, uid_t user);
+    // `token`: which its shim need not say, because it came with the connection; or empty.
+    Client(Router& router, uint64_t number, uid_t user, std::string token);
     ~Client() override;
 
     uint64_t number() const { return number_; }
@@ -65,6 +66,9 @@ class Client final : public Endpoint {
     };
 
     void Data(std::string_view bytes) override;
+    void Descriptor(Fd descriptor) override {
+        if (!closing_) descriptor_ = std::move(descriptor);
+    }
     void Ended(const Result<void>& how) override;
     void HungUp() override;
     void Written() override;
@@ -74,6 +78,8 @@ class Client final : public Endpoint {
     void HandleRegisterVm(std::string_view payload);
     void HandleUnregisterVm(std::string_view payload);
     void HandleAttachVm(std::string_view payload);
+    // For the shim of the one token that is asked for; null when there is none that could be used.
+    Result<std::unique_ptr<Stream>> TakeConnection(const AttachVm& request, const Vm& vm);
     void HandleHyper(std::string_view payload);
     void HandleConnectShim(std::string_view payload);
     void HandleDisconnectShim();
@@ -112,6 +118,8 @@ class Client final : public Endpoint {
 
     const uint64_t number_;
     const uid_t user_;
+    const std::string own_token_;
+    Fd descriptor_;  // that came with the frame which is still to be served
     ClientFrameDecoder decoder_;
     size_t counted_input_ = 0;
     uint16_t version_ = kClientVersion2;

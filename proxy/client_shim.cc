@@ -23,7 +23,10 @@ void Client::HandleConnectShim(std::string_view payload) {
     const auto request = ParseConnectShim(payload, version_);
     if (!request) return RefuseBadJson(payload, request.error().message);
     if (session_ != nullptr) return Refuse("this connection serves another token already");
-    const Token* token = router_.tokens().Find(request->token, user_);
+    if (!own_token_.empty() && !request->token.empty() && request->token != own_token_)
+        return Refuse("this connection is for another token", ErrorCode::kUnknownToken);
+    const Token* token =
+        router_.tokens().Find(request->token.empty() ? own_token_ : request->token, user_);
     if (token == nullptr)
         return Refuse(Cat("unknown token: ", Shown(request->token)), ErrorCode::kUnknownToken);
     if (token->vm->lost())
@@ -36,8 +39,11 @@ void Client::HandleConnectShim(std::string_view payload) {
     if (version_ == kClientVersion3 && !token->vm->linked())
         return Close("version 3 needs an agent with extension 2");
     shim_ = true;
+    IgnoreDescriptors();
     session_ = token->session;
-    Answer(version_ == kClientVersion3 ? Encode(ShimConnected{session_->input_window()}) : "");
+    ShimConnected answer{session_->input_window()};
+    if (request->token.empty()) answer.token = token->text;
+    Answer(version_ == kClientVersion3 ? Encode(answer) : "");
     session_->Attach(*this, *request);
 }
 

@@ -43,12 +43,24 @@ void Client::HandleAttachVm(std::string_view payload) {
         return Refuse(Cat("unknown containerID: ", Shown(request->container_id)),
                       ErrorCode::kUnknownVm);
     if (HoldForAdoption(vm, payload)) return;
+    auto connection = TakeConnection(*request, *vm);
+    if (!connection) return Refuse(connection.error().message, ErrorCode::kBadRequest);
     auto tokens = vm->NewTokens(request->num_io_streams, user_);
     if (!tokens)
         return Refuse(tokens.error().message,
                       vm->lost() ? ErrorCode::kVmLost : ErrorCode::kTooMany);
     vm_ = vm;
-    Answer(vm->MakeIoResponse(std::move(*tokens), version_));
+    const bool taken =
+        *connection && router_.AddClient(std::move(*connection), user_, tokens->front());
+    Answer(vm->MakeIoResponse(std::move(*tokens), version_, taken));
+}
+
+Result<std::unique_ptr<Stream>> Client::TakeConnection(const AttachVm& request, const Vm& vm) {
+    // Without an agent that has offsets the shim would have to begin again with version 2.
+    if (!request.connection || !descriptor_ || request.num_io_streams != 1 || !vm.linked())
+        return nullptr;
+    return Context("the connection that came with AttachVM",
+                   router_.world().TakeConnection(std::move(descriptor_)));
 }
 
 void Client::HandleUnregisterVm(std::string_view payload) {

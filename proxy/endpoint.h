@@ -28,6 +28,9 @@ class Endpoint : private StreamHandler {
         if (BeginSending()) append(out_);
     }
     void SetReading(bool on);
+    void IgnoreDescriptors() {
+        if (stream_) stream_->IgnoreDescriptors();
+    }
     // Closes at once; what is queued is lost.
     void Shut();
     std::unique_ptr<PeerProcess> peer_process() {
@@ -38,6 +41,7 @@ class Endpoint : private StreamHandler {
 
   protected:
     virtual void Data(std::string_view bytes) = 0;
+    virtual void Descriptor(Fd) {}  // who does not ask for it closes it
     virtual void Ended(const Result<void>& how) = 0;
     // The peer has gone, but what it sent has not all been read, because reading is paused.
     virtual void HungUp() = 0;
@@ -49,6 +53,7 @@ class Endpoint : private StreamHandler {
   private:
     friend class Router;
     void OnData(std::string_view bytes) override;
+    void OnDescriptor(Fd descriptor) override { Descriptor(std::move(descriptor)); }
     void OnEnd(const Result<void>& how) override;
     void OnDrained() override;
     void OnHangup() override;

@@ -27,23 +27,24 @@ Router::~Router() {
     buried_.clear();
 }
 
-void Router::AddClient(std::unique_ptr<Stream> stream, uid_t user) {
+bool Router::AddClient(std::unique_ptr<Stream> stream, uid_t user, std::string token) {
     const Turn turn(*this);
     const auto of_user = clients_of_user_.find(user);
     const size_t theirs = of_user == clients_of_user_.end() ? 0 : of_user->second;
     if (clients_.size() >= kMaxClients || (user != 0 && theirs >= kMaxClientsPerUser)) {
         ++counters_.connections_refused;
         Log(LogLevel::kWarn, "refused a connection: too many", {{"user", Cat(user)}});
-        return;
+        return false;
     }
     ++clients_of_user_[user];
     ++counters_.connections;
     const uint64_t number = ++last_client_;
-    const auto client = std::make_shared<Client>(*this, number, user);
+    const auto client = std::make_shared<Client>(*this, number, user, std::move(token));
     clients_.emplace(number, client);
     client->Open(std::move(stream));
     if (LogEnabled(LogLevel::kDebug))
         Log(LogLevel::kDebug, "client connected", {{"client", Cat(number)}, {"user", Cat(user)}});
+    return true;
 }
 
 void Router::Adopt(const VmRecord& record) {

@@ -40,8 +40,9 @@ class Router {
 
     // A VM that an earlier proxy has served. Before any client comes.
     void Adopt(const VmRecord& record);
-    // A connection of this user; closed at once when there are too many.
-    void AddClient(std::unique_ptr<Stream> stream, uid_t user);
+    // A connection of this user, of the shim of this token if there is one. False: there are too
+    // many, and it is closed.
+    bool AddClient(std::unique_ptr<Stream> stream, uid_t user, std::string token = {});
     // Called whenever a VM has been registered.
     void SetVmRegistered(std::function<void()> call) { vm_registered_ = std::move(call); }
     std::optional<Milliseconds> NextDeadline() const { return deadlines_.Next(); }

@@ -28,7 +28,7 @@ Result<std::unique_ptr<Server>> Server::Start(uv::Loop& loop, Fd listener,
     auto server = std::unique_ptr<Server>(new Server(loop, options, std::move(on_done)));
     CC_ASSIGN(server->listener_,
               Listener::Open(loop, std::move(listener), [&s = *server](Fd fd, uid_t user) {
-                  auto stream = MakeSocketStream(s.loop_, std::move(fd));
+                  auto stream = MakeClientStream(s.loop_, std::move(fd));
                   if (stream)
                       s.router_.AddClient(std::move(*stream), user);
                   else

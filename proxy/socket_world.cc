@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "base/uv/channel.h"
 #include "protocol/client_messages.h"
+#include "proxy/ancillary.h"
 
 namespace cc::proxy {
 
@@ -49,16 +50,21 @@ class SocketPeerProcess final : public PeerProcess {
     uv::Timer soon_;
 };
 
-class SocketStream final : public Stream {
+pid_t PeerOf(int socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+class SocketStream : public Stream {
   public:
     Result<void> Open(uv::Loop& loop, Fd fd) {
         loop_ = &loop;
-        ucred peer{};
-        socklen_t size = sizeof peer;
-        if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) pid_ = peer.pid;
         // Each call may destroy this object: nothing is touched after it.
         uv::Channel::Callbacks callbacks;
         callbacks.on_data = [this](std::string_view bytes) {
+            if (handler_ != nullptr && beside_.descriptor)
+                handler_->OnDescriptor(std::move(beside_.descriptor));
             if (handler_ != nullptr) handler_->OnData(bytes);
         };
         callbacks.on_end = [this](const Result<void>& how) {
@@ -70,6 +76,7 @@ class SocketStream final : public Stream {
         callbacks.on_hangup = [this] {
             if (handler_ != nullptr) handler_->OnHangup();
         };
+        Prepare(fd.get(), callbacks);
         CC_ASSIGN(channel_, uv::Channel::Open(loop, std::move(fd), std::move(callbacks)));
         return {};
     }
@@ -83,6 +90,7 @@ class SocketStream final : public Stream {
         else
             channel_->PauseReading();
     }
+    void IgnoreDescriptors() override { asks_beside_ = false; }
     std::unique_ptr<PeerProcess> peer_process() override {
         if (pid_ <= 0) return nullptr;
         const auto start_time = StartTimeOf(pid_);
@@ -90,25 +98,79 @@ class SocketStream final : public Stream {
         return std::make_unique<SocketPeerProcess>(*loop_, pid_, *start_time);
     }
 
+  protected:
+    virtual void Prepare(int socket, uv::Channel::Callbacks&) { pid_ = PeerOf(socket); }
+
+    pid_t pid_ = 0;
+    bool asks_beside_ = true;  // for what comes beside the bytes
+    Ancillary beside_;
+
   private:
     StreamHandler* handler_ = nullptr;
     uv::Loop* loop_ = nullptr;
-    pid_t pid_ = 0;
     std::unique_ptr<uv::Channel> channel_;
 };
 
-}  // namespace
+// Of a client, which may send a descriptor until it is a shim.
+class ClientStream final : public SocketStream {
+    void Prepare(int socket, uv::Channel::Callbacks& callbacks) override {
+        pid_ = PeerOf(socket);
+        callbacks.receive = [this](int fd, std::span<char> buffer) {
+            return asks_beside_ ? ReceiveAncillary(fd, buffer, beside_)
+                                : ::read(fd, buffer.data(), buffer.size());
+        };
+    }
+};
 
-Result<std::unique_ptr<Stream>> MakeSocketStream(uv::Loop& loop, Fd fd) {
-    auto stream = std::make_unique<SocketStream>();
+// One that a client has passed. The client may still hold the same open socket and make it block:
+// each call says that it must not. And the kernel's word on who is at the other end would be who
+// made the pair: it is asked who sends the first bytes.
+class PassedStream final : public SocketStream {
+    void Prepare(int socket, uv::Channel::Callbacks& callbacks) override {
+        AskSender(socket, true);
+        callbacks.receive = [this](int fd, std::span<char> buffer) {
+            if (!asks_beside_) return ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+            const ssize_t count = ReceiveAncillary(fd, buffer, beside_);
+            beside_.descriptor.Reset();
+            pid_ = beside_.sender;
+            asks_beside_ = count < 0;
+            if (!asks_beside_) AskSender(fd, false);
+            return count;
+        };
+        callbacks.transmit = [](int fd, std::span<const iovec> slices) {
+            msghdr message{};
+            message.msg_iov = const_cast<iovec*>(slices.data());
+            message.msg_iovlen = slices.size();
+            return ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        };
+    }
+    static void AskSender(int socket, int on) {
+        (void)::setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    }
+};
+
+template <class Kind>
+Result<std::unique_ptr<Stream>> MakeStream(uv::Loop& loop, Fd fd) {
+    auto stream = std::make_unique<Kind>();
     CC_TRY(stream->Open(loop, std::move(fd)));
     return stream;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Stream>> MakeClientStream(uv::Loop& loop, Fd fd) {
+    return MakeStream<ClientStream>(loop, std::move(fd));
 }
 
 Result<std::unique_ptr<Stream>> SocketWorld::Connect(const std::string& path) {
     // Non-blocking: a listener with a full backlog is EAGAIN instead of a wait without end.
     CC_ASSIGN(Fd fd, ConnectUnix(path, SOCK_STREAM | SOCK_NONBLOCK));
-    return MakeSocketStream(loop_, std::move(fd));
+    return MakeStream<SocketStream>(loop_, std::move(fd));
+}
+
+Result<std::unique_ptr<Stream>> SocketWorld::TakeConnection(Fd descriptor) {
+    CC_TRY(CheckUnixConnection(descriptor.get()));
+    return MakeStream<PassedStream>(loop_, std::move(descriptor));
 }
 
 std::chrono::milliseconds SocketWorld::Now() {

@@ -14,7 +14,8 @@
 
 namespace cc::proxy {
 
-Result<std::unique_ptr<Stream>> MakeSocketStream(uv::Loop& loop, Fd fd);
+// Of a client that has connected to the proxy.
+Result<std::unique_ptr<Stream>> MakeClientStream(uv::Loop& loop, Fd fd);
 
 class SocketWorld final : public World {
   public:
@@ -22,6 +23,7 @@ class SocketWorld final : public World {
         : loop_(loop), records_(std::move(records)), settled_(std::move(settled)) {}
     RecordFolder& records() { return records_; }
     Result<std::unique_ptr<Stream>> Connect(const std::string& path) override;
+    Result<std::unique_ptr<Stream>> TakeConnection(Fd descriptor) override;
     std::chrono::milliseconds Now() override;
     Result<std::string> NewToken() override;
     Result<std::string> NewRecordName() override { return MakeToken(); }

@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace cc::proxy {
@@ -19,6 +20,9 @@ class StreamHandler {
   public:
     // Bytes that arrived; valid during the call only.
     virtual void OnData(std::string_view bytes) = 0;
+    // A descriptor that the peer has sent beside the bytes that OnData gets next. Nothing is to be
+    // closed from within.
+    virtual void OnDescriptor(Fd descriptor) = 0;
     // End of file (success) or a broken stream. Called once, nothing comes after it; may come from
     // within Write().
     virtual void OnEnd(const Result<void>& how) = 0;
@@ -31,7 +35,7 @@ class StreamHandler {
     ~StreamHandler() = default;
 };
 
-// The process that opened a connection.
+// The process at the other end of a connection.
 class PeerProcess {
   public:
     virtual ~PeerProcess() = default;
@@ -50,6 +54,8 @@ class Stream {
     virtual void Write(std::string_view bytes) = 0;
     virtual size_t queued() const = 0;  // bytes not yet taken by the other side
     virtual void SetReading(bool on) = 0;
+    // Descriptors that come from now on are closed unseen.
+    virtual void IgnoreDescriptors() = 0;
     // Null when it cannot be known, such as one of another pid namespace.
     virtual std::unique_ptr<PeerProcess> peer_process() = 0;
 };
@@ -58,6 +64,8 @@ class World {
   public:
     // Connects to a UNIX socket without waiting; the error code EAGAIN means "later, perhaps".
     virtual Result<std::unique_ptr<Stream>> Connect(const std::string& path) = 0;
+    // Makes a descriptor that a client has sent a connection; an error if it is none.
+    virtual Result<std::unique_ptr<Stream>> TakeConnection(Fd descriptor) = 0;
     virtual std::chrono::milliseconds Now() = 0;  // of a clock that never goes back
     virtual Result<std::string> NewToken() = 0;
     virtual Result<std::string> NewRecordName() = 0;

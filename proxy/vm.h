@@ -68,7 +68,8 @@ class Vm : public std::enable_shared_from_this<Vm> {
     // --- tokens and sessions
     // ------------------------------------------------------------------------
     Result<std::vector<std::string>> NewTokens(int64_t count, uid_t user);
-    std::string MakeIoResponse(std::vector<std::string> tokens, uint16_t version) const;
+    std::string MakeIoResponse(std::vector<std::string> tokens, uint16_t version,
+                               bool connection = false) const;
     void RemoveSession(Session& session);
 
     // --- commands

@@ -40,8 +40,9 @@ void Vm::AddSession(const std::shared_ptr<Session>& session) {
     sessions_.emplace(session->base(), session);
 }
 
-std::string Vm::MakeIoResponse(std::vector<std::string> tokens, uint16_t version) const {
-    IoResponse response{router_.url(), std::move(tokens), std::nullopt};
+std::string Vm::MakeIoResponse(std::vector<std::string> tokens, uint16_t version,
+                               bool connection) const {
+    IoResponse response{router_.url(), std::move(tokens), std::nullopt, connection};
     if (extended()) response.agent = AgentInfo{offer_.started_ms, offer_.ready_ms, extension_};
     return Encode(response, version);
 }

@@ -55,7 +55,7 @@ Result<void> StartProcess(const Store& store, const ContainerRecord& container,
                           const ExecProcess& process, Shim& shim) {
     CC_ASSIGN(const std::string message, ExecMessage(process.process, process.json, container.id));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
-    CC_ASSIGN(Attached attached, Attach(sandbox, 1));
+    CC_ASSIGN(Attached attached, Attach(sandbox, 1, shim.connection()));
     CC_TRY(shim.Tell(attached.shim));
     CC_TRY(CallAgent(attached.client, ControlCode::kExecCmd, message, attached.shim.token));
     return {};

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <optional>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/cli.h"
@@ -38,6 +39,13 @@ CliProgram Program() {
          .value = "N",
          .help = "read token and URI from this descriptor, once they exist, instead of --token and "
                  "--uri"},
+        {.names = "--connection-fd",
+         .value = "N",
+         .help = "connection whose other end cc-proxy has; token and URI are not needed for it"},
+        {.names = "--host-mounts-fd",
+         .value = "N",
+         .help = "the working directory becomes the root directory; this descriptor is the mount "
+                 "namespace in which cc-proxy is found"},
         {.names = "--no-terminal",
          .value = "",
          .help = "leave a terminal on standard input as it is: the process has none of its own"},
@@ -61,6 +69,31 @@ Result<std::optional<ShimStart>> ReceiveStart(std::string_view number) {
     return std::optional(std::move(start));
 }
 
+// The connection that the starter made; none when it says that cc-proxy does not have its other
+// end.
+Result<Fd> InheritedConnection(const CliValues& values, const ShimStart& start) {
+    if (!values.Has("connection-fd")) return Fd();
+    const std::string number = values.Get("connection-fd");
+    const auto fd = ParseNumber<int>(number);
+    if (!fd || *fd < 0)
+        return Fail(Cat("--connection-fd ", Quoted(number), " is not a descriptor"));
+    CC_TRY(Context("--connection-fd", CheckUnixConnection(*fd)));
+    Fd connection = Fd::Adopt(*fd);
+    if (values.Has("start-fd") && !start.connected) return Fd();
+    CC_TRY(SetCloseOnExec(connection.get(), true));
+    return connection;
+}
+
+Result<shim::HostMounts> EnterRoot(const CliValues& values) {
+    if (!values.Has("host-mounts-fd")) return shim::HostMounts();
+    const std::string number = values.Get("host-mounts-fd");
+    const auto fd = ParseNumber<int>(number);
+    if (!fd || *fd < 0 || ::fcntl(*fd, F_SETFD, FD_CLOEXEC) < 0)
+        return Fail(Cat("--host-mounts-fd ", Quoted(number), " is not a descriptor"));
+    CC_TRY(shim::HostMounts::Leave());
+    return shim::HostMounts(Fd::Adopt(*fd));
+}
+
 std::chrono::seconds ReconnectTimeout(const CliValues& values) {
     const auto seconds = ParseNumber<int>(values.Get("reconnect-timeout"));
     if (!seconds || *seconds <= 0 || *seconds > kMaxReconnectSeconds)
@@ -71,6 +104,8 @@ std::chrono::seconds ReconnectTimeout(const CliValues& values) {
 int Run(const CliValues& values) {
     ShimStart start{values.Get("token"), values.Get("uri")};
     if (values.Get("container-id").empty()) return Complain("Missing container ID");
+    auto host = EnterRoot(values);
+    if (!host) return Complain(host.error().message);
     if (values.Has("start-fd")) {
         auto message = ReceiveStart(values.Get("start-fd"));
         if (!message)
@@ -78,19 +113,24 @@ int Run(const CliValues& values) {
         if (!*message) return 1;
         start = **message;
     }
-    if (start.token.empty()) return Complain("Missing token");
-    if (start.uri.empty()) return Complain("Missing URI");
+    auto connection = InheritedConnection(values, start);
+    if (!connection) return Complain(connection.error().message);
+    if (start.token.empty() && !*connection) return Complain("Missing token");
+    if (start.uri.empty() && !*connection) return Complain("Missing URI");
     if (!IsWellFormedToken(start.token))
         return Complain(Cat("Invalid token ", Quoted(start.token)));
-    if (!start.uri.starts_with(kUnixScheme) || start.uri.size() == kUnixScheme.size())
+    if (!start.uri.empty() &&
+        (!start.uri.starts_with(kUnixScheme) || start.uri.size() == kUnixScheme.size()))
         return Complain(Cat("Invalid URI ", Quoted(start.uri), ", expected unix://PATH"));
 
     shim::RelayOptions options;
     options.container_id = values.Get("container-id");
-    options.link.proxy.socket = start.uri.substr(kUnixScheme.size());
+    if (!start.uri.empty()) options.link.proxy.socket = start.uri.substr(kUnixScheme.size());
+    options.link.connection = std::move(*connection);
     options.link.proxy.executable = start.proxy_executable;
     options.link.proxy.ksm = start.proxy_ksm;
     if (!start.proxy_log_level.empty()) options.link.proxy.log_level = start.proxy_log_level;
+    options.link.host = std::move(*host);
     options.link.token = start.token;
     options.link.reconnect_timeout = ReconnectTimeout(values);
     options.use_terminal = !values.Has("no-terminal");

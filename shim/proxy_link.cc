@@ -27,12 +27,15 @@ ProxyLink::ProxyLink(uv::Loop& loop, LinkOptions options, Callbacks callbacks)
     : loop_(loop),
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
-      starter_(loop, options_.proxy, [this] { retry_.Start(std::chrono::milliseconds(0)); }),
+      starter_(loop, options_.proxy, options_.host,
+               [this] { retry_.Start(std::chrono::milliseconds(0)); }),
       retry_(loop, [this] { Retry(); }) {}
 
 Result<void> ProxyLink::Start() {
     give_up_ = std::chrono::steady_clock::now() + kIntroductionDeadline;
     retry_.Start(kIntroductionDeadline);
+    inherited_ = static_cast<bool>(options_.connection);
+    if (inherited_) return Introduce(std::move(options_.connection));
     auto connected = Connect();
     if (connected) return {};
     channel_.reset();
@@ -46,7 +49,15 @@ Result<void> ProxyLink::Start() {
 
 Result<void> ProxyLink::Connect() {
     // Non-blocking from birth: with a full backlog this fails instead of holding up the loop.
-    CC_ASSIGN(Fd fd, ConnectUnix(options_.proxy.socket, SOCK_STREAM | SOCK_NONBLOCK));
+    Fd fd;
+    CC_TRY(options_.host.Run([&]() -> Result<void> {
+        CC_ASSIGN(fd, ConnectUnix(options_.proxy.socket, SOCK_STREAM | SOCK_NONBLOCK));
+        return {};
+    }));
+    return Introduce(std::move(fd));
+}
+
+Result<void> ProxyLink::Introduce(Fd connection) {
     uv::Channel::Callbacks callbacks;
     callbacks.on_data = [this](std::string_view bytes) { OnData(bytes); };
     callbacks.on_end = [this](Result<void> how) {
@@ -55,7 +66,7 @@ Result<void> ProxyLink::Connect() {
     callbacks.on_drained = [this] {
         if (introduced_) callbacks_.on_drained();
     };
-    CC_ASSIGN(channel_, uv::Channel::Open(loop_, std::move(fd), std::move(callbacks)));
+    CC_ASSIGN(channel_, uv::Channel::Open(loop_, std::move(connection), std::move(callbacks)));
     decoder_ = ClientFrameDecoder();
     heard_ = false;
     ConnectShim message{options_.token};
@@ -92,6 +103,7 @@ void ProxyLink::OnAnswer(const ClientFrame& frame) {
         if (!parsed) return OnEnd(parsed.error().message);
         connected = *parsed;
     }
+    if (options_.token.empty()) options_.token = connected.token;
     introduced_ = true;
     retrying_ = false;
     retry_.Stop();
@@ -120,8 +132,16 @@ void ProxyLink::OnEnd(const std::string& why) {
     channel_.reset();
     if (lost_) return;
     last_end_ = why;
-    if (!ever_ && FallBack()) return;
-    if (!ever_ && !starter_.able()) return Lose(Loss::kRefused, why);
+    // The proxy that had the other end may have died before it could answer: the next one is asked.
+    const bool inherited = std::exchange(inherited_, false);
+    if (!MayReturn() && !ever_) return Lose(Loss::kRefused, why);
+    if (!MayReturn())
+        return Lose(Loss::kNoProxy,
+                    Cat("cc-proxy has gone (", why, "), and no --uri says where the next one is"));
+    if (!ever_ && !inherited) {
+        if (FallBack()) return;
+        if (!starter_.able()) return Lose(Loss::kRefused, why);
+    }
     KeepTrying();
     if (std::exchange(introduced_, false)) callbacks_.on_disconnected();
 }

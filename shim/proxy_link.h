@@ -16,13 +16,19 @@
 #include "base/uv/loop.h"
 #include "protocol/client_frame.h"
 #include "protocol/client_messages.h"
+#include "shim/host_mounts.h"
 #include "shim/proxy_starter.h"
 
 namespace cc::shim {
 
 struct LinkOptions {
-    ProxyAddress proxy;  // with an executable: one that has gone is started again
+    ProxyAddress proxy;    // with an executable: one that has gone is started again
+    HostMounts host = {};  // where the paths of `proxy` lead
     std::string token;
+    // The first connection, if the proxy has its other end already. Socket and token may be unknown
+    // then: the proxy says the token, and without a socket the end of the connection is that of the
+    // shim.
+    Fd connection = {};
     std::chrono::milliseconds reconnect_timeout{10000};
 };
 
@@ -51,6 +57,7 @@ class ProxyLink {
     Result<void> Start();
     bool connected() const { return introduced_; }
     uint16_t version() const { return version_; }
+    const std::string& socket() const { return options_.proxy.socket; }
     void Send(std::string_view frame);
     void Command(ClientCommand command, std::string_view payload);
     size_t queued() const { return channel_ ? channel_->queued() : 0; }
@@ -62,11 +69,13 @@ class ProxyLink {
 
   private:
     Result<void> Connect();
+    Result<void> Introduce(Fd connection);
     void OnData(std::string_view bytes);
     void OnFrame(const ClientFrame& frame);
     void OnAnswer(const ClientFrame& frame);
     void OnRefusal(const ErrorAnswer& answer);
     void OnEnd(const std::string& why);
+    bool MayReturn() const { return !options_.proxy.socket.empty() && !options_.token.empty(); }
     bool FallBack();
     void KeepTrying();
     void Retry();
@@ -84,6 +93,7 @@ class ProxyLink {
     uv::Timer retry_;
     std::chrono::steady_clock::time_point give_up_;
     std::string last_end_;         // why the last connection ended
+    bool inherited_ = false;       // the present connection
     bool heard_ = false;           // anything, on the present connection
     bool introduced_ = false;      // on the present connection
     bool ever_ = false;            // on any connection

@@ -8,12 +8,23 @@ namespace {
 constexpr std::chrono::seconds kPauseAfterFailure{1};
 }  // namespace
 
-ProxyStarter::ProxyStarter(uv::Loop& loop, ProxyAddress address, std::function<void()> on_up)
-    : loop_(loop), address_(std::move(address)), on_up_(std::move(on_up)) {}
+ProxyStarter::ProxyStarter(uv::Loop& loop, ProxyAddress address, const HostMounts& host,
+                           std::function<void()> on_up)
+    : loop_(loop), address_(std::move(address)), host_(host), on_up_(std::move(on_up)) {}
+
+Result<std::optional<ProxyStart>> ProxyStarter::Begin() const {
+    std::optional<ProxyStart> begun;
+    CC_TRY(host_.Run([&]() -> Result<void> {
+        CC_ASSIGN(auto start, ProxyStart::Begin(address_, std::chrono::milliseconds(0)));
+        if (start) begun.emplace(std::move(*start));
+        return {};
+    }));
+    return begun;
+}
 
 void ProxyStarter::Start() {
     if (!able() || start_ || std::chrono::steady_clock::now() < not_before_) return;
-    auto begun = ProxyStart::Begin(address_, std::chrono::milliseconds(0));
+    auto begun = Begin();
     if (!begun && begun.error().code == ETIMEDOUT) return;  // somebody else is at it
     if (!begun) return Fail(begun.error());
     if (!*begun) return on_up_();

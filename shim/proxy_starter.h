@@ -11,13 +11,15 @@
 
 #include "base/uv/loop.h"
 #include "client/proxy_start.h"
+#include "shim/host_mounts.h"
 
 namespace cc::shim {
 
 class ProxyStarter {
   public:
-    // `on_up`: the proxy that was started listens.
-    ProxyStarter(uv::Loop& loop, ProxyAddress address, std::function<void()> on_up);
+    // `host` is not ours. `on_up`: the proxy that was started listens.
+    ProxyStarter(uv::Loop& loop, ProxyAddress address, const HostMounts& host,
+                 std::function<void()> on_up);
 
     // False for a shim that was not told which program the proxy is: it waits for somebody else to
     // start one.
@@ -31,12 +33,14 @@ class ProxyStarter {
     bool TakeChildsEnd();
 
   private:
+    Result<std::optional<ProxyStart>> Begin() const;
     Result<void> Watch();
     void OnWord();
     void Fail(const Error& error);
 
     uv::Loop& loop_;
     ProxyAddress address_;
+    const HostMounts& host_;
     std::function<void()> on_up_;
     std::optional<ProxyStart> start_;
     std::unique_ptr<uv::Poll> word_;  // goes before start_, whose descriptor it watches

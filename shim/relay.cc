@@ -32,7 +32,7 @@ Relay::Relay(uv::Loop& loop, RelayOptions options)
     : loop_(loop),
       options_(std::move(options)),
       link_(
-          loop, options_.link,
+          loop, std::move(options_.link),
           {.introduce =
                [this](ConnectShim& message) {
                    message.standard_output = output_->Resume();
@@ -234,8 +234,10 @@ void Relay::OnLost(ProxyLink::Loss loss, const std::string& why) {
     int status = 1;
     switch (loss) {
         case ProxyLink::Loss::kRefused:
-            Complain(Cat("connecting ", container, " to cc-proxy at ", options_.link.proxy.socket,
-                         ": ", why));
+            Complain(Cat(
+                "connecting ", container, " to cc-proxy ",
+                link_.socket().empty() ? "by the inherited connection" : Cat("at ", link_.socket()),
+                ": ", why));
             break;
         case ProxyLink::Loss::kVmEnded:
             Complain(Cat("the virtual machine of ", container, " has ended"));

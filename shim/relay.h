@@ -19,7 +19,7 @@ namespace cc::shim {
 
 struct RelayOptions {
     std::string container_id;
-    LinkOptions link;
+    LinkOptions link;  // taken by the link
     // A terminal on `input` is put into raw mode and its size sent. Off for a process without a
     // terminal of its own: then Ctrl-C stays a signal.
     bool use_terminal = true;

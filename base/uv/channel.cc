@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 namespace cc::uv {
@@ -60,11 +59,21 @@ void Channel::HangUp() {
     if (gone && on_hangup) on_hangup();
 }
 
+ssize_t Channel::Receive(std::span<char> buffer) const {
+    if (callbacks_->receive) return callbacks_->receive(fd_.get(), buffer);
+    return ::read(fd_.get(), buffer.data(), buffer.size());
+}
+
+ssize_t Channel::Transmit(std::span<const iovec> slices) const {
+    if (callbacks_->transmit) return callbacks_->transmit(fd_.get(), slices);
+    return ::writev(fd_.get(), slices.data(), static_cast<int>(slices.size()));
+}
+
 void Channel::Read() {
     if (!read_buffer) read_buffer = std::make_unique_for_overwrite<std::array<char, kReadSize>>();
     const auto alive = alive_;
     for (int turn = 0; turn < kReadsPerTurn && reading_ && !input_ended_; ++turn) {
-        const ssize_t count = ::read(fd_.get(), read_buffer->data(), read_buffer->size());
+        const ssize_t count = Receive(*read_buffer);
         if (count < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN) return;
@@ -82,9 +91,10 @@ void Channel::Read() {
 void Channel::Write(std::string_view bytes) {
     if (broken_ || bytes.empty()) return;
     if (!queue_.empty()) return Enqueue(bytes);  // waiting for writability already
+    const iovec slice{const_cast<char*>(bytes.data()), bytes.size()};
     ssize_t count = 0;
     do
-        count = ::write(fd_.get(), bytes.data(), bytes.size());
+        count = Transmit({&slice, 1});
     while (count < 0 && errno == EINTR);
     if (count < 0 && errno != EAGAIN) {
         const auto alive = alive_;
@@ -122,7 +132,7 @@ void Channel::Flush() {
             slices[n++] = {const_cast<char*>(bytes.data()) + skip, bytes.size() - skip};
             wanted += bytes.size() - skip;
         }
-        const ssize_t count = ::writev(fd_.get(), slices.data(), static_cast<int>(n));
+        const ssize_t count = Transmit({slices.data(), n});
         if (count < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN) return;

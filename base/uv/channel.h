@@ -7,8 +7,12 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/fd.h"
 #include "base/uv/loop.h"
@@ -29,6 +33,10 @@ class Channel {
         // While reading is paused: the peer has gone for good, though what it sent may still wait
         // to be read. Called once.
         std::function<void()> on_hangup = nullptr;
+        // In place of read(2) and writev(2), with their results and errno, where these are not
+        // enough. Must not block.
+        std::function<ssize_t(int fd, std::span<char> buffer)> receive = nullptr;
+        std::function<ssize_t(int fd, std::span<const iovec> slices)> transmit = nullptr;
     };
 
     // Makes the descriptor non-blocking. Any callback may destroy the channel.
@@ -50,6 +58,8 @@ class Channel {
     Channel(Loop& loop, Fd fd, Callbacks callbacks);
     void OnReady(int events);
     void Read();
+    ssize_t Receive(std::span<char> buffer) const;
+    ssize_t Transmit(std::span<const iovec> slices) const;
     void HangUp();
     void Flush();
     void Enqueue(std::string_view bytes);

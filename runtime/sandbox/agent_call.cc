@@ -22,10 +22,11 @@ ProxyAddress RunningProxyOf(const SandboxRecord& sandbox) {
     return {.socket = sandbox.proxy_socket, .executable = {}, .log_level = {}};
 }
 
-Result<Attached> Attach(const SandboxRecord& sandbox, int streams) {
+Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connection) {
     CC_ASSIGN(ProxyClient client, ProxyClient::Connect(ProxyOf(sandbox)));
-    CC_ASSIGN(IoResponse io, Context("attaching to the virtual machine",
-                                     client.AttachVm({sandbox.vm_name, streams}, kAgentDeadline)));
+    CC_ASSIGN(IoResponse io,
+              Context("attaching to the virtual machine",
+                      client.AttachVm({sandbox.vm_name, streams}, kAgentDeadline, connection)));
     if (streams > 0 && io.tokens.size() != static_cast<size_t>(streams))
         return Fail("attaching to the virtual machine: cc-proxy gave no token");
     return Attached{std::move(client),
@@ -33,7 +34,8 @@ Result<Attached> Attach(const SandboxRecord& sandbox, int streams) {
                      .uri = std::move(io.url),
                      .proxy_executable = sandbox.proxy_executable,
                      .proxy_log_level = sandbox.proxy_log_level,
-                     .proxy_ksm = sandbox.proxy_ksm}};
+                     .proxy_ksm = sandbox.proxy_ksm,
+                     .connected = io.connection}};
 }
 
 Result<std::string> CallAgent(ProxyClient& client, ControlCode command, const std::string& data,

@@ -27,8 +27,9 @@ struct Attached {
     ShimStart shim;  // for the shim of the stream that was asked for
 };
 
-// `streams`: 0 or 1. A proxy that has gone is started again: it adopts the VM.
-Result<Attached> Attach(const SandboxRecord& sandbox, int streams);
+// `streams`: 0 or 1; `connection`: of the shim of that one, or -1. A proxy that has gone is started
+// again: it adopts the VM.
+Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connection = -1);
 
 // An error of the agent's is its own text, without what the proxy puts in front of it.
 Result<std::string> CallAgent(ProxyClient& client, ControlCode command, const std::string& data,

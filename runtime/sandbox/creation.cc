@@ -13,6 +13,7 @@
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
 #include "runtime/sandbox/pod.h"
+#include "runtime/sandbox/shim_root.h"
 #include "runtime/sandbox/vm.h"
 #include "runtime/storage/detached_mount.h"
 
@@ -50,7 +51,7 @@ const std::vector<Creation::Step>& Creation::Steps() {
         {"pod", kContainer, &Creation::StartPod},
         // Root file system and bind mounts.
         {"share", kContainer, &Creation::ShareFiles},
-        // A token for the shim.
+        // A token for the shim; the proxy gets the other end of its connection.
         {"attach", kContainer, &Creation::AttachShim},
         // All but the execution of its program; an agent of 3.0 does it all at start.
         {"container", kContainer, &Creation::MakeContainer},
@@ -198,6 +199,7 @@ Result<void> Creation::ForkShim() {
     options.network_namespace = network_.get();
     options.new_network = new_network_;
     options.cgroups = container_.cgroups;
+    options.enter_root = [this] { return EnterContainerRoot(bundle_.spec, share_); };
     CC_ASSIGN(shim_, Shim::Fork(options));
     undo_.Push([this] { shim_->Kill(); });
     container_.shim = Identify(shim_->process().pid());
@@ -273,7 +275,8 @@ Result<void> Creation::ShareFiles() {
 }
 
 Result<void> Creation::AttachShim() {
-    CC_ASSIGN(const IoResponse io, proxy_->AttachVm({sandbox_.vm_name, 1}, kAgentDeadline));
+    CC_ASSIGN(const IoResponse io,
+              proxy_->AttachVm({sandbox_.vm_name, 1}, kAgentDeadline, shim_->connection()));
     if (io.tokens.size() != 1)
         return Fail("attaching to the virtual machine: cc-proxy gave no token");
     container_.token = io.tokens[0];
@@ -281,7 +284,8 @@ Result<void> Creation::AttachShim() {
                         .uri = io.url,
                         .proxy_executable = sandbox_.proxy_executable,
                         .proxy_log_level = sandbox_.proxy_log_level,
-                        .proxy_ksm = sandbox_.proxy_ksm});
+                        .proxy_ksm = sandbox_.proxy_ksm,
+                        .connected = io.connection});
 }
 
 Result<void> Creation::MakeContainer() {

@@ -5,6 +5,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -14,7 +15,7 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr int kStartFd = 3;
+constexpr int kStartFd = 3, kConnectionFd = 4, kHostMountsFd = 5;
 
 // In the child: the runtime is single-threaded, so more than system calls is allowed here.
 Result<void> EnterPlace(const ShimOptions& options) {
@@ -25,6 +26,8 @@ Result<void> EnterPlace(const ShimOptions& options) {
         return FailErrno("making a network namespace");
     if (options.console >= 0 && ::ioctl(options.console, TIOCSCTTY, 0) < 0)
         return FailErrno("taking the console as controlling terminal");
+    // Last: the paths above are the host's.
+    if (options.enter_root) CC_TRY(options.enter_root());
     return {};
 }
 
@@ -32,26 +35,42 @@ Result<void> EnterPlace(const ShimOptions& options) {
 
 Result<Shim> Shim::Fork(const ShimOptions& options) {
     CC_ASSIGN(FdPair start, MakePipe());
+    CC_ASSIGN(FdPair connection, MakeSocketPair(SOCK_STREAM));
     SpawnOptions spawn;
     spawn.executable = options.executable;
-    spawn.arguments = {"cc-shim", "--container-id", options.container_id, "--start-fd",
-                       std::to_string(kStartFd)};
+    spawn.arguments = {"cc-shim",
+                       "--container-id",
+                       options.container_id,
+                       "--start-fd",
+                       std::to_string(kStartFd),
+                       "--connection-fd",
+                       std::to_string(kConnectionFd)};
     if (!options.terminal) spawn.arguments.emplace_back("--no-terminal");
     if (options.debug) spawn.arguments.emplace_back("--debug");
     for (int fd = 0; fd < 3; ++fd)
         spawn.fds.push_back({options.console >= 0 ? options.console : fd, fd});
     spawn.fds.push_back({start.first.get(), kStartFd});
+    spawn.fds.push_back({connection.first.get(), kConnectionFd});
+    Fd host_mounts;
+    if (options.enter_root) {
+        CC_ASSIGN(host_mounts, OpenFile("/proc/self/ns/mnt", O_RDONLY));
+        spawn.arguments.insert(spawn.arguments.end(),
+                               {"--host-mounts-fd", std::to_string(kHostMountsFd)});
+        spawn.fds.push_back({host_mounts.get(), kHostMountsFd});
+    }
     spawn.new_session = options.console >= 0;
     spawn.in_child = [&options] { return EnterPlace(options); };
     Shim shim;
     CC_ASSIGN(shim.process_, Context("starting cc-shim", Spawn(spawn)));
     shim.start_ = std::move(start.second);
+    shim.connection_ = std::move(connection.second);
     return shim;
 }
 
 Result<void> Shim::Tell(const ShimStart& start) {
     CC_TRY(Context("telling cc-shim its token", WriteAll(start_.get(), Encode(start))));
     start_.Reset();
+    connection_.Reset();
     return {};
 }
 

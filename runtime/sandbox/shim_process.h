@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Forking the shim that stands for a container's process on the host: its stdio, its network
-// namespace, its cgroup. It waits until it is told where to connect.
+// namespace, its root file system, its cgroup. It waits until it is told where to connect.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct ShimOptions {
     int network_namespace = -1;        // entered; -1: see new_network
     bool new_network = false;          // a namespace of its own is made
     std::vector<std::string> cgroups;  // directories of cgroups to join
+    // Null: it stays in our mount namespace. Otherwise called in the child, makes one of its own
+    // and leaves the future root directory as the working directory (EnterContainerRoot).
+    std::function<Result<void>()> enter_root;
 };
 
 class Shim {
@@ -27,6 +31,8 @@ class Shim {
     static Result<Shim> Fork(const ShimOptions& options);
 
     const Process& process() const { return process_; }
+    // For the proxy: the other end of a connection that the shim has inherited.
+    int connection() const { return connection_.get(); }
     // Sends it on its way. Without that the shim ends when this object goes.
     Result<void> Tell(const ShimStart& start);
     void Kill() const { process_.Kill(); }
@@ -34,6 +40,7 @@ class Shim {
   private:
     Process process_;
     Fd start_;
+    Fd connection_;
 };
 
 // The network namespace of a living process, as a descriptor.

@@ -55,6 +55,28 @@ TEST_CASE("a container goes from created to running to stopped, and delete remov
     host.CheckNoResidue();
 }
 
+TEST_CASE("at the root of the reported pid is the container, with its volumes, and not the host") {
+    Host host;
+    REQUIRE(MakeDirectories(host.directory() + "/data", 0755));
+    REQUIRE(WriteFileAtomic(host.directory() + "/data/file", "of the volume", 0644));
+    REQUIRE(MakeDirectories(host.rootfs() + "/volume", 0755));
+    host.Start("c1", {"sleep", "1000"}, "", [&](Json& config) {
+        config["mounts"].push_back({{"destination", "/volume"},
+                                    {"type", "bind"},
+                                    {"source", host.directory() + "/data"},
+                                    {"options", {"rbind"}}});
+    });
+    const std::string root = Cat("/proc/", host.State("c1")["pid"].get<pid_t>(), "/root");
+    CHECK(ReadFile(root + "/volume/file", 100).value() == "of the volume");
+    CHECK(::access((root + host.directory()).c_str(), F_OK) != 0);
+    CHECK(::access((root + "/bin/sh").c_str(), X_OK) == 0);
+    // As `podman cp` does.
+    REQUIRE(WriteFileAtomic(root + "/bin/copied", "from the host", 0644));
+    CHECK(host.Runtime({"exec", "c1", "cat", "/bin/copied"}).out == "from the host");
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    host.CheckNoResidue();
+}
+
 TEST_CASE("exec runs beside the container's process, with every exit code, stdin and stderr") {
     Host host;
     host.Start("c1", {"sleep", "1000"});

@@ -107,13 +107,22 @@ bool House::SignalServingProxy(int signal) const {
 
 Shim House::Start(const std::string& container, bool exec, const std::string& script,
                   const ProcessOptions& wanted) {
-    const auto attached = runtime_->AttachVm({"vm", 1}, kPatience);
+    FdPair connection = MakeSocketPair(SOCK_STREAM).value();
+    const auto attached = runtime_->AttachVm(
+        {"vm", 1}, kPatience,
+        wanted.inherits || starts_ == Starts::kClients ? connection.first.get() : -1);
     REQUIRE_MESSAGE(attached, attached.error().message);
+    connection.first.Reset();
     const std::string token = attached->tokens.at(0);
 
     SpawnOptions options;
     options.executable = CC_BIN_DIR "/cc-shim";
     options.arguments = {"cc-shim", "-c", container, "-t", token, "-u", attached->url};
+    if (wanted.inherits) {
+        REQUIRE(attached->connection);
+        options.arguments = {"cc-shim", "-c", container,    "--connection-fd",
+                             "4",       "-u", attached->url};
+    }
     options.arguments.insert(options.arguments.end(), wanted.shim_options.begin(),
                              wanted.shim_options.end());
     Shim shim;
@@ -121,16 +130,18 @@ Shim House::Start(const std::string& container, bool exec, const std::string& sc
     FdPair start = MakePipe().value();
     if (starts_ == Starts::kClients) {
         const ProxyAddress proxy = Address();
-        options.arguments = {"cc-shim", "-c", container, "--start-fd", "3"};
-        REQUIRE(WriteAll(
-            start.second.get(),
-            Encode(ShimStart{token, attached->url, proxy.executable, proxy.log_level, proxy.ksm})));
+        options.arguments = {"cc-shim", "-c", container, "--start-fd", "3", "--connection-fd", "4"};
+        REQUIRE(WriteAll(start.second.get(),
+                         Encode(ShimStart{token, attached->url, proxy.executable, proxy.log_level,
+                                          proxy.ksm, attached->connection})));
     }
     start.second.Reset();
     options.fds = {{in.first.get(), 0}, {out.second.get(), 1}, {err.second.get(), 2}};
     if (starts_ == Starts::kClients) options.fds.push_back({start.first.get(), 3});
     if (wanted.terminal >= 0)
         options.fds = {{wanted.terminal, 0}, {wanted.terminal, 1}, {wanted.terminal, 2}};
+    if (wanted.inherits || starts_ == Starts::kClients)
+        options.fds.push_back({connection.second.get(), 4});
     auto spawned = Spawn(options);
     REQUIRE_MESSAGE(spawned, spawned.error().message);
     shim.process = std::move(*spawned);

@@ -27,6 +27,7 @@ struct Shim {
 struct ProcessOptions {
     int terminal = -1;  // descriptor of a terminal's far end: standard streams of the shim
     std::vector<std::string> shim_options;
+    bool inherits = false;  // its connection: the proxy is passed the other end
 };
 
 class House {

@@ -100,6 +100,28 @@ TEST_CASE("commands are sent as they are on the wire and responses are understoo
     CHECK(response->agent->ready_ms == 1250);
 }
 
+TEST_CASE("a connection goes with AttachVM once; a proxy that does not know of it takes none") {
+    FdPair pair = MakeSocketPair(SOCK_STREAM).value();
+    std::vector<std::string> requests;
+    const auto hang_up = [&](int, const std::string& payload) { requests.push_back(payload); };
+    // As one of 3.0: reads without taking descriptors, answers without the member.
+    const auto answer = [&](int fd, const std::string& payload) {
+        requests.push_back(payload);
+        CHECK(WriteAll(fd, EncodeResponse(ClientCommand::kAttachVm,
+                                          R"({"io":{"URL":"unix:///p","tokens":["t"]}})")));
+    };
+    Server server({hang_up, answer});
+    auto client = server.Connect();
+    const auto response = client.AttachVm({"web", 1}, kPatience, pair.second.get());
+    REQUIRE_MESSAGE(response, response.error().message);
+    CHECK_FALSE(response->connection);
+    CHECK(requests == std::vector<std::string>(
+                          2, R"({"containerId":"web","numIOStreams":1,"connection":true})"));
+    pair.second.Reset();
+    char byte = 0;
+    CHECK(::read(pair.first.get(), &byte, 1) == 0);  // nobody has it any more
+}
+
 TEST_CASE("a response may arrive in any pieces") {
     Server server([](int fd, const std::string&) {
         const std::string bytes = EncodeResponse(ClientCommand::kHyper, std::string(100, 'r'));

@@ -54,6 +54,26 @@ TEST_CASE("the example of the documentation is what it says") {
     CHECK(frame.payload == "hi\n");
 }
 
+TEST_CASE("a connection that AttachVM brings is announced as the documentation says") {
+    const std::string token = std::string(43, 'A') + "=";
+    AttachVm request{"web", 1, true};
+    CHECK(EncodeCommand(ClientCommand::kAttachVm, Encode(request)) ==
+          Bytes("000203000000000200000038") +
+              R"({"containerId":"web","numIOStreams":1,"connection":true})");
+    const IoResponse answer{"unix:///p", {token}, AgentInfo{1180, 1195, 3}, true};
+    CHECK(EncodeResponse(ClientCommand::kAttachVm, Encode(answer)) ==
+          Bytes("000203000000010200000090") + R"({"io":{"URL":"unix:///p","tokens":[")" + token +
+              R"("]},"agent":{"startedMs":1180,"readyMs":1195},"connection":true})");
+    for (const uint16_t version : {kClientVersion2, k3}) {
+        CHECK(ParseAttachVm(Encode(request, version), version)->connection);
+        CHECK(ParseIoResponse(Encode(answer, version), version)->connection);
+    }
+    CHECK(ParseShimConnected(Encode(ShimConnected{{1, 2}, token}))->token == token);
+    // Where there is none, the bytes are 3.0's.
+    request.connection = false;
+    CHECK(Encode(request) == R"({"containerId":"web","numIOStreams":1})");
+}
+
 TEST_CASE("frames of version 3 decode at every split, and not before their last byte") {
     const std::vector<std::string> frames = {
         EncodeCommand(ClientCommand::kHello, Encode(Hello{"cc-shim", "4", {"resume"}}), k3),

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/socket.h>
+
 #include "protocol/agent_frame.h"
 #include "protocol/agent_messages.h"
 #include "protocol/link_frame.h"
@@ -83,9 +85,7 @@ class Chaos {
             case 1:
                 return Register();
             case 2:
-                return Say(ClientCommand::kAttachVm, [&](uint16_t version) {
-                    return Encode(AttachVm{Vm(Pick(kVms)), static_cast<int64_t>(Pick(3))}, version);
-                });
+                return Attach();
             case 3:
                 return Say(ClientCommand::kUnregisterVm, [&](uint16_t version) {
                     return Encode(UnregisterVm{Vm(Pick(kVms))}, version);
@@ -147,7 +147,8 @@ class Chaos {
         client.peer->Send(EncodeCommand(command, payload(client.version), client.version));
     }
     std::string AnyToken() {
-        if (tokens_.empty() || Pick(20) == 0) return "AAAA";
+        const uint64_t kind = tokens_.empty() ? 0 : Pick(40);
+        if (kind % 20 == 0) return kind == 0 ? "AAAA" : "";
         return tokens_[static_cast<size_t>(Pick(tokens_.size()))];
     }
     StreamWindow AnyWindow() {
@@ -161,6 +162,18 @@ class Chaos {
                 RegisterVm{Vm(i), Cat("/ctl", i), Cat("/io", i), "", static_cast<int64_t>(Pick(3))},
                 version);
         });
+    }
+    // Half of them bring the connection of the shim to be.
+    void Attach() {
+        const Client client = AnyClient();
+        AttachVm message{Vm(Pick(kVms))};
+        const uint64_t kind = Pick(6);
+        message.num_io_streams = static_cast<int64_t>(kind % 3);
+        message.connection = kind >= 3;
+        if (message.connection)
+            client.peer->SendDescriptor(std::move(MakeSocketPair(SOCK_STREAM)->first));
+        client.peer->Send(EncodeCommand(ClientCommand::kAttachVm, Encode(message, client.version),
+                                        client.version));
     }
     void Hyper() {
         static constexpr std::array names{"ping", "newcontainer", "execcmd", "bogus"};
@@ -317,6 +330,8 @@ class Chaos {
 
     // What the peers have been told: tokens, requests, Hello.
     void Hear() {
+        if (world_->passed)
+            clients_.push_back({std::exchange(world_->passed, nullptr), kClientVersion3});
         for (const auto& client : clients_) {
             FindTokens(client.peer->received);
             client.peer->received.clear();

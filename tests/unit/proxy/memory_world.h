@@ -26,12 +26,15 @@ class Peer {
     std::string received;  // what the router has written and the peer has read
     std::string unread;    // written while the peer does not read
     pid_t pid = 4711;
-    bool reads = true;        // false: a peer that has stopped reading
-    bool closed = false;      // the router has closed the stream
-    bool watched = true;      // the router reads
-    size_t chunk = SIZE_MAX;  // bytes arrive in pieces of at most this size
+    bool reads = true;         // false: a peer that has stopped reading
+    bool closed = false;       // the router has closed the stream
+    bool watched = true;       // the router reads
+    bool may_send_fds = true;  // the router looks at descriptors
+    size_t chunk = SIZE_MAX;   // bytes arrive in pieces of at most this size
 
     void Send(std::string_view bytes) { backlog_ += bytes; }
+    // Comes with the next bytes that are delivered.
+    void SendDescriptor(Fd descriptor) { descriptor_ = std::move(descriptor); }
     void Close() { ended_ = true; }
     // Its process ends; the connection is another matter.
     void Die() {
@@ -44,6 +47,7 @@ class Peer {
     friend class MemoryStream;
     friend class MemoryProcess;
     std::string backlog_;
+    Fd descriptor_;
     bool ended_ = false;
     bool told_end_ = false;
     bool told_hangup_ = false;
@@ -79,6 +83,7 @@ class MemoryStream final : public Stream {
     }
     size_t queued() const override { return peer_->unread.size(); }
     void SetReading(bool on) override { peer_->watched = on; }
+    void IgnoreDescriptors() override { peer_->may_send_fds = false; }
     std::unique_ptr<PeerProcess> peer_process() override {
         return std::make_unique<MemoryProcess>(peer_);
     }
@@ -102,6 +107,13 @@ class MemoryWorld final : public World {
         if (error != 0) return FailErrno(Cat("connecting to ", path), error);
         agents[path] = NewPeer();
         return std::make_unique<MemoryStream>(agents[path]);
+    }
+    // The far end of what a client has passed.
+    PeerPtr passed;
+    Result<std::unique_ptr<Stream>> TakeConnection(Fd descriptor) override {
+        CC_TRY(CheckUnixConnection(descriptor.get()));
+        passed = NewPeer();
+        return std::make_unique<MemoryStream>(passed);
     }
     std::chrono::milliseconds Now() override { return now_; }
     Result<std::string> NewToken() override {
@@ -158,6 +170,9 @@ class MemoryWorld final : public World {
             if (peer->handler_ != nullptr && peer->watched && !peer->backlog_.empty()) {
                 const std::string piece = peer->backlog_.substr(0, peer->chunk);
                 peer->backlog_.erase(0, piece.size());
+                Fd descriptor = std::move(peer->descriptor_);
+                if (descriptor && peer->may_send_fds)
+                    peer->handler_->OnDescriptor(std::move(descriptor));
                 peer->handler_->OnData(piece);
                 any = true;
             } else if (peer->handler_ != nullptr && peer->watched && peer->ended_ &&

@@ -88,10 +88,25 @@ ConnectShim ScriptedProxy::TakeCaller() {
 
 ConnectShim ScriptedProxy::Accept(const StreamWindow& standard_input) {
     auto message = TakeCaller();
-    const std::string answer =
-        version_ == kClientVersion3 ? Encode(ShimConnected{standard_input}) : "";
-    Send(EncodeResponse(ClientCommand::kConnectShim, answer, false, version_));
+    Answer({standard_input});
     return message;
+}
+
+ConnectShim ScriptedProxy::AcceptOn(Fd connection, const StreamWindow& standard_input) {
+    peer_ = std::move(connection);
+    decoder_ = ClientFrameDecoder();
+    const auto first = Next();
+    REQUIRE(first);
+    REQUIRE(first->Is(ClientCommand::kConnectShim));
+    auto message = ParseConnectShim(first->payload, version_);
+    REQUIRE(message);
+    Answer({standard_input, message->token.empty() ? kToken : ""});
+    return std::move(*message);
+}
+
+void ScriptedProxy::Answer(const ShimConnected& answer) {
+    Send(EncodeResponse(ClientCommand::kConnectShim,
+                        version_ == kClientVersion3 ? Encode(answer) : "", false, version_));
 }
 
 void ScriptedProxy::AcceptAndRefuse(const std::string& error, ErrorCode code) {
@@ -158,6 +173,7 @@ Process StartShim(const std::vector<std::string>& arguments, const Stdio& stdio)
     const int fds[] = {stdio.in, stdio.out, stdio.err, stdio.start};
     for (int i = 0; i < 4; ++i)
         if (fds[i] >= 0) options.fds.push_back({fds[i], i});
+    if (stdio.connection >= 0) options.fds.push_back({stdio.connection, 4});
     options.new_session = stdio.session;
     if (stdio.session)
         options.in_child = [in = stdio.in]() -> Result<void> {

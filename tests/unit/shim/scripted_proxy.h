@@ -48,6 +48,9 @@ class ScriptedProxy {
     void StopListening();
     // Takes the next connection, answers its ConnectShim and returns it.
     ConnectShim Accept(const StreamWindow& standard_input = {});
+    // The same on the far end of a connection that the shim has inherited, which may not know its
+    // token.
+    ConnectShim AcceptOn(Fd connection, const StreamWindow& standard_input = {});
     void AcceptAndRefuse(const std::string& error, ErrorCode code = ErrorCode::kFailed);
     // Connections of version 3 that a proxy of version 2 closed.
     int turned_away() const { return turned_away_; }
@@ -67,6 +70,7 @@ class ScriptedProxy {
 
   private:
     ConnectShim TakeCaller();
+    void Answer(const ShimConnected& answer);
 
     std::string path_;
     uint16_t version_;
@@ -80,6 +84,7 @@ class ScriptedProxy {
 struct Stdio {
     int in = -1, out = -1, err = -1, start = -1;  // -1: /dev/null
     bool session = false;                         // of its own, with `in` as controlling terminal
+    int connection = -1;                          // its 4
 };
 Process StartShim(const std::vector<std::string>& arguments, const Stdio& stdio);
 std::vector<std::string> ShimArguments(const std::string& socket);
