@@ -46,7 +46,8 @@ Result<FdPair> MakeSocketPair(int type) {
 
 Result<void> SetNonBlocking(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
-    if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+    const bool done = flags >= 0 && (flags & O_NONBLOCK) != 0;
+    if (flags < 0 || (!done && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
         return FailErrno("making a descriptor non-blocking");
     return {};
 }

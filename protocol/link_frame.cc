@@ -49,47 +49,42 @@ void AppendLink(std::string& out, const LinkFrame& frame, std::string_view marke
 
 std::optional<LinkFrame> LinkDecoder::Next() {
     while (marker_.size() == kMarkerSize) {
-        const std::string_view bytes = buffer_.view();
-        if (!bytes.starts_with(marker_)) {
-            const size_t found = FindMarker(0);
-            if (found == std::string_view::npos) {
-                // Its beginning may be here already.
-                Skip(bytes.size() - std::min(bytes.size(), kMarkerSize - 1));
-                return std::nullopt;
-            }
-            Skip(found);
+        // Peek() leaves what comes after the frame where it lies, view() would copy it.
+        const auto header = buffer_.Peek(kLinkHeaderSize);
+        if (!header && buffer_.view().starts_with(marker_)) return std::nullopt;
+        if (!header || !header->starts_with(marker_)) {
+            if (!SkipTo(FindMarker(0))) return std::nullopt;
             continue;
         }
-        if (bytes.size() < kLinkHeaderSize) return std::nullopt;
-        if (!IsPlausible(bytes)) {
+        if (!IsPlausible(*header)) {
             Skip(1);
             continue;
         }
-        const size_t length = LoadBigEndian<4>(bytes, kLengthAt);
-        if (bytes.size() < kLinkHeaderSize + length) {
+        const size_t length = LoadBigEndian<4>(*header, kLengthAt);
+        const auto bytes = buffer_.Peek(kLinkHeaderSize + length);
+        if (!bytes) {
             // The rest of a frame that was cut never comes; then its place is taken by the next
             // connection's bytes, which begin with a marker.
-            const size_t from = std::max<size_t>(searched_, 1);
-            const size_t next = FindMarker(from);
+            const size_t next = FindMarker(std::max<size_t>(searched_, 1));
             if (next == std::string_view::npos) {
-                searched_ = bytes.size() - (kMarkerSize - 1);
+                searched_ = buffer_.size() - (kMarkerSize - 1);
                 return std::nullopt;
             }
             Skip(next);
             continue;
         }
-        const std::string_view payload = bytes.substr(kLinkHeaderSize, length);
-        const uint32_t sum = Crc32c(payload, Crc32c(bytes.substr(0, kChecksumAt)));
-        if (sum != LoadBigEndian<4>(bytes, kChecksumAt)) {
+        const std::string_view payload = bytes->substr(kLinkHeaderSize);
+        const uint32_t sum = Crc32c(payload, Crc32c(bytes->substr(0, kChecksumAt)));
+        if (sum != LoadBigEndian<4>(*bytes, kChecksumAt)) {
             Skip(1);
             continue;
         }
         LinkFrame frame;
-        frame.epoch = static_cast<uint32_t>(LoadBigEndian<4>(bytes, kEpochAt));
-        frame.type = static_cast<LinkType>(LoadBigEndian<1>(bytes, kTypeAt));
-        frame.flags = static_cast<uint8_t>(LoadBigEndian<1>(bytes, kFlagsAt));
-        frame.stream = LoadBigEndian<8>(bytes, kStreamAt);
-        frame.offset = LoadBigEndian<8>(bytes, kOffsetAt);
+        frame.epoch = static_cast<uint32_t>(LoadBigEndian<4>(*bytes, kEpochAt));
+        frame.type = static_cast<LinkType>(LoadBigEndian<1>(*bytes, kTypeAt));
+        frame.flags = static_cast<uint8_t>(LoadBigEndian<1>(*bytes, kFlagsAt));
+        frame.stream = LoadBigEndian<8>(*bytes, kStreamAt);
+        frame.offset = LoadBigEndian<8>(*bytes, kOffsetAt);
         frame.payload = payload;
         buffer_.Consume(kLinkHeaderSize + length);
         searched_ = 0;
@@ -98,14 +93,36 @@ std::optional<LinkFrame> LinkDecoder::Next() {
     return std::nullopt;
 }
 
-// memmem(3) passes over most bytes unseen; a search for the first byte would stop at each that is
-// like it, and payloads of one byte repeated are common.
+// Under load half of all bytes come in frames that are not whole yet, and are searched; payloads of
+// one byte repeated are common. So sixteen places at a time, by the marker's two ends, which no
+// such payload is like.
 size_t LinkDecoder::FindMarker(size_t from) const {
+    using Lanes = unsigned char __attribute__((vector_size(kMarkerSize)));
     const std::string_view bytes = buffer_.view();
-    if (from >= bytes.size()) return std::string_view::npos;
-    const auto* found = static_cast<const char*>(
-        ::memmem(bytes.data() + from, bytes.size() - from, marker_.data(), marker_.size()));
-    return found == nullptr ? std::string_view::npos : static_cast<size_t>(found - bytes.data());
+    const auto load = [&](size_t at) {
+        Lanes lanes;
+        std::memcpy(&lanes, bytes.data() + at, sizeof lanes);
+        return lanes;
+    };
+    const Lanes first = Lanes{} + static_cast<unsigned char>(marker_.front());
+    const Lanes last = Lanes{} + static_cast<unsigned char>(marker_.back());
+    constexpr size_t kSpan = 2 * kMarkerSize - 1;  // of sixteen places
+    for (; from + kSpan <= bytes.size(); from += kMarkerSize) {
+        const auto hits = (load(from) == first) & (load(from + kMarkerSize - 1) == last);
+        uint64_t halves[2];
+        std::memcpy(halves, &hits, sizeof halves);
+        if ((halves[0] | halves[1]) == 0) continue;
+        const size_t found = bytes.substr(from, kSpan).find(marker_);
+        if (found != std::string_view::npos) return from + found;
+    }
+    return from < bytes.size() ? bytes.find(marker_, from) : std::string_view::npos;
+}
+
+// To the next marker, or to what may be the beginning of one.
+bool LinkDecoder::SkipTo(size_t marker) {
+    const bool found = marker != std::string_view::npos;
+    Skip(found ? marker : buffer_.size() - std::min(buffer_.size(), kMarkerSize - 1));
+    return found;
 }
 
 void LinkDecoder::Skip(size_t count) {

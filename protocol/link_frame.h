@@ -97,6 +97,7 @@ class LinkDecoder {
   private:
     size_t FindMarker(size_t from) const;
     void Skip(size_t count);
+    bool SkipTo(size_t marker);
 
     std::string marker_;
     FrameBuffer buffer_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/record_folder.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ namespace {
 constexpr unsigned kDirectoryMode = 0700, kFileMode = 0600;
 constexpr std::string_view kSuffix = ".json";
 constexpr std::string_view kBootName = "boot";
-constexpr size_t kMaxFile = 8 * 1024 * 1024;
+constexpr size_t kMaxFile = 16 * 1024 * 1024;
 
 Result<std::string> BootId() {
     return ReadFile("/proc/sys/kernel/random/boot_id", 64);
@@ -42,6 +43,13 @@ Result<void> RecordFolder::Save(const std::string& name, std::string_view text) 
     if (path_.empty()) return {};
     CC_TRY(Make());
     return WriteFileAtomic(Cat(path_, "/", name, kSuffix), text, kFileMode);
+}
+
+Result<void> RecordFolder::Append(const std::string& name, std::string_view text) {
+    if (path_.empty()) return {};
+    const std::string path = Cat(path_, "/", name, kSuffix);
+    CC_ASSIGN(const Fd fd, OpenFile(path, O_WRONLY | O_APPEND | O_NOFOLLOW));
+    return Context(Cat("writing ", path), WriteAll(fd.get(), text));
 }
 
 void RecordFolder::Remove(const std::string& name) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The records of all VMs as files, one each, in a directory beside the proxy's socket. They hold
-// tokens, so they are the proxy's user's alone. A record is replaced atomically; it is meant to
-// survive the process, not the machine: those of another boot are removed.
+// tokens, so they are the proxy's user's alone. A record is replaced atomically, or grows at
+// its end; it is meant to survive the process, not the machine: those of another boot are removed.
 #pragma once
 
 #include <string>
@@ -19,6 +19,9 @@ class RecordFolder {
 
     // `name`: letters, digits, '-', '_' and '='. The directory is made when the first is saved.
     Result<void> Save(const std::string& name, std::string_view text);
+    // At the end of one that was saved. After an error it must be saved as a whole: a part may have
+    // been written.
+    Result<void> Append(const std::string& name, std::string_view text);
     void Remove(const std::string& name);
     // Of the VMs of this boot; what cannot be understood is logged and left out.
     std::vector<VmRecord> Load();

@@ -93,14 +93,14 @@ void Session::Reserve(bool exec, std::string container, uint64_t starter) {
     exec_ = exec;
     container_ = std::move(container);
     starter_ = starter;
-    vm_.Changed();
+    vm_.Changed(base_);
 }
 
 void Session::Sent() {
     if (started()) return;  // a repetition
     process_ = ProcessState::kSent;
     starter_ = 0;
-    vm_.Changed();
+    vm_.Changed(base_);
 }
 
 void Session::Failed() {
@@ -108,14 +108,14 @@ void Session::Failed() {
     process_ = ProcessState::kNone;
     starter_ = 0;
     return_deadline_.Cancel();
-    vm_.Changed();
+    vm_.Changed(base_);
     if (shim_ != nullptr) shim_->ProcessFailed();
 }
 
 void Session::Started() {
     if (started()) return;
     process_ = ProcessState::kStarted;
-    vm_.Changed();
+    vm_.Changed(base_);
     if (vm_.linked() && shim_ != nullptr) OpenWindows();
     if (size_) {
         const auto [columns, rows] = *size_;

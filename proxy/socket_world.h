@@ -30,6 +30,9 @@ class SocketWorld final : public World {
     Result<void> SaveRecord(const std::string& name, std::string_view text) override {
         return records_.Save(name, text);
     }
+    Result<void> AppendRecord(const std::string& name, std::string_view text) override {
+        return records_.Append(name, text);
+    }
     void RemoveRecord(const std::string& name) override { records_.Remove(name); }
     void Settled() override { settled_(); }
 

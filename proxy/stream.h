@@ -72,6 +72,8 @@ class World {
     // What is to be known again after this process has gone, by name; the new text replaces the old
     // one as a whole.
     virtual Result<void> SaveRecord(const std::string& name, std::string_view text) = 0;
+    // Adds to a text that was saved; after an error it must be saved again as a whole.
+    virtual Result<void> AppendRecord(const std::string& name, std::string_view text) = 0;
     virtual void RemoveRecord(const std::string& name) = 0;
     // An event has been dealt with: deadlines and counts may have changed.
     virtual void Settled() = 0;

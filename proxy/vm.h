@@ -61,8 +61,9 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void Lose(std::string why);
     // No longer in the table: it ends with its I/O port, or now when nobody uses it.
     void Unregister();
-    // What is kept for the next proxy has changed.
+    // What is kept for the next proxy has changed; or only this session, or a new or gone one.
     void Changed();
+    void Changed(uint64_t session);
     void Save();
 
     // --- tokens and sessions
@@ -142,6 +143,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void HandleReply(bool success, std::string_view payload);
     void Replied(const Pending& pending, bool success, std::string_view payload);
     VmRecord record() const;
+    bool SaveChanges(const std::vector<uint64_t>& sessions);
     void AddSession(const std::shared_ptr<Session>& session);
     Token* AddToken(std::string text, uid_t user);
 
@@ -192,6 +194,9 @@ class Vm : public std::enable_shared_from_this<Vm> {
     bool io_greeted_ = false;
     bool adopting_ = false;
     std::string record_name_;
+    std::vector<uint64_t> changed_;  // sessions that the record has not as they are
+    bool save_whole_ = true;         // the record is to be written anew
+    size_t record_room_ = 0;         // bytes of changes until it is
     std::deque<Pending> pending_;
     size_t shims_over_mark_ = 0;
     bool room_wanted_ = false;  // a shim waits for the agent to read its stdin

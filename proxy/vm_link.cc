@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A VM whose agent knows extension 2 (docs/protocol.md): Hello and epochs, frames, and the adoption
 // of what an earlier proxy has served.
+#include <algorithm>
 #include <map>
 
 #include "base/log.h"
@@ -13,7 +14,8 @@ namespace cc::proxy {
 
 namespace {
 constexpr size_t kWindowPayload = 8, kExitPayload = 2;
-}
+constexpr size_t kMinRecordRoom = 16 * 1024;
+}  // namespace
 
 // This proxy owns the VM once both ports have answered its Hello: then what an earlier one, or an
 // earlier connection of ours, has left in the ports is behind us.
@@ -165,6 +167,13 @@ VmRecord Vm::record() const {
 }
 
 void Vm::Changed() {
+    save_whole_ = true;
+    router_.WillSave(*this);
+}
+
+void Vm::Changed(uint64_t session) {
+    if (std::find(changed_.begin(), changed_.end(), session) == changed_.end())
+        changed_.push_back(session);
     router_.WillSave(*this);
 }
 
@@ -178,9 +187,28 @@ void Vm::Save() {
         if (!name) return Log(LogLevel::kError, name.error().message, {{"vm", id_}});
         record_name_ = std::move(*name);
     }
-    if (auto saved = router_.world().SaveRecord(record_name_, Encode(record())); !saved)
+    const auto changed = std::exchange(changed_, {});
+    if (!save_whole_ && SaveChanges(changed)) return;
+    const std::string whole = Encode(record());
+    const auto saved = router_.world().SaveRecord(record_name_, whole);
+    save_whole_ = !saved;
+    record_room_ = std::max(kMinRecordRoom, whole.size());
+    if (!saved)
         Log(LogLevel::kError, "the VM would not survive this proxy: its record cannot be written",
             {{"vm", id_}, {"error", saved.error().message}});
+}
+
+// False: the record is to be written anew, because it has grown to twice what it says, or could not
+// be added to.
+bool Vm::SaveChanges(const std::vector<uint64_t>& sessions) {
+    std::string changes;
+    for (const uint64_t base : sessions) {
+        const Session* session = FindSession(base);
+        changes += session != nullptr ? EncodeChange(session->record()) : EncodeGone(base);
+    }
+    if (changes.size() > record_room_) return false;
+    record_room_ -= changes.size();
+    return router_.world().AppendRecord(record_name_, changes).has_value();
 }
 
 }  // namespace cc::proxy

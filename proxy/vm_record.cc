@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/vm_record.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 
 #include "base/json_full.h"
 #include "protocol/link_frame.h"
@@ -14,7 +16,8 @@ namespace {
 
 constexpr int kFormat = 1;
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
-constexpr size_t kMaxRecord = 8 * 1024 * 1024;
+constexpr int64_t kMaxBase = kMaxInt - 2;  // there is a next one
+constexpr JsonLimits kLimits{.bytes = 8 * 1024 * 1024, .depth = 4};
 constexpr std::array<std::string_view, 4> kStates{"none", "reserved", "sent", "started"};
 
 Json ToJson(const SessionRecord& session) {
@@ -23,10 +26,14 @@ Json ToJson(const SessionRecord& session) {
             {"exec", session.exec}, {"container", session.container}};
 }
 
+Result<uint64_t> ParseBase(const Json& json) {
+    CC_ASSIGN(const int64_t base, IntMember(json, "base", 0, 1, kMaxBase));
+    return static_cast<uint64_t>(base);
+}
+
 Result<SessionRecord> ParseSession(const Json& json) {
     SessionRecord session;
-    CC_ASSIGN(const int64_t base, IntMember(json, "base", 0, 1, kMaxInt));
-    session.base = static_cast<uint64_t>(base);
+    CC_ASSIGN(session.base, ParseBase(json));
     CC_ASSIGN(session.token, StringMember(json, "token"));
     if (session.token.empty() || !IsWellFormedToken(session.token)) return Fail("a bad token");
     CC_ASSIGN(const int64_t user, IntMember(json, "user", 0, 0, std::numeric_limits<uid_t>::max()));
@@ -40,29 +47,8 @@ Result<SessionRecord> ParseSession(const Json& json) {
     return session;
 }
 
-}  // namespace
-
-std::string Encode(const VmRecord& record) {
-    Json sessions = Json::array();
-    for (const auto& session : record.sessions)
-        sessions.push_back(ToJson(session));
-    return DumpJson({{"format", kFormat},
-                     {"id", record.request.container_id},
-                     {"ctlSerial", record.request.ctl_serial},
-                     {"ioSerial", record.request.io_serial},
-                     {"console", record.request.console},
-                     {"unregistered", record.unregistered},
-                     {"extension", record.extension},
-                     {"startedMs", record.offer.started_ms},
-                     {"readyMs", record.offer.ready_ms},
-                     {"marker", HexEncode(record.marker)},
-                     {"epoch", record.epoch},
-                     {"nextBase", record.next_base},
-                     {"sessions", std::move(sessions)}});
-}
-
-Result<VmRecord> ParseVmRecord(std::string_view text) {
-    CC_ASSIGN(const Json json, ParseJson(text, {.bytes = kMaxRecord, .depth = 4}));
+Result<VmRecord> ParseWhole(std::string_view text) {
+    CC_ASSIGN(const Json json, ParseJson(text, kLimits));
     CC_ASSIGN(const int64_t format, IntMember(json, "format", 0, 0, kMaxInt));
     if (format != kFormat) return Fail(Cat("a record of format ", format));
     VmRecord record;
@@ -91,6 +77,62 @@ Result<VmRecord> ParseVmRecord(std::string_view text) {
         CC_ASSIGN(SessionRecord session, ParseSession(entry));
         record.sessions.push_back(std::move(session));
     }
+    return record;
+}
+
+}  // namespace
+
+std::string Encode(const VmRecord& record) {
+    Json sessions = Json::array();
+    for (const auto& session : record.sessions)
+        sessions.push_back(ToJson(session));
+    Json json{{"format", kFormat},
+              {"id", record.request.container_id},
+              {"ctlSerial", record.request.ctl_serial},
+              {"ioSerial", record.request.io_serial},
+              {"console", record.request.console},
+              {"unregistered", record.unregistered},
+              {"extension", record.extension},
+              {"startedMs", record.offer.started_ms},
+              {"readyMs", record.offer.ready_ms},
+              {"marker", HexEncode(record.marker)},
+              {"epoch", record.epoch},
+              {"nextBase", record.next_base},
+              {"sessions", std::move(sessions)}};
+    return DumpJson(json) + '\n';
+}
+
+std::string EncodeChange(const SessionRecord& session) {
+    return DumpJson(ToJson(session)) + '\n';
+}
+
+std::string EncodeGone(uint64_t base) {
+    return DumpJson({{"base", base}, {"gone", true}}) + '\n';
+}
+
+Result<VmRecord> ParseVmRecord(std::string_view text) {
+    size_t end = std::min(text.find('\n'), text.size());
+    CC_ASSIGN(VmRecord record, ParseWhole(text.substr(0, end)));
+    std::map<uint64_t, SessionRecord> sessions;
+    for (auto& session : record.sessions)
+        sessions[session.base] = std::move(session);
+    while (end < text.size()) {
+        const size_t begin = end + 1;
+        end = text.find('\n', begin);
+        if (end == std::string_view::npos) break;
+        CC_ASSIGN(const Json json, ParseJson(text.substr(begin, end - begin), kLimits));
+        CC_ASSIGN(const bool gone, BoolMember(json, "gone"));
+        CC_ASSIGN(const uint64_t base, ParseBase(json));
+        if (gone) {
+            sessions.erase(base);
+            continue;
+        }
+        CC_ASSIGN(sessions[base], ParseSession(json));
+        record.next_base = std::max(record.next_base, base + 2);
+    }
+    record.sessions.clear();
+    for (auto& [base, session] : sessions)
+        record.sessions.push_back(std::move(session));
     return record;
 }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What of a VM outlives the proxy: enough for the next one to find its agent, to be recognised by
 // it, and to know whose token is whose. Where the streams are is not here: the peers know that.
+//
+// As text it is lines of JSON: the first is all there was to say at one time, each further one is a
+// session that has come, changed or gone since. A process that is killed in the middle of such a
+// line leaves it without its end; it counts as not written, and nobody has heard of it yet.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +48,9 @@ struct VmRecord {
 };
 
 std::string Encode(const VmRecord& record);
+// Further lines.
+std::string EncodeChange(const SessionRecord& session);
+std::string EncodeGone(uint64_t base);
 Result<VmRecord> ParseVmRecord(std::string_view text);
 
 }  // namespace cc::proxy

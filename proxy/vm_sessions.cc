@@ -24,10 +24,10 @@ Result<std::vector<std::string>> Vm::NewTokens(int64_t count, uid_t user) {
     while (tokens.size() < static_cast<size_t>(count)) {
         CC_ASSIGN(std::string text, router_.world().NewToken());
         AddSession(std::make_shared<Session>(*this, next_base_, AddToken(text, user)));
+        Changed(next_base_);
         next_base_ += 2;
         tokens.push_back(std::move(text));
     }
-    Changed();
     return tokens;
 }
 
@@ -58,9 +58,9 @@ void Vm::RemoveSession(Session& session) {
     Log(LogLevel::kInfo, "session ended", {{"vm", id_}, {"session", Cat(session.base())}});
     Retire(session.token());
     if (linked() && session.reserved()) Forget(session.base());
+    Changed(session.base());
     router_.Bury(std::move(found->second));
     sessions_.erase(found);
-    Changed();
     MaybeEnd();
 }
 

@@ -27,8 +27,10 @@ struct Busy {
     Busy(const Proxy& proxy, const std::string& directory, int number)
         : vm(proxy.socket(), directory, Cat("busy", number)), session(vm.StartProcess()) {}
     Lane lane(bool read) const {
-        return {vm.io_fd(), EncodeIo(session->base, std::string(kMessage, 'x')), kMessage,
-                read ? session->shim.fd() : -1, Framing::kClient};
+        return {vm.io_fd(),
+                std::make_shared<Repeating>(EncodeIo(session->base, std::string(kMessage, 'x')),
+                                            kMessage),
+                read ? session->shim.fd() : -1, std::make_shared<PayloadCounter>(Framing::kClient)};
     }
     Vm vm;
     std::unique_ptr<ShimSession> session;

@@ -18,7 +18,7 @@ namespace {
 
 constexpr double kStartDeadline = 10;  // seconds until a proxy must be there
 constexpr double kNano = 1e-9;
-constexpr size_t kMaxRollup = 64 * 1024;
+constexpr size_t kMaxProcFile = 64 * 1024;
 
 std::string NewDirectory(const std::string& parent) {
     std::string path = parent + "/XXXXXX";
@@ -47,7 +47,7 @@ Process StartProxy(const std::string& program, const std::string& socket) {
 Memory MemoryOf(pid_t pid) {
     Memory memory;
     for (const auto& line :
-         Split(Must(ReadFile(Cat("/proc/", pid, "/smaps_rollup"), kMaxRollup)), '\n')) {
+         Split(Must(ReadFile(Cat("/proc/", pid, "/smaps_rollup"), kMaxProcFile)), '\n')) {
         const auto colon = line.find(':');
         if (colon == std::string::npos || !line.ends_with(" kB")) continue;
         const std::string_view value = Trim(std::string_view(line).substr(colon + 1));
@@ -59,6 +59,17 @@ Memory MemoryOf(pid_t pid) {
         if (name == "Private_Clean" || name == "Private_Dirty") memory.private_ += number;
     }
     return memory;
+}
+
+uint64_t TransfersOf(pid_t pid) {
+    uint64_t calls = 0;
+    for (const std::string& line :
+         Split(Must(ReadFile(Cat("/proc/", pid, "/io"), kMaxProcFile)), '\n')) {
+        const std::string_view text = line;
+        if (!text.starts_with("syscr: ") && !text.starts_with("syscw: ")) continue;
+        calls += ParseNumber<uint64_t>(text.substr(text.find(' ') + 1)).value_or(0);
+    }
+    return calls;
 }
 
 ProcessorClock::ProcessorClock(pid_t pid) {

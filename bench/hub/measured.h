@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that is measured from outside: its processor time and its memory.
+// A process that is measured from outside: its processor time, its calls and its memory.
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ struct Memory {  // KiB, of smaps_rollup
     long private_ = 0;  // not shared with any other process
 };
 Memory MemoryOf(pid_t pid);
+
+// Calls of read, write and their like that a process has made so far.
+uint64_t TransfersOf(pid_t pid);
 
 class ProcessorClock {
   public:

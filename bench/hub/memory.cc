@@ -10,9 +10,9 @@
 #include "bench/hub/measured.h"
 #include "bench/hub/must.h"
 #include "bench/hub/peers.h"
-#include "bench/hub/pump.h"
 #include "bench/hub/sections.h"
 #include "bench/hub/statistics.h"
+#include "bench/hub/traffic.h"
 
 namespace cc::bench {
 

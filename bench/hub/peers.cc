@@ -43,7 +43,9 @@ AgentProcess ProcessOf(std::string_view program) {
 
 }  // namespace
 
-Client::Client(const std::string& socket) : fd_(Must(ConnectUnix(socket, SOCK_STREAM))) {}
+Client::Client(const std::string& socket, Layer layer)
+    : version_(layer == Layer::k30 ? kClientVersion2 : kClientVersion3),
+      fd_(Must(ConnectUnix(socket, SOCK_STREAM))) {}
 
 void Client::Write(std::string_view bytes) {
     Must(WriteAll(fd_.get(), bytes));
@@ -66,7 +68,7 @@ std::string Client::AwaitAnswer(ClientCommand command) {
 }
 
 std::string Client::Call(ClientCommand command, std::string_view payload) {
-    Send(EncodeCommand(command, payload));
+    Send(EncodeCommand(command, payload, version_));
     return AwaitAnswer(command);
 }
 
@@ -78,19 +80,24 @@ uint8_t Client::AwaitExit() {
     }
 }
 
-Vm::Vm(std::string proxy_socket, const std::string& directory, std::string id)
-    : proxy_socket_(std::move(proxy_socket)), id_(std::move(id)) {
+Vm::Vm(std::string proxy_socket, const std::string& directory, std::string id, Layer layer)
+    : proxy_socket_(std::move(proxy_socket)), id_(std::move(id)), layer_(layer) {
     const std::string control = Cat(directory, "/", id_, ".ctl");
     const std::string io = Cat(directory, "/", id_, ".io");
     const Fd control_listener = Must(ListenUnix(control, SOCK_STREAM, kSocketMode));
     const Fd io_listener = Must(ListenUnix(io, SOCK_STREAM, kSocketMode));
-    runtime_ = std::make_unique<Client>(proxy_socket_);
-    runtime_->Send(
-        EncodeCommand(ClientCommand::kRegisterVm, Encode(RegisterVm{id_, control, io, "", 1})));
+    ConnectRuntime();
+    const uint16_t version = runtime_->version();
+    runtime_->Send(EncodeCommand(ClientCommand::kRegisterVm,
+                                 Encode(RegisterVm{id_, control, io, "", 1}, version), version));
     control_ = Accept(control_listener);
     io_ = Accept(io_listener);
-    Must(WriteAll(control_.get(), EncodeControl(ControlCode::kReady, "")));
-    const auto answer = Must(ParseIoResponse(runtime_->AwaitAnswer(ClientCommand::kRegisterVm)));
+    if (layer_ == Layer::k30)
+        Must(WriteAll(control_.get(), EncodeControl(ControlCode::kReady, "")));
+    else
+        Greet();
+    const auto answer =
+        Must(ParseIoResponse(runtime_->AwaitAnswer(ClientCommand::kRegisterVm), version));
     tokens_.assign(answer.tokens.begin(), answer.tokens.end());
     ::unlink(control.c_str());
     ::unlink(io.c_str());
@@ -98,11 +105,42 @@ Vm::Vm(std::string proxy_socket, const std::string& directory, std::string id)
 
 Vm::~Vm() = default;
 
+// READY with the extension, VERSION, and Hello on both ports.
+void Vm::Greet() {
+    Must(WriteAll(control_.get(),
+                  EncodeControl(ControlCode::kReady, Encode(ReadyOffer{kLinkExtension, 0, 0}))));
+    std::optional<ControlMessage> version;
+    while (!(version = Must(decoder_.Next())))
+        decoder_.Push(ReadSome(control_.get(), "an agent's control port"));
+    link_.marker = Must(ParseVersionAccept(version->payload)).marker;
+    Must(WriteAll(control_.get(), EncodeControl(ControlCode::kAck, "")));
+    link_decoder_.SetMarker(link_.marker);
+    LinkDecoder io(link_.marker);
+    link_.epoch = NextFrame(control_, link_decoder_).epoch;
+    NextFrame(io_, io);
+    const std::string hello =
+        Encode(LinkFrame{link_.epoch, LinkType::kHello, 0, 0, 0, {}}, link_.marker);
+    Must(WriteAll(control_.get(), hello));
+    Must(WriteAll(io_.get(), hello));
+}
+
+LinkFrame Vm::NextFrame(const Fd& port, LinkDecoder& decoder) {
+    while (true) {
+        if (const auto frame = decoder.Next()) return *frame;
+        decoder.Push(ReadSome(port.get(), "an agent's port"));
+    }
+}
+
+void Vm::ConnectRuntime() {
+    if (!runtime_) runtime_ = std::make_unique<Client>(proxy_socket_, layer_);
+}
+
 std::string Vm::Attach() {
-    if (!runtime_) runtime_ = std::make_unique<Client>(proxy_socket_);
+    ConnectRuntime();
     if (tokens_.empty()) {
-        const auto answer = Must(
-            ParseIoResponse(runtime_->Call(ClientCommand::kAttachVm, Encode(AttachVm{id_, 1}))));
+        const uint16_t version = runtime_->version();
+        const auto answer = Must(ParseIoResponse(
+            runtime_->Call(ClientCommand::kAttachVm, Encode(AttachVm{id_, 1}, version)), version));
         tokens_.assign(answer.tokens.begin(), answer.tokens.end());
     }
     std::string token = std::move(tokens_.front());
@@ -112,8 +150,11 @@ std::string Vm::Attach() {
 
 std::unique_ptr<ShimSession> Vm::StartProcess() {
     const std::string token = Attach();
-    auto session = std::make_unique<ShimSession>(ShimSession{Client(proxy_socket_), 0});
-    session->shim.Call(ClientCommand::kConnectShim, Encode(ConnectShim{token}));
+    auto session = std::make_unique<ShimSession>(ShimSession{Client(proxy_socket_, layer_), 0});
+    const uint16_t version = runtime_->version();
+    const StreamWindow window{0, kWindowSize};
+    session->shim.Call(ClientCommand::kConnectShim,
+                       Encode(ConnectShim{token, window, window}, version));
     const std::string id(kContainer);
     HyperMessage hyper;
     hyper.tokens = {token};
@@ -124,12 +165,13 @@ std::unique_ptr<ShimSession> Vm::StartProcess() {
         hyper.hyper_name = "newcontainer";
         hyper.data = Encode(NewContainer{id, "rootfs", "bench", {}, ProcessOf("/bin/sh"), ""});
     }
-    runtime_->Send(EncodeCommand(ClientCommand::kHyper, Encode(hyper)));
-    const std::string payload(NextCommand().payload);
-    session->base = container_exists_ ? Must(ParseExecCommand(payload)).process.stdio
-                                      : Must(ParseNewContainer(payload)).process.stdio;
+    runtime_->Send(EncodeCommand(ClientCommand::kHyper, Encode(hyper, version), version));
+    const Command command = NextCommand();
+    session->base = container_exists_ ? Must(ParseExecCommand(command.payload)).process.stdio
+                                      : Must(ParseNewContainer(command.payload)).process.stdio;
     container_exists_ = true;
-    Must(WriteAll(control_.get(), EncodeControl(ControlCode::kAck, "")));
+    Acknowledge(command);
+    if (layer_ == Layer::kOurs) Must(WriteAll(io_.get(), EncodeWindow(link_, session->base, 0)));
     runtime_->AwaitAnswer(ClientCommand::kHyper);
     return session;
 }
@@ -148,21 +190,32 @@ void Vm::EndProcess(ShimSession& session) {
 }
 
 void Vm::Unregister() {
-    if (!runtime_) runtime_ = std::make_unique<Client>(proxy_socket_);
-    runtime_->Call(ClientCommand::kUnregisterVm, Encode(UnregisterVm{id_}));
+    ConnectRuntime();
+    runtime_->Call(ClientCommand::kUnregisterVm, Encode(UnregisterVm{id_}, runtime_->version()));
 }
 
-ControlMessage Vm::NextCommand() {
+Vm::Command Vm::NextCommand() {
+    if (layer_ == Layer::kOurs) {
+        const LinkFrame request = NextFrame(control_, link_decoder_);
+        return {request.stream, std::string(request.payload)};
+    }
     while (true) {
-        if (const auto message = Must(decoder_.Next())) return *message;
+        if (const auto message = Must(decoder_.Next())) return {0, std::string(message->payload)};
         decoder_.Push(ReadSome(control_.get(), "an agent's control port"));
     }
 }
 
+void Vm::Acknowledge(const Command& command) {
+    const auto code = static_cast<uint64_t>(ControlCode::kAck);
+    Must(WriteAll(control_.get(),
+                  layer_ == Layer::k30
+                      ? EncodeControl(ControlCode::kAck, "")
+                      : Encode(LinkFrame{link_.epoch, LinkType::kReply, 0, command.id, code, {}},
+                               link_.marker)));
+}
+
 void Vm::Acknowledge() {
-    (void)NextCommand();
-    static const std::string acknowledgement = EncodeControl(ControlCode::kAck, "");
-    Must(WriteAll(control_.get(), acknowledgement));
+    Acknowledge(NextCommand());
 }
 
 }  // namespace cc::bench

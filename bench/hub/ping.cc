@@ -55,14 +55,21 @@ void MeasurePing(const Setting& setting) {
     std::puts("| round trip | p50 (us) | p90 | p99 | CPU (us) |");
     std::puts("|---|--:|--:|--:|--:|");
     const Proxy proxy(setting.proxy(), setting.directory);
-    Vm vm(proxy.socket(), setting.directory, "ping");
-    const std::string ping =
-        EncodeCommand(ClientCommand::kHyper, Encode(HyperMessage{"ping", {}, ""}));
-    MeasureTrips("Hyper ping", proxy.pid(), [&] {
-        vm.runtime().Send(ping);
-        vm.Acknowledge();
-        vm.runtime().AwaitAnswer(ClientCommand::kHyper);
-    });
+    std::string ping;
+    const auto measure = [&](const char* what, Layer layer) {
+        Vm vm(proxy.socket(), setting.directory, "ping", layer);
+        const uint16_t version = vm.runtime().version();
+        ping = EncodeCommand(ClientCommand::kHyper, Encode(HyperMessage{"ping", {}, ""}, version),
+                             version);
+        MeasureTrips(what, proxy.pid(), [&] {
+            vm.runtime().Send(ping);
+            vm.Acknowledge();
+            vm.runtime().AwaitAnswer(ClientCommand::kHyper);
+        });
+        vm.Unregister();
+    };
+    measure("Hyper ping, version 3 and extension 2", Layer::kOurs);
+    measure("Hyper ping, 3.0's protocols", Layer::k30);
     const CopyLoop copy(CopyLoop::Way::kForthAndBack);
     MeasureTrips("bare copy of the same bytes", copy.pid(), [&] {
         Exchange(copy.from(), copy.to(), ping);

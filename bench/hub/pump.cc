@@ -15,40 +15,34 @@
 
 #include "base/text.h"
 #include "bench/hub/must.h"
-#include "protocol/frame_buffer.h"
 
 namespace cc::bench {
 
 namespace {
 
-constexpr size_t kHeaderSize = 12;
-constexpr size_t kLengthAt = 8;
 constexpr size_t kCopySize = 64 * 1024;
 constexpr size_t kSinkSize = 256 * 1024;
 constexpr int kWritesPerTurn = 32;  // of one lane, so that one does not starve the others
 constexpr int kTick = 20;           // milliseconds
 
-std::vector<pollfd> PollSet(const std::vector<Lane>& lanes, int Lane::*fd, short events) {
-    std::vector<pollfd> set;
-    for (const auto& lane : lanes)
-        set.push_back({lane.*fd, events, 0});
-    return set;
-}
-
 class Source {
   public:
     explicit Source(const std::vector<Lane>& lanes)
-        : lanes_(lanes), offsets_(lanes.size()), sent_(lanes.size()) {}
+        : lanes_(lanes), rest_(lanes.size()), sent_(lanes.size()) {
+        for (const auto& lane : lanes)
+            set_.push_back({lane.from, 0, 0});
+    }
 
     void Run() {
-        auto set = PollSet(lanes_, &Lane::from, POLLOUT);
         while (!stop) {
-            Must(::poll(set.data(), set.size(), kTick), "polling the writing ends");
-            for (size_t i = 0; i < set.size(); ++i)
-                if (set[i].revents != 0) Fill(i);
+            Poll();
+            for (size_t i = 0; i < set_.size(); ++i) {
+                if ((set_[i].revents & POLLIN) != 0) Hear(i);
+                if ((set_[i].revents & POLLOUT) != 0) Fill(i);
+            }
         }
         for (size_t i = 0; i < lanes_.size(); ++i)
-            while (lanes_[i].to >= 0 && offsets_[i] > 0) {
+            while (lanes_[i].to >= 0 && !rest_[i].empty()) {
                 pollfd one{lanes_[i].from, POLLOUT, 0};
                 Must(::poll(&one, 1, kTick), "polling a writing end");
                 WriteOnce(i);
@@ -60,33 +54,50 @@ class Source {
     std::atomic<bool> done = false;
 
   private:
+    // A lane whose window is closed waits for the next.
+    void Poll() {
+        for (size_t i = 0; i < set_.size(); ++i) {
+            if (rest_[i].empty()) rest_[i] = lanes_[i].sender->Next();
+            set_[i].events = static_cast<short>((lanes_[i].sender->hears() ? POLLIN : 0) |
+                                                (rest_[i].empty() ? 0 : POLLOUT));
+        }
+        Must(::poll(set_.data(), set_.size(), kTick), "polling the writing ends");
+    }
+    void Hear(size_t i) {
+        const ssize_t count =
+            Must(::read(lanes_[i].from, heard_.data(), heard_.size()), "reading a window");
+        if (count == 0) Die("a stream was closed under load");
+        lanes_[i].sender->Hear({heard_.data(), static_cast<size_t>(count)});
+    }
     void Fill(size_t i) {
         for (int turn = 0; turn < kWritesPerTurn && WriteOnce(i); ++turn) {
+            rest_[i] = lanes_[i].sender->Next();
+            if (rest_[i].empty()) return;
         }
     }
     bool WriteOnce(size_t i) {
-        const std::string& frame = lanes_[i].frame;
-        const ssize_t count =
-            ::write(lanes_[i].from, frame.data() + offsets_[i], frame.size() - offsets_[i]);
+        const ssize_t count = ::write(lanes_[i].from, rest_[i].data(), rest_[i].size());
         if (count < 0 && errno == EAGAIN) return false;
-        offsets_[i] += static_cast<size_t>(Must(count, "writing"));
-        if (offsets_[i] < frame.size()) return false;
-        offsets_[i] = 0;
-        sent_[i] += lanes_[i].payload;
+        rest_[i].remove_prefix(static_cast<size_t>(Must(count, "writing")));
+        if (!rest_[i].empty()) return false;
+        sent_[i] += lanes_[i].sender->payload();
         return true;
     }
 
     const std::vector<Lane>& lanes_;
-    std::vector<size_t> offsets_;
+    std::vector<pollfd> set_;
+    std::vector<std::string_view> rest_;  // of the message that is being written
     std::vector<uint64_t> sent_;
+    std::array<char, 4096> heard_{};
 };
 
 class Sink {
   public:
-    explicit Sink(const std::vector<Lane>& lanes)
-        : set_(PollSet(lanes, &Lane::to, POLLIN)), buffer_(kSinkSize, '\0') {
-        for (const auto& lane : lanes)
-            counters_.emplace_back(lane.framing);
+    explicit Sink(const std::vector<Lane>& lanes) : lanes_(lanes), buffer_(kSinkSize, '\0') {
+        for (const auto& lane : lanes) {
+            set_.push_back({lane.to, POLLIN, 0});
+            before_.push_back(lane.receiver->payload());
+        }
     }
 
     void ReadSome() {
@@ -96,15 +107,21 @@ class Sink {
             const ssize_t count =
                 Must(::read(set_[i].fd, buffer_.data(), buffer_.size()), "reading");
             if (count == 0) Die("a stream was closed under load");
-            counters_[i].Push({buffer_.data(), static_cast<size_t>(count)});
+            Receiver& receiver = *lanes_[i].receiver;
+            receiver.Push({buffer_.data(), static_cast<size_t>(count)});
+            const std::string answer = receiver.Answer();
+            if (!answer.empty() && Must(::write(set_[i].fd, answer.data(), answer.size()),
+                                        "answering") != static_cast<ssize_t>(answer.size()))
+                Die("the proxy does not read windows");
         }
     }
-    uint64_t payload(size_t lane) const { return counters_[lane].payload(); }
+    uint64_t payload(size_t lane) const { return lanes_[lane].receiver->payload() - before_[lane]; }
 
   private:
+    const std::vector<Lane>& lanes_;
     std::vector<pollfd> set_;
+    std::vector<uint64_t> before_;
     std::string buffer_;
-    std::vector<PayloadCounter> counters_;
 };
 
 [[noreturn]] void Copy(int from, int to, CopyLoop::Way way) {
@@ -117,24 +134,6 @@ class Sink {
 }
 
 }  // namespace
-
-void PayloadCounter::Push(std::string_view bytes) {
-    while (!bytes.empty()) {
-        if (left_ == 0) {
-            const size_t part = std::min(bytes.size(), kHeaderSize - header_.size());
-            header_.append(bytes.substr(0, part));
-            bytes.remove_prefix(part);
-            if (header_.size() < kHeaderSize) return;
-            left_ = LoadBigEndian<4>(header_, kLengthAt);
-            if (framing_ == Framing::kAgent) left_ -= kHeaderSize;
-            header_.clear();
-        }
-        const size_t part = std::min(bytes.size(), left_);
-        left_ -= part;
-        payload_ += part;
-        bytes.remove_prefix(part);
-    }
-}
 
 Flow Pump(std::vector<Lane>& lanes, double seconds) {
     for (const auto& lane : lanes) {

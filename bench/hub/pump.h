@@ -4,39 +4,21 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
+#include <memory>
 #include <vector>
 
 #include <sys/types.h>
 
 #include "base/fd.h"
+#include "bench/hub/traffic.h"
 
 namespace cc::bench {
 
-// Client frames and agents' I/O messages are framed alike: 12 bytes, the last four of them a
-// length.
-enum class Framing { kClient, kAgent };  // the length without the header, and with it
-
-class PayloadCounter {
-  public:
-    explicit PayloadCounter(Framing framing) : framing_(framing) {}
-    void Push(std::string_view bytes);
-    uint64_t payload() const { return payload_; }
-
-  private:
-    Framing framing_;
-    std::string header_;
-    uint64_t left_ = 0;  // of the payload that has begun
-    uint64_t payload_ = 0;
-};
-
 struct Lane {
-    int from;               // written to
-    std::string frame;      // the message, again and again
-    uint64_t payload;       // of it
-    int to;                 // read from; -1: its reader has stopped
-    Framing framing;        // of what is read
+    int from;  // written to, and heard for windows
+    std::shared_ptr<Sender> sender;
+    int to;  // read from, and answered; -1: its reader has stopped
+    std::shared_ptr<Receiver> receiver;
     uint64_t received = 0;  // bytes of payload when the time was over
 };
 

@@ -71,6 +71,16 @@ TEST_CASE("the checksum is the Castagnoli CRC of RFC 3720") {
     CHECK(Crc32c("6789", Crc32c("12345")) == Crc32c("123456789"));
 }
 
+TEST_CASE("a checksum is the same whether its bytes come at once or one by one") {
+    std::mt19937 random(5);
+    const std::string bytes = Noise(random, 4000);
+    uint32_t one_by_one = 0;
+    for (size_t size = 0; size < bytes.size(); ++size) {
+        REQUIRE(Crc32c(std::string_view(bytes).substr(0, size)) == one_by_one);
+        one_by_one = Crc32c({&bytes[size], 1}, one_by_one);
+    }
+}
+
 TEST_CASE("frames come out the same however their bytes are cut") {
     const std::string bytes =
         FrameOf("hello") + Encode({1, LinkType::kHello, 0, 0, 0, {}}, kOther) + "junk" +
@@ -109,6 +119,23 @@ TEST_CASE("wherever bytes are missing at the front, the next frame is found") {
     const std::string hello = Encode({8, LinkType::kHello}, kOther);
     for (size_t lost = 1; lost < cut.size(); ++lost)
         CHECK(Decode(cut.substr(lost) + hello) == hello);
+}
+
+TEST_CASE("the next one is found among bytes that look like its marker's ends") {
+    const std::string hello = Encode({8, LinkType::kHello}, kOther);
+    const std::string begun =
+        Encode({7, LinkType::kRequest, 0, 1, 17, std::string(1000, 'r')}, kOther).substr(0, 48);
+    for (size_t size = 0; size < 70; ++size) {
+        CAPTURE(size);
+        for (const std::string_view like : {"0", "f", "0123456789abcdeX", "X123456789abcdef"}) {
+            std::string noise;
+            while (noise.size() < size)
+                noise += like;
+            noise.resize(size);
+            CHECK(Decode(begun + noise + hello) == hello);
+            CHECK(Decode(noise + hello) == hello);
+        }
+    }
 }
 
 TEST_CASE("a large frame that was cut does not hold back what follows it") {

@@ -207,7 +207,87 @@ TEST_CASE("a record that was tampered with is refused, whatever is wrong with it
         bad.replace(bad.find(from), from.size(), to);
         CHECK_FALSE(ParseVmRecord(bad));
     }
-    CHECK_FALSE(ParseVmRecord(good.substr(0, good.size() / 2)));
+    CHECK_FALSE(ParseVmRecord(good.substr(0, good.find('\n') / 2)));
+}
+
+TEST_CASE("what a peer hears is in the record before") {
+    LinkHub hub;
+    hub.Register();
+    const auto session = [&] {
+        return ParseVmRecord(hub.world->records.begin()->second).value().sessions.back();
+    };
+    int heard = 0;
+    hub.runtime->on_write = [&](std::string_view bytes) {
+        ++heard;
+        CHECK(bytes.find(session().token) != std::string_view::npos);
+    };
+    hub.runtime->Send(EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 1})));
+    hub.world->Run();
+    CHECK(heard == 1);
+    hub.token = ParseIoResponse(Hub::Frame(hub.runtime).payload).value().tokens.at(0);
+    hub.Connect();
+    hub.control->on_write = [&](std::string_view) {
+        ++heard;
+        CHECK(session().process == ProcessState::kSent);
+        CHECK(session().container == "c");
+    };
+    hub.Hyper(hub.runtime);
+    CHECK(heard == 2);
+    hub.runtime->on_write = [&](std::string_view) {
+        ++heard;
+        CHECK(session().process == ProcessState::kStarted);
+    };
+    hub.Reply(hub.Request().stream);
+    CHECK(heard == 3);
+    hub.io->on_write = [&](std::string_view) {  // Forget
+        ++heard;
+        CHECK(ParseVmRecord(hub.world->records.begin()->second)->sessions.size() == 1);
+    };
+    hub.shim->Send(EncodeCommand(ClientCommand::kDisconnectShim, "", kClientVersion3));
+    hub.world->Run();
+    CHECK(heard == 4);
+}
+
+TEST_CASE("a change that was cut anywhere by the proxy's death has not happened") {
+    LinkHub hub;
+    hub.Start();
+    const std::string& record = hub.world->records.begin()->second;
+    const std::string before = record;
+    hub.runtime->Send(EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 1})));
+    hub.world->Run();
+    REQUIRE(record.size() > before.size());
+    REQUIRE(record.starts_with(before));
+    for (size_t size = before.size(); size < record.size(); ++size) {
+        const auto cut = ParseVmRecord(std::string_view(record).substr(0, size));
+        REQUIRE(cut);
+        CHECK(cut->sessions.size() == 1);
+    }
+    const auto whole = ParseVmRecord(record);
+    REQUIRE(whole);
+    CHECK(whole->sessions.size() == 2);
+    CHECK(whole->next_base == 7);
+}
+
+TEST_CASE("a record is written anew before its changes outgrow it, and when it has gone") {
+    LinkHub hub;
+    hub.Start();
+    size_t largest = 0;
+    for (int i = 0; i < 1000; ++i) {
+        hub.runtime->Send(EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 1})));
+        hub.world->Run();
+        hub.token = ParseIoResponse(Hub::Frame(hub.runtime).payload).value().tokens.at(0);
+        hub.Connect();
+        hub.shim->Send(EncodeCommand(ClientCommand::kDisconnectShim, "", kClientVersion3));
+        if (i == 500) hub.world->records.clear();
+        hub.world->Run();
+        REQUIRE(hub.world->records.size() == 1);
+        largest = std::max(largest, hub.world->records.begin()->second.size());
+    }
+    CHECK(largest < 20 * 1024);
+    const auto record = ParseVmRecord(hub.world->records.begin()->second);
+    REQUIRE(record);
+    CHECK(record->sessions.size() == 1);
+    CHECK(record->next_base == 2005);
 }
 
 }  // namespace cc::proxy

@@ -31,6 +31,8 @@ class Peer {
     bool watched = true;       // the router reads
     bool may_send_fds = true;  // the router looks at descriptors
     size_t chunk = SIZE_MAX;   // bytes arrive in pieces of at most this size
+    // Told of what the router writes before it is received.
+    std::function<void(std::string_view)> on_write;
 
     void Send(std::string_view bytes) { backlog_ += bytes; }
     // Comes with the next bytes that are delivered.
@@ -76,6 +78,7 @@ class MemoryStream final : public Stream {
     void SetHandler(StreamHandler* handler) override { peer_->handler_ = handler; }
     void Write(std::string_view bytes) override {
         if (peer_->told_end_ || peer_->closed) return;
+        if (peer_->on_write) peer_->on_write(bytes);
         if (peer_->reads && peer_->unread.empty())
             peer_->received += bytes;
         else
@@ -123,9 +126,21 @@ class MemoryWorld final : public World {
         return token;
     }
     void Settled() override {}
-    Result<std::string> NewRecordName() override { return Cat("record-", ++last_record_); }
+    Result<std::string> NewRecordName() override {
+        std::string name;
+        do
+            name = Cat("record-", ++last_record_);
+        while (records.contains(name));  // of an earlier proxy
+        return name;
+    }
     Result<void> SaveRecord(const std::string& name, std::string_view text) override {
         records[name] = text;
+        return {};
+    }
+    Result<void> AppendRecord(const std::string& name, std::string_view text) override {
+        const auto found = records.find(name);
+        if (found == records.end()) return Fail(Cat("there is no record ", name));
+        found->second += text;
         return {};
     }
     void RemoveRecord(const std::string& name) override { records.erase(name); }
