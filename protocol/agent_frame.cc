@@ -10,7 +10,7 @@ namespace cc {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ControlCode>, 19> kHyperNames{{
+constexpr std::array<std::pair<std::string_view, ControlCode>, 23> kHyperNames{{
     {"version", ControlCode::kVersion},
     {"startpod", ControlCode::kStartPod},
     {"destroypod", ControlCode::kDestroyPod},
@@ -30,6 +30,10 @@ constexpr std::array<std::pair<std::string_view, ControlCode>, 19> kHyperNames{{
     {"setuproute", ControlCode::kSetupRoute},
     {"removecontainer", ControlCode::kRemoveContainer},
     {"pscontainer", ControlCode::kPsContainer},
+    {"pausecontainer", ControlCode::kPauseContainer},
+    {"resumecontainer", ControlCode::kResumeContainer},
+    {"containerstats", ControlCode::kContainerStats},
+    {"updatecontainer", ControlCode::kUpdateContainer},
 }};
 
 // The whole message at the front of the buffer, header included; nothing when it is not complete.
