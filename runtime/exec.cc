@@ -43,6 +43,7 @@ Result<Shim> ForkExecShim(const RuntimeConfig& config, bool debug, const Contain
     CC_ASSIGN(const std::string self, SelfPath());
     options.executable = config.shim_path.empty() ? self : config.shim_path;
     options.container_id = container.id;
+    options.title = process.process.args;
     options.terminal = process.process.terminal;
     options.debug = debug || config.shim_debug;
     options.console = terminal.get();
@@ -61,13 +62,23 @@ Result<void> StartProcess(const Store& store, const ContainerRecord& container,
     return {};
 }
 
+// `ps` tells of the shims that live.
+Result<void> Remember(const Store& store, ContainerRecord& container, const Shim& shim) {
+    std::erase_if(container.exec_shims, [](const ProcessId& known) { return !IsAlive(known); });
+    container.exec_shims.push_back(Identify(shim.process().pid()));
+    return store.Save(container);
+}
+
 // Checks, forks and starts, under the container's lock.
 Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     CC_ASSIGN(const RuntimeConfig config, app.LoadConfig());
     const std::string id = own.Get("container-id");
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
-    CC_ASSIGN(const ContainerRecord container, store.LoadContainer(id));
-    if (const Status status = CurrentStatus(container, store); status != Status::kRunning)
+    CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
+    const Status status = CurrentStatus(container, store);
+    if (status == Status::kPaused)
+        return Fail("cannot exec in a paused container; resume it first");
+    if (status != Status::kRunning)
         return Fail(
             Cat("cannot exec in a container that is not running (it is ", Name(status), ")"));
     CC_ASSIGN(const std::string text, store.LoadConfig(id));
@@ -84,6 +95,7 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     if (started && !own.Get("pid-file").empty())
         started = Context("pid file", WriteFileAtomic(own.Get("pid-file"),
                                                       std::to_string(shim.process().pid()), 0644));
+    if (started) started = Remember(store, container, shim);
     if (!started) {
         shim.Kill();
         return Failure(started.error());
@@ -150,8 +162,8 @@ CliCommand ExecVerb() {
               .help = "ignored: the guest has no AppArmor"},
              {.names = "--ignore-paused",
               .value = "",
-              .help = "accepted for compatibility",
-              .hidden = true},
+              .help = "refused when the container is paused: the process would be held before it "
+                      "runs"},
              {.names = "--no-subreaper",
               .value = "",
               .help = "accepted for compatibility",

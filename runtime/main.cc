@@ -22,8 +22,9 @@ CliProgram Program() {
     program.options = runtime::GlobalOptions();
     program.commands = {runtime::CreateVerb(), runtime::StartVerb(), runtime::RunVerb(),
                         runtime::StateVerb(),  runtime::ListVerb(),  runtime::KillVerb(),
-                        runtime::DeleteVerb(), runtime::ExecVerb(),  runtime::SpecVerb(),
-                        runtime::VersionVerb()};
+                        runtime::DeleteVerb(), runtime::ExecVerb(),  runtime::PauseVerb(),
+                        runtime::ResumeVerb(), runtime::PsVerb(),    runtime::EventsVerb(),
+                        runtime::UpdateVerb(), runtime::SpecVerb(),  runtime::VersionVerb()};
     return program;
 }
 
