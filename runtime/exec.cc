@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "runtime/app.h"
 #include "runtime/oci/exec_process.h"
@@ -107,6 +108,14 @@ Result<int> Exec(App& app, const CliValues& own) {
     if (const std::string count = own.Get("preserve-fds", "0"); count != "0")
         return Fail(Cat("--preserve-fds ", Quoted(count),
                         ": descriptors of the host cannot be passed into a virtual machine"));
+    if (own.Has("cgroup"))
+        return Fail(
+            "--cgroup: a process joins the cgroup of its container in the guest, no other can be "
+            "named from the host");
+    for (const char* label : {"process-label", "apparmor"})
+        if (own.Has(label))
+            Log(LogLevel::kWarn, "ignored: the guest has no such security module",
+                {{"option", label}});
     CC_ASSIGN(const Store store, app.OpenStore());
     const TerminalKeeper terminal;
     ForegroundWait foreground;
@@ -154,6 +163,9 @@ CliCommand ExecVerb() {
              {.names = "--preserve-fds",
               .value = "N",
               .help = "must be 0: descriptors cannot enter a virtual machine"},
+             {.names = "--cgroup",
+              .value = "PATH",
+              .help = "refused: sub-cgroups are the guest's own"},
              {.names = "--process-label",
               .value = "LABEL",
               .help = "ignored: the guest has no SELinux"},
@@ -169,7 +181,8 @@ CliCommand ExecVerb() {
               .help = "accepted for compatibility",
               .hidden = true}},
         .stop_at_positional = true,
-        .run = Run(Exec)};
+        // As runc: to be told from an exit status of the process.
+        .run = Run(Exec, 255)};
 }
 
 }  // namespace cc::runtime

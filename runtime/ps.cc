@@ -70,7 +70,8 @@ CliCommand PsVerb() {
                      .value = "OPTION",
                      .help = "only -ef, which is the default",
                      .many = true}},
-        .stop_at_positional = true,
+        .stop_at_positional = false,
+        .stop_after_first = true,
         .run = Run(Ps)};
 }
 
