@@ -76,6 +76,10 @@ TEST_CASE("a container is paused, looked at, limited and resumed") {
         CHECK(host.WaitStatus("c1", "stopped"));
         CHECK(host.Runtime({"delete", "c1"}).status == 0);
     }
+    SUBCASE("delete --force removes a paused container") {
+        CHECK(host.Runtime({"pause", "c1"}).status == 0);
+        CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    }
     SUBCASE("ps as JSON has the pids of the shims, which show what they stand for") {
         const Finished exec = host.Runtime({"exec", "-d", "c1", "sleep", "1000"});
         REQUIRE_MESSAGE(exec.status == 0, exec.err);
@@ -125,9 +129,9 @@ TEST_CASE("a container is paused, looked at, limited and resumed") {
         CHECK(
             host.Runtime({"exec", "c1", "sh", "-c", "x=aaaa; while :; do x=$x$x$x; done"}).status ==
             137);
-        CHECK(host.Runtime({"pause", "c1"}).status == 0);
-        CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+        CHECK(host.Runtime({"kill", "c1", "KILL"}).status == 0);
         follower.join();
+        CHECK(host.Runtime({"delete", "c1"}).status == 0);
         CHECK(events.status == 0);
         CHECK(events.out.find(R"({"type":"oom","id":"c1"})") != std::string::npos);
         CHECK(events.out.find(R"({"type":"stats","id":"c1","data":{"cpu":)") != std::string::npos);
