@@ -15,7 +15,7 @@ export TIME
 
 ## all: release build: build/clear-containers, build/bin/cc-*
 all: build/build.ninja
-	@cmake --build build --target clear-containers mkpfn
+	@cmake --build build --target clear-containers manuals mkpfn
 	@strip -o build/clear-containers.stripped build/clear-containers && \
 	 echo "build/clear-containers: $$(stat -c %s build/clear-containers.stripped) bytes stripped"
 
@@ -73,9 +73,9 @@ install: image
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in packaging/systemd/*; do \
 	    sed 's|/usr/bin/|$(PREFIX)/bin/|' "$$unit" >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}" || exit 1; done
-	for page in packaging/man/*.[1-8]; do [ ! -e "$$page" ] || \
+	for page in packaging/man/*.[1-8] build/share/man/man8/*.8; do [ ! -e "$$page" ] || \
 	    install -D -m 644 "$$page" "$(DATADIR)/man/man$${page##*.}/$${page##*/}" || exit 1; done
-	for file in packaging/completions/*; do [ ! -e "$$file" ] || \
+	for file in build/share/bash-completion/completions/*; do [ ! -e "$$file" ] || \
 	    install -D -m 644 "$$file" "$(DATADIR)/bash-completion/completions/$${file##*/}" || exit 1; done
 
 ## clean: removes what was built; the caches in ~/.cache/clear-containers stay

@@ -125,6 +125,10 @@ Result<Cgroup> Cgroup::Make(const std::string& path, const ResourceSpec& resourc
     return cgroup;
 }
 
+Result<void> Cgroup::Limit(const ResourceSpec& resources) const {
+    return Apply(path_, resources);
+}
+
 Result<Fd> Cgroup::Open() const {
     return OpenFile(path_, O_RDONLY | O_DIRECTORY);
 }

@@ -27,6 +27,8 @@ class Cgroup {
     Cgroup() = default;
     static Result<Cgroup> Make(const std::string& path, const ResourceSpec& resources);
 
+    // New limits; what `resources` leaves open stays.
+    Result<void> Limit(const ResourceSpec& resources) const;
     // Opened as a directory, for a child to be born in.
     Result<Fd> Open() const;
     // For a process that joins `member`: the same, unless the container has divided its cgroup,

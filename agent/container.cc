@@ -17,6 +17,7 @@ constexpr int kRemovalTries = 1000;  // 5 s
 Container::Container(const Surroundings& surroundings, ContainerSpec spec)
     : surroundings_(surroundings),
       spec_(std::move(spec)),
+      freezer_(surroundings.loop),
       sweep_(surroundings.loop, [this] { gone_.clear(); }),
       removal_(surroundings.loop, [this] { TryRemove(); }) {}
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/cgroup.h"
+#include "agent/freezer.h"
 #include "agent/process.h"
 
 namespace cc::agent {
@@ -36,6 +37,12 @@ class Container {
     Result<void> SignalAll(int signal);
     void Kill() const;  // everything in it, at once
     std::vector<pid_t> Processes() const { return cgroup_.Processes(); }
+    // Holds everything in it still, and lets it go on. A paused one takes no new processes: they
+    // would be held at birth, and their start never be answered.
+    void Pause(Done done) { freezer_.Freeze(cgroup_.path(), std::move(done)); }
+    void Resume(Done done) { freezer_.Thaw(cgroup_.path(), std::move(done)); }
+    bool paused() const { return Freezer::Wanted(cgroup_.path()); }
+    const Cgroup& cgroup() const { return cgroup_; }
     // Once everything in it has ended: removes what is left of it. Calls back from the loop; an
     // error names what is still there.
     void Remove(Done done);
@@ -49,6 +56,7 @@ class Container {
     const Surroundings& surroundings_;
     ContainerSpec spec_;
     Cgroup cgroup_;
+    Freezer freezer_;
     std::vector<std::unique_ptr<ContainerProcess>> processes_;  // the first process first
     // Processes are destroyed a turn later, as they may be on the stack.
     std::vector<std::unique_ptr<ContainerProcess>> gone_;

@@ -48,6 +48,18 @@ void Dispatch(Pod& pod, const ControlMessage& message, const Pod::Reply& reply) 
         case ControlCode::kPsContainer:
             return With(ParsePsContainer(payload), reply,
                         [&](const auto& parsed) { reply(pod.ListProcesses(parsed)); });
+        case ControlCode::kPauseContainer:
+            return With(ParseOneContainer(payload), reply,
+                        [&](const auto& parsed) { pod.Pause(parsed, reply); });
+        case ControlCode::kResumeContainer:
+            return With(ParseOneContainer(payload), reply,
+                        [&](const auto& parsed) { pod.Resume(parsed, reply); });
+        case ControlCode::kContainerStats:
+            return With(ParseOneContainer(payload), reply,
+                        [&](const auto& parsed) { reply(pod.Stats(parsed)); });
+        case ControlCode::kUpdateContainer:
+            return With(ParseUpdateContainer(payload), reply,
+                        [&](const auto& parsed) { reply(pod.Update(parsed)); });
         default:
             return reply(
                 Fail(Cat("No callback found for command \"", HyperName(message.code), "\"")));

@@ -146,6 +146,8 @@ void Pod::Exec(const ExecCommand& message, Reply reply) {
     if (!(*container)->running())
         return reply(
             Fail(Cat("Container ", message.container, " not running, impossible to exec")));
+    if ((*container)->paused())
+        return reply(Fail(Cat("Container ", message.container, " is paused, impossible to exec")));
     if (message.process.stdio != kNullSession && (*container)->HasProcess(message.process.stdio))
         return reply(Fail(Cat("Process ", message.process.stdio, " already exists")));
     const auto process = ParseExec(message, (*container)->first_process());

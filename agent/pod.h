@@ -9,6 +9,7 @@
 
 #include "agent/container.h"
 #include "protocol/agent_messages.h"
+#include "protocol/container_control.h"
 
 namespace cc::agent {
 
@@ -33,9 +34,16 @@ class Pod {
     void Remove(const RemoveContainer& message, Reply reply);
     Result<std::string> Resize(const WinSize& message);
     Result<std::string> ListProcesses(const PsContainer& message);
+    // pod_control.cc
+    void Pause(const OneContainer& message, Reply reply);
+    void Resume(const OneContainer& message, Reply reply);
+    Result<std::string> Stats(const OneContainer& message);
+    Result<std::string> Update(const UpdateContainer& message);
 
   private:
     Result<Container*> Find(const std::string& id, std::string_view impossible);
+    // In a started pod, one whose first process has not ended.
+    Result<Container*> FindRunning(const std::string& id, std::string_view impossible);
     void Erase(const std::string& id);
     void Unmount(Reply reply);
 

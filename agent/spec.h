@@ -124,6 +124,9 @@ Result<ContainerSpec> ParseContainer(const NewContainer& message, const std::str
 // process has it.
 Result<ProcessSpec> ParseExec(const ExecCommand& message, const ProcessSpec& container);
 
+// Of the text of an OCI linux.resources object.
+Result<ResourceSpec> ParseResources(std::string_view json);
+
 // The two sources, for ParseContainer and ParseExec.
 Result<ContainerSpec> ContainerFromOci(const NewContainer& message);
 Result<ContainerSpec> ContainerFromFields(const NewContainer& message);

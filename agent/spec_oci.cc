@@ -105,6 +105,11 @@ Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
 
 }  // namespace
 
+Result<ResourceSpec> ParseResources(std::string_view text) {
+    CC_ASSIGN(const Json json, Context("linux.resources", ParseJson(text)));
+    return Context("linux.resources", ReadResources(json));
+}
+
 Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {
     CC_ASSIGN(const Json json, Context("the OCI configuration", ParseJson(message.oci)));
     if (!json.is_object()) return Fail("the OCI configuration is not a JSON object");

@@ -10,6 +10,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "base/cli_text.h"
 #include "base/text.h"
 
 namespace cc {
@@ -127,12 +128,16 @@ struct Tail {
 Tail CutTail(const CliProgram& program, std::vector<std::string>& words) {
     const size_t verb = FindPositional(words, 0, program.options);
     for (const auto& command : program.commands) {
-        if (!command.stop_at_positional || verb == words.size() || command.name != words[verb])
+        if ((!command.stop_at_positional && !command.stop_after_first) || verb == words.size() ||
+            command.name != words[verb])
             continue;
         size_t at = FindPositional(words, verb + 1, command.options);
+        const auto next = [&] {
+            const size_t after = std::min(at + 1, words.size());
+            return command.stop_after_first ? after : FindPositional(words, after, command.options);
+        };
         const bool marked = at < words.size() && words[at] == "--";  // as in "exec -- ID cmd"
-        at = marked ? std::min(at + 2, words.size())
-                    : FindPositional(words, std::min(at + 1, words.size()), command.options);
+        at = marked ? std::min(at + 2, words.size()) : next();
         Tail tail{&command, {words.begin() + static_cast<long>(at), words.end()}};
         words.resize(at);
         if (!marked && !tail.words.empty() && tail.words.front() == "--")
@@ -172,6 +177,15 @@ const std::vector<std::string>& CliValues::All(std::string_view name) const {
 
 int RunCli(const CliProgram& program, const std::vector<std::string>& arguments) {
     auto words = program.single_dash_long ? WithDoubleDashes(program, arguments) : arguments;
+    if (words == std::vector<std::string>{"--man-page"}) {
+        std::fputs(ManPage(program).c_str(), stdout);
+        return 0;
+    }
+    // "help run" is "run --help".
+    if (!program.commands.empty() && !words.empty() && words[0] == "help") {
+        words.erase(words.begin());
+        words.emplace_back("--help");
+    }
     const Tail tail = CutTail(program, words);
     CLI::App app(program.help, program.name);
     app.set_help_flag("-h,--help", "Show this help and exit");
@@ -194,6 +208,7 @@ int RunCli(const CliProgram& program, const std::vector<std::string>& arguments)
     std::vector<BoundCommand> commands;
     for (const auto& command : program.commands) {
         CLI::App* sub = app.add_subcommand(command.name, command.help);
+        if (command.hidden) sub->group("");
         commands.push_back({&command, sub, {}});
         Bind(*sub, command.options, commands.back().options,
              tail.command == &command && !tail.words.empty());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Command lines as tables: what a program accepts is data, from which come the parser, --help, and
-// later the man pages and completions. CLI11 does the parsing, behind this header because it is
-// heavy to compile.
+// Command lines as tables: what a program accepts is data, from which come the parser, --help, the
+// man page and the shell's completion (base/cli_text.h). CLI11 does the parsing, behind this header
+// because it is heavy to compile.
 #pragma once
 
 #include <functional>
@@ -21,6 +21,12 @@ struct CliOption {
     bool required = false;
     bool many = false;  // may be repeated; of positionals: takes all that remain
     bool hidden = false;
+};
+
+// A paragraph or more for the man page; lines that begin with white space stay as they are.
+struct CliSection {
+    std::string title;  // "FILES"
+    std::string text;
 };
 
 // What was given on the command line, by the option's first long name without dashes (or the
@@ -45,8 +51,11 @@ struct CliCommand {
     std::vector<CliOption> options;
     // The first positional that is not an option ends option parsing (as `exec ID cmd -x` needs).
     bool stop_at_positional = false;
+    // The same already after the first one (as `ps ID -ef` needs).
+    bool stop_after_first = false;
     std::function<int(const CliValues& global, const CliValues& own)>
         run;  // returns the exit status
+    bool hidden = false;
 };
 
 struct CliProgram {
@@ -54,6 +63,7 @@ struct CliProgram {
     std::string help;
     std::string version;  // the whole text of --version
     std::vector<CliOption> options;
+    std::vector<CliSection> sections;
     std::vector<CliCommand> commands;  // empty: a program without verbs, then `run` is used
     bool single_dash_long =
         false;  // "-socket-path" means "--socket-path", as with Go's flag package
@@ -62,7 +72,7 @@ struct CliProgram {
     std::function<void(const std::string& error)> on_error;
 };
 
-// Parses and runs; --help and --version are built in. Returns the exit status.
+// Parses and runs; --help, --version and, alone, --man-page are built in. Returns the exit status.
 int RunCli(const CliProgram& program, const std::vector<std::string>& arguments);
 
 }  // namespace cc

@@ -3,6 +3,7 @@
 // process.
 #include "fuzz/payloads.h"
 #include "protocol/agent_messages.h"
+#include "protocol/container_control.h"
 
 namespace cc::fuzz {
 
@@ -49,6 +50,9 @@ int FuzzAgentPayloads(std::string_view input) {
     CheckRoundTrip(ParseRemoveContainer, input);
     CheckRoundTrip(ParseWinSize, input);
     CheckRoundTrip(ParsePsContainer, input);
+    CheckRoundTrip(ParseOneContainer, input);
+    CheckRoundTrip(ParseUpdateContainer, input);
+    CheckRoundTrip(ParseCgroupFiles, input);
     CheckRoundTrip(ParseVersionAccept, input);
     CheckRoundTrip(ParseAgentSessions, input);
     const ReadyOffer offer = ParseReadyOffer(input);

@@ -10,7 +10,7 @@ namespace cc {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ControlCode>, 20> kHyperNames{{
+constexpr std::array<std::pair<std::string_view, ControlCode>, 24> kHyperNames{{
     {"version", ControlCode::kVersion},
     {"startpod", ControlCode::kStartPod},
     {"destroypod", ControlCode::kDestroyPod},
@@ -30,6 +30,10 @@ constexpr std::array<std::pair<std::string_view, ControlCode>, 20> kHyperNames{{
     {"setuproute", ControlCode::kSetupRoute},
     {"removecontainer", ControlCode::kRemoveContainer},
     {"pscontainer", ControlCode::kPsContainer},
+    {"pausecontainer", ControlCode::kPauseContainer},
+    {"resumecontainer", ControlCode::kResumeContainer},
+    {"containerstats", ControlCode::kContainerStats},
+    {"updatecontainer", ControlCode::kUpdateContainer},
     {"startcontainer", ControlCode::kStartContainer},
 }};
 

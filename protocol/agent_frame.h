@@ -52,9 +52,18 @@ enum class ControlCode : uint32_t {
     kRemoveContainer = 22,
     kPsContainer = 23,
     kProcessAsyncEvent = 24,
-    kListSessions = 100,    // ours, extension 2
-    kStartContainer = 101,  // ours, extension 3
+    kListSessions = 100,  // ours, extension 2
+    // Ours, for agents that know the extension (protocol/container_control.h).
+    kPauseContainer = 101,
+    kResumeContainer = 102,
+    kContainerStats = 103,
+    kUpdateContainer = 104,
+    kStartContainer = 105,  // extension 3
 };
+// Commands that no agent of 3.0 knows.
+constexpr bool NeedsExtension(ControlCode code) {
+    return code >= ControlCode::kListSessions;
+}
 
 // The hyperName of a Hyper command, "newcontainer"; nothing for a name that is not one.
 std::optional<ControlCode> ParseHyperName(std::string_view name);

@@ -31,6 +31,11 @@ void Client::HandleHyper(std::string_view payload) {
     if (*code == ControlCode::kVersion) return Refuse("the proxy itself negotiates the version");
     if (!vm_->running())
         return Refuse("No multicast available for CTL channel", ErrorCode::kVmLost);
+    if (NeedsExtension(*code) && !vm_->extended())
+        return Refuse(
+            Cat("the agent in the virtual machine is one of Clear Containers 3.0, which "
+                "does not know the command ",
+                request->hyper_name));
     if (*code == ControlCode::kNewContainer || *code == ControlCode::kExecCmd)
         return StartProcess(*code, *request);
     if (!tokens.empty())

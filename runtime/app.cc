@@ -3,6 +3,9 @@
 
 #include <cstdio>
 
+#include <unistd.h>
+
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -31,11 +34,32 @@ Result<void> SetUpLog(const CliValues& global) {
     return StartLog(log_options);
 }
 
+Result<void> CheckSystemdCgroup(const CliValues& global) {
+    if (!global.Has("systemd-cgroup")) return {};
+    // As sd_booted(3) tells.
+    if (!Exists("/run/systemd/system"))
+        return Fail(
+            "--systemd-cgroup: systemd is not running on this machine; set the engine's cgroup "
+            "driver to cgroupfs");
+    return Fail(
+        "--systemd-cgroup is not supported; set the engine's cgroup driver to cgroupfs (Docker: "
+        "--exec-opt native.cgroupdriver=cgroupfs, Podman: --cgroup-manager=cgroupfs)");
+}
+
+Result<void> CheckRootless(const CliValues& global) {
+    const std::string mode = global.Get("rootless", "auto");
+    if (mode == "auto" || mode == "false") return {};
+    if (mode != "true") return Fail(Cat("--rootless ", Quoted(mode, 32), ": true, false or auto"));
+    if (::geteuid() == 0) return {};
+    return Fail(
+        "--rootless true: virtual machines, their mounts and their namespaces need root on the "
+        "host");
+}
+
 Result<App> MakeApp(const CliValues& global) {
     CC_TRY(SetUpLog(global));
-    if (global.Has("systemd-cgroup"))
-        return Fail(
-            "--systemd-cgroup is not supported yet; set the engine's cgroup driver to cgroupfs");
+    CC_TRY(CheckSystemdCgroup(global));
+    CC_TRY(CheckRootless(global));
     App app;
     app.root = global.Get("root", kDefaultRoot);
     while (app.root.size() > 1 && app.root.ends_with('/'))
@@ -45,14 +69,14 @@ Result<App> MakeApp(const CliValues& global) {
     return app;
 }
 
-int Report(const Error& error) {
+int Report(const Error& error, int status) {
     // One line, whatever the message is made of.
     std::string line;
     for (const char c : error.message)
         line += c == '\n' || c == '\r' ? ' ' : c;
     std::fprintf(stderr, "cc-runtime: %s\n", line.c_str());
     if (!log_options.path.empty()) Log(LogLevel::kError, line);
-    return 1;
+    return status;
 }
 
 }  // namespace
@@ -85,20 +109,42 @@ std::vector<CliOption> GlobalOptions() {
          .help = "print where configuration files are looked for, and exit"},
         {.names = "--systemd-cgroup",
          .value = "",
-         .help = "manage cgroups through systemd (not supported yet)"},
+         .help = "manage cgroups through systemd (not supported)"},
         {.names = "--rootless",
-         .value = "MODE",
-         .help = "accepted for compatibility, ignored",
+         .value = "true|false|auto",
+         .help = "without root: not supported, so only true makes a difference, and is refused"},
+        {.names = "--criu",
+         .value = "PATH",
+         .help = "accepted for compatibility: there are no checkpoints",
          .hidden = true},
     };
 }
 
-std::function<int(const CliValues&, const CliValues&)> Run(Verb verb) {
-    return [verb = std::move(verb)](const CliValues& global, const CliValues& own) {
+std::vector<CliSection> ManualSections() {
+    return {
+        {"EXIT STATUS",
+         "0 on success, 1 on failure, with one line on standard error that says what, where and "
+         "why. run and exec\nexit with the status of the process, 128 + N when signal N ended it; "
+         "exec exits with 255 when\nthe process could not be started."},
+        {"FILES",
+         "  /etc/clear-containers/configuration.toml\n"
+         "  /usr/share/defaults/clear-containers/configuration.toml\n"
+         "The first that exists is read; its comments explain every key. Without one everything "
+         "has "
+         "its default.\n\n"
+         "  /run/clear-containers\n"
+         "State of containers (see --root), directories of virtual machines, and cc-proxy's socket "
+         "and log."},
+        {"SEE ALSO", "cc-proxy(8), cc-shim(8), cc-vmm(8), cc-agent(8)"},
+    };
+}
+
+std::function<int(const CliValues&, const CliValues&)> Run(Verb verb, int failure) {
+    return [verb = std::move(verb), failure](const CliValues& global, const CliValues& own) {
         auto app = MakeApp(global);
-        if (!app) return Report(app.error());
+        if (!app) return Report(app.error(), failure);
         auto status = verb(*app, own);
-        return status ? *status : Report(status.error());
+        return status ? *status : Report(status.error(), failure);
     };
 }
 

@@ -21,13 +21,14 @@ struct App {
     Result<RuntimeConfig> LoadConfig();
 };
 
-// The global options of the command line.
+// The global options of the command line, and what the manual says beside the table.
 std::vector<CliOption> GlobalOptions();
+std::vector<CliSection> ManualSections();
 
 // A verb's work: the exit status, or an error. Errors become one line on standard error and one in
-// the log, and exit status 1.
+// the log, and the exit status `failure`.
 using Verb = std::function<Result<int>(App& app, const CliValues& own)>;
-std::function<int(const CliValues&, const CliValues&)> Run(Verb verb);
+std::function<int(const CliValues&, const CliValues&)> Run(Verb verb, int failure = 1);
 
 // Options that several verbs share.
 CliOption ContainerId();

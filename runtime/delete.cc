@@ -21,7 +21,7 @@ Result<void> DeleteContainer(const Store& store, const std::string& id, bool for
     CC_TRY(container);
     const Status status = CurrentStatus(*container, store);
     // As runc: what was never started goes without force.
-    if (!force && (status == Status::kRunning || status == Status::kCreating))
+    if (!force && status != Status::kStopped && status != Status::kCreated)
         return Fail(Cat("cannot delete container ", id, " that is not stopped: ", Name(status)));
     return Context(Cat("deleting container ", Quoted(id, 64)), RemoveContainer(store, *container));
 }

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "runtime/app.h"
 #include "runtime/oci/exec_process.h"
@@ -43,6 +44,7 @@ Result<Shim> ForkExecShim(const RuntimeConfig& config, bool debug, const Contain
     CC_ASSIGN(const std::string self, SelfPath());
     options.executable = config.shim_path.empty() ? self : config.shim_path;
     options.container_id = container.id;
+    options.title = process.process.args;
     options.terminal = process.process.terminal;
     options.debug = debug || config.shim_debug;
     options.console = terminal.get();
@@ -61,13 +63,23 @@ Result<void> StartProcess(const Store& store, const ContainerRecord& container,
     return {};
 }
 
+// `ps` tells of the shims that live.
+Result<void> Remember(const Store& store, ContainerRecord& container, const Shim& shim) {
+    std::erase_if(container.exec_shims, [](const ProcessId& known) { return !IsAlive(known); });
+    container.exec_shims.push_back(Identify(shim.process().pid()));
+    return store.Save(container);
+}
+
 // Checks, forks and starts, under the container's lock.
 Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     CC_ASSIGN(const RuntimeConfig config, app.LoadConfig());
     const std::string id = own.Get("container-id");
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
-    CC_ASSIGN(const ContainerRecord container, store.LoadContainer(id));
-    if (const Status status = CurrentStatus(container, store); status != Status::kRunning)
+    CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
+    const Status status = CurrentStatus(container, store);
+    if (status == Status::kPaused)
+        return Fail("cannot exec in a paused container; resume it first");
+    if (status != Status::kRunning)
         return Fail(
             Cat("cannot exec in a container that is not running (it is ", Name(status), ")"));
     CC_ASSIGN(const std::string text, store.LoadConfig(id));
@@ -84,6 +96,7 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     if (started && !own.Get("pid-file").empty())
         started = Context("pid file", WriteFileAtomic(own.Get("pid-file"),
                                                       std::to_string(shim.process().pid()), 0644));
+    if (started) started = Remember(store, container, shim);
     if (!started) {
         shim.Kill();
         return Failure(started.error());
@@ -95,6 +108,14 @@ Result<int> Exec(App& app, const CliValues& own) {
     if (const std::string count = own.Get("preserve-fds", "0"); count != "0")
         return Fail(Cat("--preserve-fds ", Quoted(count),
                         ": descriptors of the host cannot be passed into a virtual machine"));
+    if (own.Has("cgroup"))
+        return Fail(
+            "--cgroup: a process joins the cgroup of its container in the guest, no other can be "
+            "named from the host");
+    for (const char* label : {"process-label", "apparmor"})
+        if (own.Has(label))
+            Log(LogLevel::kWarn, "ignored: the guest has no such security module",
+                {{"option", label}});
     CC_ASSIGN(const Store store, app.OpenStore());
     const TerminalKeeper terminal;
     ForegroundWait foreground;
@@ -142,6 +163,9 @@ CliCommand ExecVerb() {
              {.names = "--preserve-fds",
               .value = "N",
               .help = "must be 0: descriptors cannot enter a virtual machine"},
+             {.names = "--cgroup",
+              .value = "PATH",
+              .help = "refused: sub-cgroups are the guest's own"},
              {.names = "--process-label",
               .value = "LABEL",
               .help = "ignored: the guest has no SELinux"},
@@ -150,14 +174,15 @@ CliCommand ExecVerb() {
               .help = "ignored: the guest has no AppArmor"},
              {.names = "--ignore-paused",
               .value = "",
-              .help = "accepted for compatibility",
-              .hidden = true},
+              .help = "refused when the container is paused: the process would be held before it "
+                      "runs"},
              {.names = "--no-subreaper",
               .value = "",
               .help = "accepted for compatibility",
               .hidden = true}},
         .stop_at_positional = true,
-        .run = Run(Exec)};
+        // As runc: to be told from an exit status of the process.
+        .run = Run(Exec, 255)};
 }
 
 }  // namespace cc::runtime

@@ -12,20 +12,45 @@
 
 namespace cc {
 
-namespace {
+namespace runtime {
 
-CliProgram Program() {
+CliProgram RuntimeProgram() {
     CliProgram program;
     program.name = "cc-runtime";
     program.help = "runs OCI containers, each in a virtual machine of its own";
-    program.version = runtime::VersionText();
-    program.options = runtime::GlobalOptions();
-    program.commands = {runtime::CreateVerb(), runtime::StartVerb(), runtime::RunVerb(),
-                        runtime::StateVerb(),  runtime::ListVerb(),  runtime::KillVerb(),
-                        runtime::DeleteVerb(), runtime::ExecVerb(),  runtime::SpecVerb(),
-                        runtime::VersionVerb()};
+    program.version = VersionText();
+    program.options = GlobalOptions();
+    program.sections = ManualSections();
+    program.commands = {CreateVerb(),
+                        StartVerb(),
+                        RunVerb(),
+                        StateVerb(),
+                        ListVerb(),
+                        KillVerb(),
+                        DeleteVerb(),
+                        ExecVerb(),
+                        PsVerb(),
+                        PauseVerb(),
+                        ResumeVerb(),
+                        UpdateVerb(),
+                        EventsVerb(),
+                        SpecVerb(),
+                        FeaturesVerb(),
+                        CheckVerb("check"),
+                        CheckVerb("cc-check"),
+                        EnvVerb("env"),
+                        EnvVerb("cc-env"),
+                        CollectVerb(),
+                        CompletionVerb(),
+                        VersionVerb(),
+                        CheckpointVerb(),
+                        RestoreVerb()};
     return program;
 }
+
+}  // namespace runtime
+
+namespace {
 
 // Closed ones would be given to the first files that are opened, and those to the container as its
 // stdio.
@@ -41,7 +66,7 @@ Result<void> FillStandardFds() {
 
 int RuntimeMain(const std::vector<std::string>& arguments) {
     if (auto filled = FillStandardFds(); !filled) return 1;
-    CliProgram program = Program();
+    CliProgram program = runtime::RuntimeProgram();
     // The one thing to do that needs no verb.
     const auto verb =
         std::find_if(arguments.begin(), arguments.end(), [&](const std::string& argument) {

@@ -20,6 +20,8 @@ Result<void> CheckCreated(Status status) {
             return {};
         case Status::kRunning:
             return Fail("cannot start an already running container");
+        case Status::kPaused:
+            return Fail("cannot start a container in the paused state");
         case Status::kStopped:
             return Fail("cannot start a container that has stopped");
         case Status::kCreating:

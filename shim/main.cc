@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cli.h"
+#include "base/process_title.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "protocol/client_messages.h"
@@ -49,6 +50,10 @@ CliProgram Program() {
         {.names = "--no-terminal",
          .value = "",
          .help = "leave a terminal on standard input as it is: the process has none of its own"},
+        {.names = "title",
+         .value = "WORD",
+         .help = "command line of the process, which ps then shows as this program's own",
+         .many = true},
     };
     return program;
 }
@@ -102,6 +107,8 @@ std::chrono::seconds ReconnectTimeout(const CliValues& values) {
 }
 
 int Run(const CliValues& values) {
+    // Without it ps shows our own command line: no reason to fail.
+    if (values.Has("title")) (void)SetProcessTitle("cc-shim", values.All("title"));
     ShimStart start{values.Get("token"), values.Get("uri")};
     if (values.Get("container-id").empty()) return Complain("Missing container ID");
     auto host = EnterRoot(values);

@@ -10,9 +10,9 @@
 #include <sys/types.h>
 
 #include "base/fd.h"
+#include "host/acceleration.h"
+#include "host/host_cpu.h"
 #include "protocol/vm_config.h"
-#include "vmm/acceleration.h"
-#include "vmm/host_cpu.h"
 
 namespace cc {
 

@@ -59,15 +59,42 @@ Json Linux() {
             {"readonlyPaths", read_only}};
 }
 
+Json Spec() {
+    return {{"ociVersion", kOciVersion},
+            {"process", Process()},
+            {"root", {{"path", "rootfs"}, {"readonly", true}}},
+            {"hostname", "clear"},
+            {"mounts", Mounts()},
+            {"linux", Linux()}};
+}
+
+Json IdMapping(unsigned host) {
+    return Json::array({{{"containerID", 0}, {"hostID", host}, {"size", 1}}});
+}
+
 }  // namespace
 
 std::string DefaultSpec() {
-    const Json spec = {{"ociVersion", kOciVersion},
-                       {"process", Process()},
-                       {"root", {{"path", "rootfs"}, {"readonly", true}}},
-                       {"hostname", "clear"},
-                       {"mounts", Mounts()},
-                       {"linux", Linux()}};
+    return DumpJsonPretty(Spec(), 4) + "\n";
+}
+
+std::string RootlessSpec(unsigned uid, unsigned gid) {
+    Json spec = Spec();
+    Json namespaces = Json::array();
+    for (const auto& space : spec["linux"]["namespaces"])
+        if (space["type"] != "network") namespaces.push_back(space);
+    namespaces.push_back({{"type", "user"}});
+    spec["linux"]["namespaces"] = std::move(namespaces);
+    spec["linux"]["uidMappings"] = IdMapping(uid);
+    spec["linux"]["gidMappings"] = IdMapping(gid);
+    for (auto& mount : spec["mounts"]) {
+        if (mount["destination"] == "/sys")
+            mount = Mount("/sys", "none", "/sys", {"rbind", "nosuid", "noexec", "nodev", "ro"});
+        Json options = Json::array();  // ids that are not mapped cannot own anything
+        for (const auto& option : mount.value("options", Json::array()))
+            if (!option.get<std::string>().starts_with("gid=")) options.push_back(option);
+        if (mount.contains("options")) mount["options"] = std::move(options);
+    }
     return DumpJsonPretty(spec, 4) + "\n";
 }
 

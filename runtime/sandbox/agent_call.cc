@@ -54,4 +54,11 @@ Result<std::string> CallAgent(ProxyClient& client, ControlCode command, const st
     return answer;
 }
 
+Result<std::string> CallGuest(const Store& store, const ContainerRecord& container,
+                              ControlCode command, const std::string& data) {
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+    CC_ASSIGN(Attached attached, Attach(sandbox, 0));
+    return CallAgent(attached.client, command, data);
+}
+
 }  // namespace cc::runtime

@@ -10,7 +10,7 @@
 #include "protocol/agent_frame.h"
 #include "protocol/agent_messages.h"
 #include "protocol/shim_start.h"
-#include "runtime/state/records.h"
+#include "runtime/state/store.h"
 
 namespace cc::runtime {
 
@@ -35,5 +35,9 @@ Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connectio
 Result<std::string> CallAgent(ProxyClient& client, ControlCode command, const std::string& data,
                               const std::string& token = "",
                               std::chrono::milliseconds deadline = kAgentDeadline);
+
+// One command to the agent that has the container, on a connection of its own.
+Result<std::string> CallGuest(const Store& store, const ContainerRecord& container,
+                              ControlCode command, const std::string& data);
 
 }  // namespace cc::runtime

@@ -193,6 +193,7 @@ Result<void> Creation::ForkShim() {
     ShimOptions options;
     options.executable = config_.shim_path.empty() ? self_ : config_.shim_path;
     options.container_id = request_.id;
+    options.title = process.args;
     options.terminal = process.terminal;
     options.debug = request_.debug || config_.shim_debug;
     options.console = console.get();

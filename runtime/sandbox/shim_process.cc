@@ -17,6 +17,20 @@ namespace {
 
 constexpr int kStartFd = 3, kConnectionFd = 4, kHostMountsFd = 5;
 
+// For eyes, so a kilobyte does. An empty word could not be told from the end.
+std::vector<std::string> Shortened(const std::vector<std::string>& title) {
+    constexpr size_t kLongest = 1024;
+    std::vector<std::string> words;
+    size_t left = kLongest;
+    for (const auto& word : title) {
+        if (word.empty()) continue;
+        words.push_back(word.substr(0, left));
+        left -= words.back().size();
+        if (left == 0) break;
+    }
+    return words;
+}
+
 // In the child: the runtime is single-threaded, so more than system calls is allowed here.
 Result<void> EnterPlace(const ShimOptions& options) {
     CC_TRY(JoinCgroups(options.cgroups, 0));
@@ -47,6 +61,9 @@ Result<Shim> Shim::Fork(const ShimOptions& options) {
                        std::to_string(kConnectionFd)};
     if (!options.terminal) spawn.arguments.emplace_back("--no-terminal");
     if (options.debug) spawn.arguments.emplace_back("--debug");
+    const auto title = Shortened(options.title);
+    if (!title.empty()) spawn.arguments.emplace_back("--");
+    spawn.arguments.insert(spawn.arguments.end(), title.begin(), title.end());
     for (int fd = 0; fd < 3; ++fd)
         spawn.fds.push_back({options.console >= 0 ? options.console : fd, fd});
     spawn.fds.push_back({start.first.get(), kStartFd});

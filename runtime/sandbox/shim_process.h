@@ -15,7 +15,8 @@ namespace cc::runtime {
 struct ShimOptions {
     std::string executable;
     std::string container_id;
-    bool terminal = false;  // the process has one
+    std::vector<std::string> title;  // command line of the process, to show as the shim's own
+    bool terminal = false;           // the process has one
     bool debug = false;
     int console = -1;  // becomes stdio and controlling terminal; -1: our stdio is inherited
     int network_namespace = -1;        // entered; -1: see new_network

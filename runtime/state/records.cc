@@ -9,21 +9,35 @@ namespace cc::runtime {
 namespace {
 
 constexpr Status kStatuses[] = {Status::kCreating, Status::kCreated, Status::kRunning,
-                                Status::kStopped};
+                                Status::kPaused, Status::kStopped};
 
 Json ToJson(const ProcessId& process) {
     return {{"pid", process.pid}, {"startTime", process.start_time}};
 }
 
-Result<ProcessId> ProcessMember(const Json& json, std::string_view key) {
-    CC_ASSIGN(const Json* object, ObjectMember(json, key));
+Result<ProcessId> ParseProcessId(const Json& object) {
     ProcessId process;
-    if (object == nullptr) return process;
-    CC_ASSIGN(const int64_t pid, IntMember(*object, "pid", 0, 0, INT32_MAX));
-    CC_ASSIGN(const int64_t start, IntMember(*object, "startTime", 0, 0, INT64_MAX));
+    CC_ASSIGN(const int64_t pid, IntMember(object, "pid", 0, 0, INT32_MAX));
+    CC_ASSIGN(const int64_t start, IntMember(object, "startTime", 0, 0, INT64_MAX));
     process.pid = static_cast<pid_t>(pid);
     process.start_time = static_cast<uint64_t>(start);
     return process;
+}
+
+Result<ProcessId> ProcessMember(const Json& json, std::string_view key) {
+    CC_ASSIGN(const Json* object, ObjectMember(json, key));
+    return object == nullptr ? ProcessId() : ParseProcessId(*object);
+}
+
+Result<std::vector<ProcessId>> ProcessesMember(const Json& json, std::string_view key) {
+    CC_ASSIGN(const Json* array, ArrayMember(json, key));
+    std::vector<ProcessId> processes;
+    if (array == nullptr) return processes;
+    for (const Json& entry : *array) {
+        CC_ASSIGN(const ProcessId process, ParseProcessId(entry));
+        processes.push_back(process);
+    }
+    return processes;
 }
 
 Result<Status> StatusMember(const Json& json) {
@@ -53,6 +67,8 @@ std::string_view Name(Status status) {
             return "created";
         case Status::kRunning:
             return "running";
+        case Status::kPaused:
+            return "paused";
         case Status::kStopped:
             return "stopped";
     }
@@ -71,11 +87,14 @@ std::string Encode(const ContainerRecord& record) {
                  {"terminal", record.terminal},
                  {"creator", ToJson(record.creator)},
                  {"shim", ToJson(record.shim)},
+                 {"execShims", Json::array()},
                  {"cgroups", record.cgroups},
                  {"cgroupsCreated", record.cgroups_created},
                  {"held", record.held}};
     for (const auto& [key, value] : record.annotations)
         json["annotations"][key] = value;
+    for (const auto& shim : record.exec_shims)
+        json["execShims"].push_back(ToJson(shim));
     if (!record.token.empty()) json["token"] = record.token;
     return DumpJson(json);
 }
@@ -98,6 +117,7 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
     CC_ASSIGN(record.terminal, BoolMember(json, "terminal"));
     CC_ASSIGN(record.creator, ProcessMember(json, "creator"));
     CC_ASSIGN(record.shim, ProcessMember(json, "shim"));
+    CC_ASSIGN(record.exec_shims, ProcessesMember(json, "execShims"));
     CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
     CC_ASSIGN(record.held, BoolMember(json, "held"));

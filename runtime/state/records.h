@@ -22,7 +22,7 @@ struct ProcessId {
 ProcessId Identify(pid_t pid);   // of a process that lives; start time 0 when it does not
 bool IsAlive(const ProcessId&);  // a zombie is not
 
-enum class Status { kCreating, kCreated, kRunning, kStopped };
+enum class Status { kCreating, kCreated, kRunning, kPaused, kStopped };
 std::string_view Name(Status status);  // "creating", ...
 
 struct ContainerRecord {
@@ -37,7 +37,8 @@ struct ContainerRecord {
     bool terminal = false;
     ProcessId creator;  // the command that makes it, while the status is "creating"
     ProcessId shim;
-    std::vector<std::string> cgroups;  // directories its processes on the host are in
+    std::vector<ProcessId> exec_shims;  // of processes that joined; some may have ended
+    std::vector<std::string> cgroups;   // directories its processes on the host are in
     std::vector<std::string>
         cgroups_created;  // those of them, and of their parents, that are ours to remove
     // Whether the guest has made it and holds its process; otherwise (an agent before extension 3)

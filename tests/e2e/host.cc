@@ -249,8 +249,10 @@ std::vector<Host::Running> Host::Processes() const {
             (command->find(directory_) == std::string::npos ||
              command->find("qemu") == std::string::npos))
             continue;
+        // A shim's command line is that of the process it stands for.
+        const std::string name{Trim(ReadFile(Cat("/proc/", entry, "/comm"), 64).value_or(""))};
         const std::string argv0 = command->substr(0, command->find('\0'));
-        running.push_back({*pid, argv0.substr(argv0.rfind('/') + 1)});
+        running.push_back({*pid, name == "cc-shim" ? name : argv0.substr(argv0.rfind('/') + 1)});
     }
     return running;
 }

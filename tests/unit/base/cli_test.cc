@@ -28,6 +28,7 @@ CliProgram Program(Seen& seen) {
                           .help = "does " + name,
                           .options = std::move(options),
                           .stop_at_positional = name == "exec",
+                          .stop_after_first = name == "ps",
                           .run = [&seen, name](const CliValues& global, const CliValues& own) {
                               seen.verb = name;
                               seen.global = global;
@@ -44,7 +45,10 @@ CliProgram Program(Seen& seen) {
                       {"-t,--tty", "", "a terminal"},
                       {"--cwd", "DIR", "where"},
                       id,
-                      {"command", "CMD", "what", false, true}})};
+                      {"command", "CMD", "what", false, true}}),
+        verb("ps", {{"-f,--format", "FORMAT", "table or json"},
+                    id,
+                    {"ps-options", "OPTION", "of ps", false, true}})};
     program.on_error = [&seen](const std::string& error) { seen.error = error; };
     return program;
 }
@@ -72,6 +76,15 @@ std::string StandardOutputOf(Function function) {
 }
 
 }  // namespace
+
+TEST_CASE("a verb may leave all words after its first one to another program") {
+    const Seen seen = Parse({"ps", "--format", "json", "web", "-o", "pid", "--format", "x"});
+    CHECK(seen.own.Get("container-id") == "web");
+    CHECK(seen.own.Get("format") == "json");
+    CHECK(seen.own.All("ps-options") == Words{"-o", "pid", "--format", "x"});
+    CHECK(Parse({"ps", "web"}).own.All("ps-options").empty());
+    Parse({"ps"}, 1);
+}
 
 TEST_CASE("options take one value each, in every way of writing them") {
     for (const Words& words : {Words{"--root", "/r", "run", "--bundle", "/b", "-d", "c"},

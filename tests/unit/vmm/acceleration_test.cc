@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vmm/acceleration.h"
+#include "host/acceleration.h"
 
 #include <cerrno>
 
+#include "host/host_cpu.h"
 #include "tests/unit/vmm/fixtures.h"
-#include "vmm/host_cpu.h"
 
 namespace cc {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vmm/acceleration.h"
+#include "host/acceleration.h"
 
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "vmm/host_cpu.h"
+#include "host/host_cpu.h"
 
 namespace cc {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vmm/host_cpu.h"
+#include "host/host_cpu.h"
 
 #include <chrono>
 #include <ctime>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the keeper needs to know of the host it runs on.
+// What the host a VM runs on can do.
 #pragma once
 
 #include <cstdint>

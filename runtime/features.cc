@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// What containers may ask for: the features structure of the OCI runtime specification. The guest's
+// agent is what does it; a test holds these lists against its parsers.
+#include <cstdio>
+
+#include "base/json_full.h"
+#include "base/version.h"
+#include "runtime/app.h"
+#include "runtime/verbs.h"
+
+namespace cc::runtime {
+
+namespace {
+
+using Words = std::vector<const char*>;
+
+const Words kHooks = {"prestart",       "createRuntime", "createContainer",
+                      "startContainer", "poststart",     "poststop"};
+
+// With and, where the kernel has a recursive form of it, without an "r" in front.
+const Words kRecursiveMountOptions = {
+    "atime",      "dev",    "diratime",   "exec",          "noatime", "nodev",
+    "nodiratime", "noexec", "norelatime", "nostrictatime", "nosuid",  "nosymfollow",
+    "relatime",   "ro",     "rw",         "strictatime",   "suid",    "symfollow",
+    "private",    "shared", "slave",      "unbindable",    "bind"};
+const Words kMountOptions = {"async", "defaults", "loud", "remount", "silent", "tmpcopyup"};
+
+const Words kNamespaces = {"cgroup", "ipc", "mount", "network", "pid", "uts"};
+
+// In the order of their numbers.
+const Words kCapabilities = {"CAP_CHOWN",
+                             "CAP_DAC_OVERRIDE",
+                             "CAP_DAC_READ_SEARCH",
+                             "CAP_FOWNER",
+                             "CAP_FSETID",
+                             "CAP_KILL",
+                             "CAP_SETGID",
+                             "CAP_SETUID",
+                             "CAP_SETPCAP",
+                             "CAP_LINUX_IMMUTABLE",
+                             "CAP_NET_BIND_SERVICE",
+                             "CAP_NET_BROADCAST",
+                             "CAP_NET_ADMIN",
+                             "CAP_NET_RAW",
+                             "CAP_IPC_LOCK",
+                             "CAP_IPC_OWNER",
+                             "CAP_SYS_MODULE",
+                             "CAP_SYS_RAWIO",
+                             "CAP_SYS_CHROOT",
+                             "CAP_SYS_PTRACE",
+                             "CAP_SYS_PACCT",
+                             "CAP_SYS_ADMIN",
+                             "CAP_SYS_BOOT",
+                             "CAP_SYS_NICE",
+                             "CAP_SYS_RESOURCE",
+                             "CAP_SYS_TIME",
+                             "CAP_SYS_TTY_CONFIG",
+                             "CAP_MKNOD",
+                             "CAP_LEASE",
+                             "CAP_AUDIT_WRITE",
+                             "CAP_AUDIT_CONTROL",
+                             "CAP_SETFCAP",
+                             "CAP_MAC_OVERRIDE",
+                             "CAP_MAC_ADMIN",
+                             "CAP_SYSLOG",
+                             "CAP_WAKE_ALARM",
+                             "CAP_BLOCK_SUSPEND",
+                             "CAP_AUDIT_READ",
+                             "CAP_PERFMON",
+                             "CAP_BPF",
+                             "CAP_CHECKPOINT_RESTORE"};
+
+const Words kSeccompActions = {"SCMP_ACT_ALLOW",        "SCMP_ACT_ERRNO",       "SCMP_ACT_KILL",
+                               "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
+                               "SCMP_ACT_TRACE",        "SCMP_ACT_TRAP"};
+const Words kSeccompOperators = {"SCMP_CMP_EQ", "SCMP_CMP_GE",        "SCMP_CMP_GT", "SCMP_CMP_LE",
+                                 "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"};
+// Those that a guest of this architecture can run.
+const Words kSeccompArchitectures = {"SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"};
+
+Json MountOptions() {
+    std::vector<std::string> options(kMountOptions.begin(), kMountOptions.end());
+    for (const std::string option : kRecursiveMountOptions) {
+        options.push_back(option);
+        options.push_back("r" + option);
+    }
+    std::sort(options.begin(), options.end());
+    return options;
+}
+
+Json Features() {
+    const Json absent = {{"enabled", false}};
+    return {{"ociVersionMin", "1.0.0"},
+            {"ociVersionMax", kOciVersion},
+            {"hooks", kHooks},
+            {"mountOptions", MountOptions()},
+            {"linux",
+             {{"namespaces", kNamespaces},
+              {"capabilities", kCapabilities},
+              {"cgroup", {{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}}},
+              {"seccomp",
+               {{"enabled", true},
+                {"actions", kSeccompActions},
+                {"operators", kSeccompOperators},
+                {"archs", kSeccompArchitectures}}},
+              {"apparmor", absent},
+              {"selinux", absent}}},
+            {"annotations",
+             {{"com.github.clear-containers.version", kVersion},
+              {"com.github.clear-containers.commit", kCommit},
+              {"com.github.clear-containers.checkpoint.enabled", "false"}}}};
+}
+
+}  // namespace
+
+CliCommand FeaturesVerb() {
+    return {.name = "features",
+            .help = "show as JSON what containers may ask for",
+            .options = {},
+            .stop_at_positional = false,
+            .run = Run([](App&, const CliValues&) -> Result<int> {
+                std::printf("%s\n", DumpJsonPretty(Features(), 4).c_str());
+                return 0;
+            })};
+}
+
+}  // namespace cc::runtime

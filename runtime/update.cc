@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// New limits for a container that exists: in the guest when it runs, and in the configuration that
+// is kept, from which `start` makes it and the next update goes on.
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json_full.h"
+#include "base/log.h"
+#include "protocol/container_control.h"
+#include "runtime/app.h"
+#include "runtime/oci/resources.h"
+#include "runtime/oci/spec.h"
+#include "runtime/sandbox/agent_call.h"
+#include "runtime/verbs.h"
+
+namespace cc::runtime {
+
+namespace {
+
+Result<Json> ReadChanges(const CliValues& own) {
+    for (const char* name : {"kernel-memory", "kernel-memory-tcp"})
+        if (own.Has(name))
+            Log(LogLevel::kWarn,
+                "a limit of kernel memory is ignored: there is none in cgroup "
+                "version 2",
+                {{"option", name}});
+    const std::string file = own.Get("resources");
+    if (file.empty()) return ResourcesOfOptions(own);
+    // As with runc, the other options do not count then.
+    CC_ASSIGN(const std::string text,
+              file == "-" ? ReadAll(STDIN_FILENO, kMaxSpecBytes) : ReadFile(file, kMaxSpecBytes));
+    return Context(file == "-" ? "resources from standard input" : file, ResourcesOfDocument(text));
+}
+
+// The whole of linux.resources goes to the guest, so that values which belong together (quota and
+// period, memory and swap) arrive together.
+Result<void> TellGuest(const Store& store, const ContainerRecord& container,
+                       const std::string& config) {
+    CC_ASSIGN(const Json document,
+              ParseJson(config, {.bytes = kMaxSpecBytes, .depth = kMaxSpecDepth}));
+    const UpdateContainer message{container.id, DumpJson(document["linux"]["resources"])};
+    CC_TRY(CallGuest(store, container, ControlCode::kUpdateContainer, Encode(message)));
+    return {};
+}
+
+Result<int> Update(App& app, const CliValues& own) {
+    const std::string id = own.Get("container-id");
+    CC_ASSIGN(const Json changes, ReadChanges(own));
+    CC_ASSIGN(const Store store, app.OpenStore());
+    CC_ASSIGN(const FileLock lock, store.LockContainer(id));
+    CC_ASSIGN(const ContainerRecord container, store.LoadContainer(id));
+    const std::string what = Cat("updating container ", Quoted(id, 64));
+    const Status status = CurrentStatus(container, store);
+    if (status == Status::kStopped || status == Status::kCreating)
+        return Fail(Cat(what, ": container not running (it is ", Name(status), ")"));
+    CC_ASSIGN(const std::string before, store.LoadConfig(id));
+    CC_ASSIGN(const std::string config, Context(what, WithResources(before, changes)));
+    if (status != Status::kCreated) CC_TRY(Context(what, TellGuest(store, container, config)));
+    CC_TRY(store.SaveConfig(id, config));
+    return 0;
+}
+
+}  // namespace
+
+CliCommand UpdateVerb() {
+    std::vector<CliOption> options = {
+        ContainerId(),
+        {.names = "-r,--resources",
+         .value = "FILE",
+         .help = "OCI linux.resources object to take the values from, - is standard input; the "
+                 "other options do not count then"}};
+    for (auto& option : ResourceOptions())
+        options.push_back(std::move(option));
+    return {.name = "update",
+            .help = "change the limits of a container",
+            .options = std::move(options),
+            .stop_at_positional = false,
+            .run = Run(Update)};
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs beside a container's life: pause, ps, events, update; with runc's formats.
+#include <csignal>
+#include <set>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include "base/file.h"
+#include "tests/e2e/host.h"
+
+namespace cc::test {
+
+namespace {
+
+std::set<std::string> Keys(const Json& object) {
+    std::set<std::string> keys;
+    for (const auto& [key, value] : object.items())
+        keys.insert(key);
+    return keys;
+}
+
+// The processes of a table of `ps`, without its heading.
+long Lines(const std::string& table) {
+    return std::count(table.begin(), table.end(), '\n') - 1;
+}
+
+Json Stats(Host& host, const std::string& id) {
+    const Finished events = host.Runtime({"events", "--stats", id});
+    REQUIRE_MESSAGE(events.status == 0, events.err);
+    return Json::parse(events.out);
+}
+
+}  // namespace
+
+TEST_CASE("a container is paused, looked at, limited and resumed") {
+    Host host;
+    host.Start("c1", {"sh", "-c", "trap 'exit 3' TERM; while :; do echo tick; sleep 0.1; done"},
+               "out");
+    const auto ticks = [&] { return ReadFile(host.directory() + "/out", 1 << 20).value().size(); };
+    const auto wait_for_more = [&](size_t than) {
+        for (int i = 0; i < 600 && ticks() <= than; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        return ticks() > than;
+    };
+    REQUIRE(wait_for_more(0));
+
+    SUBCASE("pause and resume") {
+        CHECK(host.Runtime({"resume", "c1"}).err.find("container not paused") != std::string::npos);
+        CHECK(host.Runtime({"pause", "c1"}).status == 0);
+        CHECK(host.State("c1")["status"] == "paused");
+        CHECK(Json::parse(host.Runtime({"list", "-f", "json"}).out)[0]["status"] == "paused");
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));  // what is on its way arrives
+        const size_t still = ticks();
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        CHECK(ticks() == still);
+        CHECK(host.Runtime({"pause", "c1"}).err.find("container not running") != std::string::npos);
+        CHECK(host.Runtime({"start", "c1"}).err.find("in the paused state") != std::string::npos);
+        CHECK(host.Runtime({"delete", "c1"}).err.find("that is not stopped: paused") !=
+              std::string::npos);
+        const Finished exec = host.Runtime({"exec", "--ignore-paused", "c1", "true"});
+        CHECK(exec.status == 255);
+        CHECK(exec.err.find("cannot exec in a paused container") != std::string::npos);
+        CHECK(Lines(host.Runtime({"ps", "c1"}).out) >= 1);
+        // A signal waits for the resume.
+        CHECK(host.Runtime({"kill", "c1", "TERM"}).status == 0);
+        CHECK(host.State("c1")["status"] == "paused");
+        CHECK(host.Runtime({"resume", "c1"}).status == 0);
+        CHECK(host.WaitStatus("c1", "stopped"));
+        CHECK(host.Runtime({"pause", "c1"}).err.find("container not running") != std::string::npos);
+        CHECK(host.Runtime({"delete", "c1"}).status == 0);
+    }
+    SUBCASE("SIGKILL ends a paused container at once") {
+        CHECK(host.Runtime({"pause", "c1"}).status == 0);
+        CHECK(host.Runtime({"kill", "c1", "KILL"}).status == 0);
+        CHECK(host.WaitStatus("c1", "stopped"));
+        CHECK(host.Runtime({"delete", "c1"}).status == 0);
+    }
+    SUBCASE("delete --force removes a paused container") {
+        CHECK(host.Runtime({"pause", "c1"}).status == 0);
+        CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    }
+    SUBCASE("ps as JSON has the pids of the shims, which show what they stand for") {
+        const Finished exec = host.Runtime({"exec", "-d", "c1", "sleep", "1000"});
+        REQUIRE_MESSAGE(exec.status == 0, exec.err);
+        const Json pids = Json::parse(host.Runtime({"ps", "--format", "json", "c1"}).out);
+        REQUIRE(pids.size() == 2);
+        CHECK(pids[0] == host.State("c1")["pid"]);
+        const std::string command =
+            ReadFile(Cat("/proc/", pids[1].get<pid_t>(), "/cmdline"), 4096).value();
+        CHECK(command.c_str() == std::string("sleep"));
+        CHECK(command.substr(6, 4) == "1000");
+        const Finished table = host.Runtime({"ps", "c1", "-ef"});
+        CHECK(table.out.starts_with("UID          PID    PPID  C STIME TTY          TIME CMD\n"));
+        CHECK(table.out.find("sleep 1000\n") != std::string::npos);
+        CHECK(host.Runtime({"ps", "c1", "-o", "pid"}).err.find("only -ef is possible") !=
+              std::string::npos);
+        CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    }
+    SUBCASE("update changes the limits that events tell") {
+        const Json before = Stats(host, "c1");
+        CHECK(Keys(before["data"]) == std::set<std::string>{"cpu", "cpuset", "memory", "pids",
+                                                            "blkio", "hugetlb", "intel_rdt",
+                                                            "network_interfaces"});
+        CHECK(before["data"]["cpu"]["usage"]["total"].get<uint64_t>() > 0);
+        CHECK(before["data"]["memory"]["usage"]["limit"].get<uint64_t>() == UINT64_MAX);
+        CHECK(host.Runtime({"update", "--memory", "24m", "--memory-swap", "24m", "--pids-limit",
+                            "50", "c1"})
+                  .status == 0);
+        const Json after = Stats(host, "c1");
+        CHECK(after["data"]["memory"]["usage"]["limit"] == 24 << 20);
+        CHECK(after["data"]["pids"]["limit"] == 50);
+        // What is not named stays, and zeros name nothing.
+        const Finished document = host.Runtime({"update", "--resources", "-", "c1"},
+                                               R"({"memory":{"limit":0},"pids":{"limit":60}})");
+        CHECK_MESSAGE(document.status == 0, document.err);
+        CHECK(Stats(host, "c1")["data"]["memory"]["usage"]["limit"] == 24 << 20);
+        CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 60);
+        const Finished wrong = host.Runtime({"update", "--cpu-quota", "5", "c1"});
+        CHECK(wrong.status == 1);
+        CHECK(wrong.err.find("cpu.max") != std::string::npos);
+
+        // A process too many is killed, and told of; the stream ends with the container.
+        Finished events;
+        std::thread follower([&] {
+            events = host.Runtime({"events", "--interval", "300ms", "c1"});
+        });
+        std::this_thread::sleep_for(std::chrono::milliseconds(700));
+        CHECK(
+            host.Runtime({"exec", "c1", "sh", "-c", "x=aaaa; while :; do x=$x$x$x; done"}).status ==
+            137);
+        CHECK(host.Runtime({"kill", "c1", "KILL"}).status == 0);
+        follower.join();
+        CHECK(host.Runtime({"delete", "c1"}).status == 0);
+        CHECK(events.status == 0);
+        CHECK(events.out.find(R"({"type":"oom","id":"c1"})") != std::string::npos);
+        CHECK(events.out.find(R"({"type":"stats","id":"c1","data":{"cpu":)") != std::string::npos);
+    }
+    host.CheckNoResidue();
+}
+
+TEST_CASE("a container that was updated before its start begins with the new limits") {
+    Host host;
+    const std::string bundle = host.Bundle("c1", {"sleep", "1000"});
+    const Finished create =
+        RunProgram("/bin/sh",
+                   {"sh", "-c",
+                    Cat("exec ", CC_BIN_DIR, "/",
+                        Join(host.RuntimeArguments({"create", "--bundle", bundle, "c1"}), " "),
+                        " </dev/null >/dev/null 2>", host.directory(), "/err")},
+                   "", host.Environment());
+    REQUIRE_MESSAGE(create.status == 0, ReadFile(host.directory() + "/err", 10000).value());
+    CHECK(host.Runtime({"pause", "c1"}).status == 1);
+    CHECK(host.Runtime({"events", "c1"}).err.find("is not running") != std::string::npos);
+    CHECK(host.Runtime({"update", "--pids-limit", "33", "c1"}).status == 0);
+    CHECK(host.Runtime({"start", "c1"}).status == 0);
+    CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 33);
+    // An archive for a support request has all of it, but no secrets.
+    const std::string place = host.directory() + "/collected";
+    CHECK(host.Runtime({"collect", "--directory", place}).status == 0);
+    CHECK(ReadFile(place + "/containers/c1/config.json", 1 << 20).value().find("TERM=<removed>") !=
+          std::string::npos);
+    for (const char* file : {"/check.txt", "/env.toml", "/logs/proxy.log",
+                             "/sandboxes/c1/sandbox.json", "/sandboxes/c1/console.log"})
+        CHECK_MESSAGE(Exists(place + file), file);
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+}
+
+TEST_CASE("this machine, which runs these tests, passes the check") {
+    Host host;
+    const Finished check = host.Runtime({"check"});
+    CHECK_MESSAGE(check.status == 0, check.out);
+    CHECK(check.out.find("\nSystem is capable of running Clear Containers\n") != std::string::npos);
+    CHECK(Json::parse(host.Runtime({"cc-env", "--json"}).out)["Meta"]["Version"] == "1.0.9");
+}
+
+}  // namespace cc::test

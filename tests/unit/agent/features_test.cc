@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// `cc-runtime features` promises what the agent does: the lists of the one against the parsers of
+// the other.
+#include <cstdio>
+
+#include <doctest/doctest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/capabilities.h"
+#include "agent/executor/seccomp.h"
+#include "agent/mount_options.h"
+#include "base/json_full.h"
+
+namespace cc::agent {
+
+namespace {
+
+Json Features() {
+    std::FILE* pipe = ::popen(CC_BINARY " cc-runtime features", "r");
+    REQUIRE(pipe != nullptr);
+    std::string text;
+    char bytes[4096];
+    while (const size_t count = std::fread(bytes, 1, sizeof bytes, pipe))
+        text.append(bytes, count);
+    REQUIRE(::pclose(pipe) == 0);
+    return ParseJson(text).value();
+}
+
+// In a child, which has the filter from then on.
+bool Loads(const SeccompSpec& spec) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        ::_exit(LoadSeccomp(spec) ? 0 : 1);
+    }
+    int status = -1;
+    return ::waitpid(child, &status, 0) == child && status == 0;
+}
+
+}  // namespace
+
+TEST_CASE("every mount option and capability of features is one that the agent knows") {
+    const Json features = Features();
+    for (const std::string option : features["mountOptions"]) {
+        CAPTURE(option);
+        const auto parsed = ParseMountOptions({option});
+        REQUIRE(parsed);
+        CHECK(parsed->data.empty());
+    }
+    uint64_t all = 0;
+    for (const std::string name : features["linux"]["capabilities"]) {
+        CAPTURE(name);
+        const uint64_t bit = ParseCapabilities({name});
+        CHECK(bit != 0);
+        CHECK((all & bit) == 0);
+        all |= bit;
+    }
+    CHECK(all == (uint64_t{1} << 41) - 1);
+}
+
+TEST_CASE("seccomp filters can be made of every action, operator and architecture of features") {
+    const Json seccomp = Features()["linux"]["seccomp"];
+    for (const std::string action : seccomp["actions"])
+        for (const std::string op : seccomp["operators"]) {
+            CAPTURE(action);
+            CAPTURE(op);
+            SeccompSpec spec;
+            spec.default_action = action == "SCMP_ACT_ALLOW" ? "SCMP_ACT_LOG" : "SCMP_ACT_ALLOW";
+            for (const std::string architecture : seccomp["archs"])
+                spec.architectures.push_back(architecture);
+            spec.rules.push_back({{"personality"}, action, std::nullopt, {{0, 1, 1, op}}});
+            CHECK(Loads(spec));
+        }
+}
+
+}  // namespace cc::agent
