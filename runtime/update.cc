@@ -55,7 +55,9 @@ Result<int> Update(App& app, const CliValues& own) {
         return Fail(Cat(what, ": container not running (it is ", Name(status), ")"));
     CC_ASSIGN(const std::string before, store.LoadConfig(id));
     CC_ASSIGN(const std::string config, Context(what, WithResources(before, changes)));
-    if (status != Status::kCreated) CC_TRY(Context(what, TellGuest(store, container, config)));
+    // Otherwise the guest learns of it with the rest, at `start`.
+    if (status != Status::kCreated || container.held)
+        CC_TRY(Context(what, TellGuest(store, container, config)));
     CC_TRY(store.SaveConfig(id, config));
     return 0;
 }
