@@ -94,8 +94,8 @@ std::optional<LinkFrame> LinkDecoder::Next() {
 }
 
 // Under load half of all bytes come in frames that are not whole yet, and are searched; payloads of
-// one byte repeated are common. So sixteen places at a time, by the marker's two ends, which no
-// such payload is like.
+// one byte repeated are common. So sixteen places at a time, by the marker's two ends, which hardly
+// any such payload is like.
 size_t LinkDecoder::FindMarker(size_t from) const {
     using Lanes = unsigned char __attribute__((vector_size(kMarkerSize)));
     const std::string_view bytes = buffer_.view();
