@@ -24,6 +24,7 @@ struct LinkOptions {
     ProxyAddress proxy;  // with an executable: one that has gone is started again
     std::string token;
     std::chrono::milliseconds reconnect_timeout{10000};
+    std::chrono::milliseconds retry_pause{100};  // between two tries; 3.0's
 };
 
 class ProxyLink {
@@ -53,6 +54,7 @@ class ProxyLink {
     uint16_t version() const { return version_; }
     void Send(std::string_view frame);
     void Command(ClientCommand command, std::string_view payload);
+    void SayGoodbye();  // the last that is sent
     size_t queued() const { return channel_ ? channel_->queued() : 0; }
     // Reading is held back while the container's output has nowhere to go.
     void PauseReading();
@@ -90,6 +92,7 @@ class ProxyLink {
     bool retrying_ = false;        // since the time that give_up_ counts from
     bool proxy_was_away_ = false;  // a try to reconnect found nobody
     bool paused_ = false;
+    bool said_goodbye_ = false;
     bool lost_ = false;
 };
 
