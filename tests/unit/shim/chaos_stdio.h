@@ -80,6 +80,7 @@ class KeptSignals {
     KeptSignals() {
         for (int signal = 1; signal < 32; ++signal)
             ::sigaction(signal, nullptr, &before_[static_cast<size_t>(signal)]);
+        ::signal(SIGPIPE, SIG_IGN);  // as main.cc does
         Block(SIG_BLOCK);
     }
     void ShimWatches() {
