@@ -79,6 +79,9 @@ void ProxyLink::OnData(std::string_view bytes) {
 void ProxyLink::OnFrame(const ClientFrame& frame) {
     const bool answer = frame.type == FrameType::kResponse &&
                         frame.opcode == static_cast<uint8_t>(ClientCommand::kConnectShim);
+    // Reading is not held back before the answer is here.
+    if (!answer && !introduced_ && paused_)
+        return OnEnd("it sends more than is taken, and no answer");
     if (!answer) return callbacks_.on_frame(frame);
     if (frame.error) return OnRefusal(ReadRefusal(frame.payload, version_));
     if (!introduced_) OnAnswer(frame);

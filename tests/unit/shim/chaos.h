@@ -392,7 +392,10 @@ class Chaos {
                 HearFrame(**frame);
             }
         }
-        if (count == 0 || errno != EAGAIN) Forget();
+        if (count < 0 && errno == EAGAIN) return;
+        // It need not take everything from a proxy that has not answered.
+        if (model_.alive() && !model_.introduced()) uncertain_ = true;
+        Forget();
     }
     void HearFrame(const ClientFrame& frame) {
         if (version_ == 0) return HearIntroduction(frame);

@@ -47,6 +47,7 @@ class ShimModel {
     std::optional<int> exited() const { return exited_; }
     bool ever() const { return ever_; }              // on any connection
     bool introduced() const { return introduced_; }  // on this one
+    bool alive() const { return alive_; }
     // One that knew of the end before it was introduced may be gone already.
     bool owes_goodbye() const { return owes_goodbye_; }
     bool lost() const { return lost_; }  // refused for good
