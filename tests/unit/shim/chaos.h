@@ -206,7 +206,8 @@ class Chaos {
                 reader.appetite = ChaosReader::kEverything;
             Listen();
         }
-        if (model_.exited() || model_.lost() || !unsent_.empty()) return;
+        const bool knows = !uncertain_ && (model_.exited() || model_.lost());
+        if (knows || !unsent_.empty()) return;
         if (!peer_) return TakeCaller();
         // Half a frame has no good end.
         if (model_.in_a_frame() && patience_ == 0) return HangUpSoon();
