@@ -2,6 +2,7 @@
 #include "proxy/router.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -33,7 +34,8 @@ void Router::AddClient(std::unique_ptr<Stream> stream, uid_t user) {
     const size_t theirs = of_user == clients_of_user_.end() ? 0 : of_user->second;
     if (clients_.size() >= kMaxClients || (user != 0 && theirs >= kMaxClientsPerUser)) {
         ++counters_.connections_refused;
-        Log(LogLevel::kWarn, "refused a connection: too many", {{"user", Cat(user)}});
+        if (MayLogRefusal())
+            Log(LogLevel::kWarn, "refused a connection: too many", {{"user", Cat(user)}});
         return;
     }
     ++clients_of_user_[user];
@@ -44,6 +46,12 @@ void Router::AddClient(std::unique_ptr<Stream> stream, uid_t user) {
     client->Open(std::move(stream));
     if (LogEnabled(LogLevel::kDebug))
         Log(LogLevel::kDebug, "client connected", {{"client", Cat(number)}, {"user", Cat(user)}});
+}
+
+// Of all that are refused in a second, the first: whoever is refused may try again at once.
+bool Router::MayLogRefusal() {
+    const auto second = std::chrono::floor<std::chrono::seconds>(world_.Now());
+    return std::exchange(refusal_logged_, second) != second;
 }
 
 void Router::Adopt(const VmRecord& record) {
