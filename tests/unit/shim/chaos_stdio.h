@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -81,18 +82,18 @@ class KeptSignals {
         for (int signal = 1; signal < 32; ++signal)
             ::sigaction(signal, nullptr, &before_[static_cast<size_t>(signal)]);
         ::signal(SIGPIPE, SIG_IGN);  // as main.cc does
-        Block(SIG_BLOCK);
+        Hold();
     }
     void ShimWatches() {
         for (const int signal : kOurs)
             Restore(signal);
-        Block(SIG_UNBLOCK);
+        LetGo();
     }
-    void ShimEnds() { Block(SIG_BLOCK); }
+    void ShimEnds() { Hold(); }
     ~KeptSignals() {
         for (int signal = 1; signal < 32; ++signal)
             if (signal != SIGKILL && signal != SIGSTOP) Restore(signal);
-        Block(SIG_UNBLOCK);
+        LetGo();
     }
     KeptSignals(const KeptSignals&) = delete;
     KeptSignals& operator=(const KeptSignals&) = delete;
@@ -102,15 +103,27 @@ class KeptSignals {
     void Restore(int signal) const {
         ::sigaction(signal, &before_[static_cast<size_t>(signal)], nullptr);
     }
+    // While they are nobody's. A clock must not strike either: a thread that blocks nothing would
+    // hear it.
+    void Hold() {
+        const itimerval none{};
+        ::setitimer(ITIMER_REAL, &none, &clock_);
+        Block(SIG_BLOCK);
+    }
+    void LetGo() {
+        Block(SIG_UNBLOCK);
+        ::setitimer(ITIMER_REAL, &clock_, nullptr);
+    }
     static void Block(int how) {
         sigset_t set;
         sigemptyset(&set);
-        for (const int signal : {SIGALRM, SIGINT, SIGTERM})
+        for (const int signal : {SIGINT, SIGTERM})
             sigaddset(&set, signal);
         ::pthread_sigmask(how, &set, nullptr);
     }
 
     std::array<struct sigaction, 32> before_{};
+    itimerval clock_{};
 };
 
 }  // namespace cc::shim
