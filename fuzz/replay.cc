@@ -23,7 +23,7 @@ constexpr Target kTargets[] = {
     {"agent_frame", FuzzAgentFrame},   {"agent_payloads", FuzzAgentPayloads},
     {"vm_messages", FuzzVmMessages},   {"config_toml", FuzzConfigToml},
     {"oci_config", FuzzOciConfig},     {"hub", FuzzHub},
-    {"link_frame", FuzzLinkFrame}};
+    {"link_frame", FuzzLinkFrame},     {"shim", FuzzShim}};
 
 constexpr size_t kMaxSeed = 8 << 20;
 

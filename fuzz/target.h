@@ -57,5 +57,6 @@ int FuzzVmMessages(std::string_view input);
 int FuzzConfigToml(std::string_view input);
 int FuzzOciConfig(std::string_view input);
 int FuzzHub(std::string_view input);
+int FuzzShim(std::string_view input);
 
 }  // namespace cc::fuzz

@@ -2,6 +2,7 @@
 #include "proxy/router.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -33,7 +34,8 @@ bool Router::AddClient(std::unique_ptr<Stream> stream, uid_t user, std::string t
     const size_t theirs = of_user == clients_of_user_.end() ? 0 : of_user->second;
     if (clients_.size() >= kMaxClients || (user != 0 && theirs >= kMaxClientsPerUser)) {
         ++counters_.connections_refused;
-        Log(LogLevel::kWarn, "refused a connection: too many", {{"user", Cat(user)}});
+        if (MayLogRefusal())
+            Log(LogLevel::kWarn, "refused a connection: too many", {{"user", Cat(user)}});
         return false;
     }
     ++clients_of_user_[user];
@@ -45,6 +47,12 @@ bool Router::AddClient(std::unique_ptr<Stream> stream, uid_t user, std::string t
     if (LogEnabled(LogLevel::kDebug))
         Log(LogLevel::kDebug, "client connected", {{"client", Cat(number)}, {"user", Cat(user)}});
     return true;
+}
+
+// Of all that are refused in a second, the first: whoever is refused may try again at once.
+bool Router::MayLogRefusal() {
+    const auto second = std::chrono::floor<std::chrono::seconds>(world_.Now());
+    return std::exchange(refusal_logged_, second) != second;
 }
 
 void Router::Adopt(const VmRecord& record) {

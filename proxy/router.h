@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -118,6 +119,7 @@ class Router {
 
   private:
     void Settle();
+    bool MayLogRefusal();
 
     World& world_;
     const std::string url_;
@@ -128,6 +130,7 @@ class Router {
     std::unordered_map<std::string, std::shared_ptr<Vm>> registered_;
     std::unordered_map<Vm*, std::shared_ptr<Vm>> vms_;
     uint64_t last_client_ = 0;
+    std::optional<std::chrono::seconds> refusal_logged_;  // the second of the last
     size_t buffered_input_ = 0;
     bool served_any_ = false;
     std::function<void()> vm_registered_;

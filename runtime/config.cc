@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/config.h"
 
-#define TOML_EXCEPTIONS 0
 #include <functional>
 
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "runtime/toml.h"
 
 namespace cc::runtime {
 

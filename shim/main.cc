@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cli.h"
+#include "base/memory.h"
 #include "base/process_title.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -145,6 +146,7 @@ int Run(const CliValues& values) {
     uv::Loop loop;
     shim::Relay relay(loop, std::move(options));
     if (auto started = relay.Start(); !started) return Complain(started.error().message);
+    DropProgramPages();  // it only waits from here on
     return relay.Run();
 }
 

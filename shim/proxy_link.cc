@@ -9,7 +9,6 @@ namespace cc::shim {
 
 namespace {
 
-constexpr std::chrono::milliseconds kRetryPause{100};      // 3.0's
 constexpr std::chrono::seconds kIntroductionDeadline{30};  // for the first answer of a proxy
 // How 3.0's proxy and ours word it in version 2 that a token is not theirs (reference A5).
 constexpr std::string_view kUnknownToken = "unknown token";
@@ -91,6 +90,9 @@ void ProxyLink::OnData(std::string_view bytes) {
 void ProxyLink::OnFrame(const ClientFrame& frame) {
     const bool answer = frame.type == FrameType::kResponse &&
                         frame.opcode == static_cast<uint8_t>(ClientCommand::kConnectShim);
+    // Reading is not held back before the answer is here.
+    if (!answer && !introduced_ && paused_)
+        return OnEnd("it sends more than is taken, and no answer");
     if (!answer) return callbacks_.on_frame(frame);
     if (frame.error) return OnRefusal(ReadRefusal(frame.payload, version_));
     if (!introduced_) OnAnswer(frame);
@@ -161,14 +163,14 @@ bool ProxyLink::FallBack() {
 void ProxyLink::KeepTrying() {
     if (!std::exchange(retrying_, true))
         give_up_ = std::chrono::steady_clock::now() + options_.reconnect_timeout;
-    retry_.Start(kRetryPause);
+    retry_.Start(options_.retry_pause);
 }
 
 void ProxyLink::Retry() {
     if (introduced_) return;
     if (std::chrono::steady_clock::now() >= give_up_) return GiveUp();
     // Also the deadline of a connection that was made but is not answered.
-    retry_.Start(kRetryPause);
+    retry_.Start(options_.retry_pause);
     if (!channel_) TryAgain();
 }
 
@@ -198,11 +200,16 @@ void ProxyLink::Lose(Loss loss, const std::string& why) {
 }
 
 void ProxyLink::Send(std::string_view frame) {
-    if (channel_ && introduced_) channel_->Write(frame);
+    if (channel_ && introduced_ && !said_goodbye_) channel_->Write(frame);
 }
 
 void ProxyLink::Command(ClientCommand command, std::string_view payload) {
     Send(EncodeCommand(command, payload, version_));
+}
+
+void ProxyLink::SayGoodbye() {
+    Command(ClientCommand::kDisconnectShim, "");
+    said_goodbye_ = true;
 }
 
 void ProxyLink::PauseReading() {

@@ -30,6 +30,7 @@ struct LinkOptions {
     // shim.
     Fd connection = {};
     std::chrono::milliseconds reconnect_timeout{10000};
+    std::chrono::milliseconds retry_pause{100};  // between two tries; 3.0's
 };
 
 class ProxyLink {
@@ -60,6 +61,7 @@ class ProxyLink {
     const std::string& socket() const { return options_.proxy.socket; }
     void Send(std::string_view frame);
     void Command(ClientCommand command, std::string_view payload);
+    void SayGoodbye();  // the last that is sent
     size_t queued() const { return channel_ ? channel_->queued() : 0; }
     // Reading is held back while the container's output has nowhere to go.
     void PauseReading();
@@ -100,6 +102,7 @@ class ProxyLink {
     bool retrying_ = false;        // since the time that give_up_ counts from
     bool proxy_was_away_ = false;  // a try to reconnect found nobody
     bool paused_ = false;
+    bool said_goodbye_ = false;
     bool lost_ = false;
 };
 

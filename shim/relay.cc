@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include "base/memory.h"
 #include "base/text.h"
 #include "protocol/client_messages.h"
 
@@ -55,7 +54,6 @@ Result<void> Relay::Start() {
 }
 
 int Relay::Run() {
-    DropProgramPages();  // there is one shim a process, and it only waits from here on
     if (!status_) loop_.Run();
     raw_.reset();
     return status_.value_or(1);
@@ -222,7 +220,7 @@ void Relay::Finish(int status) {
 void Relay::Leave(int status) {
     status_ = status;
     input_->Stop();
-    link_.Command(ClientCommand::kDisconnectShim, "");
+    link_.SayGoodbye();
     if (link_.queued() == 0) return loop_.Stop();
     goodbye_.Start(kGoodbye);  // a proxy that does not read keeps no one
 }

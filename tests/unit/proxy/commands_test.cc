@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RegisterVM, AttachVM, UnregisterVM and Hyper: what they answer (reference A5), and in what order.
 #include "tests/unit/proxy/hub.h"
+#include "tests/unit/proxy/proxy_log.h"
 
 namespace cc::proxy {
 namespace {
@@ -319,6 +320,18 @@ TEST_CASE("clients beyond the limit of a user are closed, root's are not") {
     clients[0]->Close();
     hub.world.Run();
     CHECK_FALSE(hub.world.NewClient(1000)->closed);
+}
+
+TEST_CASE("of the connections that are refused in a second one is logged") {
+    const ProxyLog log(LogLevel::kWarn);
+    Hub hub;
+    std::vector<PeerPtr> clients;
+    for (size_t i = 0; i < kMaxClientsPerUser + 1000; ++i)
+        clients.push_back(hub.world.NewClient(1000));
+    CHECK(log.Lines("refused").size() == 1);
+    hub.world.Pass(std::chrono::seconds(1));
+    CHECK(hub.world.NewClient(1000)->closed);
+    CHECK(log.Lines("refused").size() == 2);
 }
 
 TEST_CASE("a client that does not read its answers is not served beyond a bound") {
