@@ -78,7 +78,7 @@ class Chaos {
         options.input = in_.shims.get();
         options.output = out_.shims.get();
         options.error = err_.shims.get();
-        Relay relay(loop, options);
+        Relay relay(loop, std::move(options));
         if (const auto started = relay.Start(); !started) {
             broken_ = started.error().message;
             return 1;
