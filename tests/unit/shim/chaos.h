@@ -5,7 +5,7 @@
 // action in each turn of its loop. Then all behave, and the shim must end well.
 //
 // An action is a letter, its arguments are digits, so that a sequence can be written by hand
-// ("0aw2o5x3": see Act). Any other byte means one of them, too.
+// ("0aaw2o5x3": see Act). Any other byte means one of them, too.
 #pragma once
 
 #include <string>
