@@ -8,6 +8,7 @@
 #include "runtime/app.h"
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/hooks.h"
 #include "runtime/verbs.h"
 
 namespace cc::runtime {
@@ -28,36 +29,60 @@ Result<void> CheckCreated(Status status) {
     return {};
 }
 
-Result<void> SendNewContainer(const Store& store, const ContainerRecord& container) {
-    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+// As it was at create.
+Result<Bundle> RecordedBundle(const Store& store, const ContainerRecord& container) {
     Bundle bundle;
     bundle.directory = container.bundle;
     bundle.rootfs = container.rootfs;
     CC_ASSIGN(bundle.text, store.LoadConfig(container.id));
     CC_ASSIGN(bundle.spec, ParseSpec(bundle.text));
+    return bundle;
+}
+
+Result<void> SendNewContainer(const Store& store, const ContainerRecord& container,
+                              const Bundle& bundle) {
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id));
-    CC_ASSIGN(const std::string message, NewContainerMessage(bundle.spec, container.id, plan));
+    // In the guest the process will be the first of its pid namespace.
+    const std::string hook_state = HookState(container, Status::kCreated, 1);
+    CC_ASSIGN(const std::string message,
+              NewContainerMessage(bundle.spec, container.id, plan, hook_state));
     CC_ASSIGN(Attached attached, Attach(sandbox, 0));
-    CC_TRY(CallAgent(attached.client, ControlCode::kNewContainer, message, container.token));
+    CC_TRY(CallAgent(attached.client, ControlCode::kNewContainer, message, container.token,
+                     kAgentDeadline + StartHooksPatience(bundle.spec)));
     return {};
+}
+
+struct Started {
+    ContainerRecord container;
+    OciSpec spec;
+};
+
+Result<Started> StartProcess(const Store& store, const std::string& id) {
+    CC_ASSIGN(const FileLock lock, store.LockContainer(id));
+    CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
+    CC_TRY(CheckCreated(CurrentStatus(container, store)));
+    CC_ASSIGN(Bundle bundle, RecordedBundle(store, container));
+    if (auto sent = SendNewContainer(store, container, bundle); !sent) {
+        // Nothing will ever come for this shim; its end tells whoever waits for it.
+        if (const auto shim = Process::Find(container.shim.pid, container.shim.start_time))
+            (void)shim->Signal(SIGKILL);
+        return Failure(sent.error());
+    }
+    container.status = Status::kRunning;
+    container.token.clear();
+    CC_TRY(store.Save(container));
+    return Started{std::move(container), std::move(bundle.spec)};
 }
 
 }  // namespace
 
 Result<void> StartContainer(const Store& store, const std::string& id) {
-    const std::string what = Cat("starting container ", Quoted(id, 64));
-    CC_ASSIGN(const FileLock lock, store.LockContainer(id));
-    CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
-    CC_TRY(Context(what, CheckCreated(CurrentStatus(container, store))));
-    if (auto sent = SendNewContainer(store, container); !sent) {
-        // Nothing will ever come for this shim; its end tells whoever waits for it.
-        if (const auto shim = Process::Find(container.shim.pid, container.shim.start_time))
-            (void)shim->Signal(SIGKILL);
-        return Context(what, std::move(sent));
-    }
-    container.status = Status::kRunning;
-    container.token.clear();
-    return store.Save(container);
+    CC_ASSIGN(const Started started,
+              Context(Cat("starting container ", Quoted(id, 64)), StartProcess(store, id)));
+    // Without the lock, because a hook may well want to do something with the container.
+    RunHooksAnyway(*started.spec.document, "poststart", started.container, Status::kRunning);
+    return {};
 }
 
 CliCommand StartVerb() {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/executor/devices.h"
+#include "agent/executor/hooks.h"
 #include "agent/executor/mounts.h"
 #include "agent/executor/path_in_root.h"
 #include "agent/executor/process_setup.h"
@@ -115,7 +116,7 @@ Result<void> MakeContainer(const LaunchOptions& options) {
     if (spec.root_propagation != 0 &&
         ::mount(nullptr, "/", nullptr, spec.root_propagation, nullptr) < 0)
         return FailErrno("setting the propagation of the root");
-    return {};
+    return RunStartHooks(spec);
 }
 
 Result<void> JoinContainer(const LaunchOptions& options) {

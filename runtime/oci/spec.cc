@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/json_full.h"
+#include "protocol/oci_hooks.h"
 
 namespace cc::runtime {
 
@@ -141,10 +142,9 @@ Result<OciSpec> ParseSpec(std::string_view text) {
     CC_ASSIGN(spec.mounts, ParseMounts(json));
     CC_TRY(ParseLinux(json, spec));
     CC_ASSIGN(spec.annotations, ParseAnnotations(json));
-    CC_ASSIGN(const Json* hooks, ObjectMember(json, "hooks"));
-    if (hooks != nullptr)
-        for (const Json& list : *hooks)
-            spec.has_hooks = spec.has_hooks || !list.empty();
+    // Hooks are read where they are run; what is wrong with one shall be known before.
+    for (const auto stage : kHookStages)
+        CC_TRY(ParseHooks(json, stage));
     spec.document = std::make_shared<const Json>(std::move(json));
     return spec;
 }

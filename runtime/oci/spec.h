@@ -56,7 +56,6 @@ struct OciSpec {
     std::vector<OciNamespace> namespaces;
     std::string cgroups_path;
     std::map<std::string, std::string> annotations;
-    bool has_hooks = false;
     std::shared_ptr<const Json> document;
 
     const OciNamespace* Namespace(std::string_view type) const;

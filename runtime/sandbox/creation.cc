@@ -12,6 +12,7 @@
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
+#include "runtime/sandbox/hooks.h"
 #include "runtime/sandbox/pod.h"
 #include "runtime/sandbox/vm.h"
 #include "runtime/storage/detached_mount.h"
@@ -40,6 +41,8 @@ const std::vector<Creation::Step>& Creation::Steps() {
         {"cgroup", kPrepare, &Creation::MakeCgroups},
         // With stdio, network namespace, cgroup.
         {"shim", kPrepare, &Creation::ForkShim},
+        // Of the host: prestart, createRuntime, createContainer.
+        {"hooks", kPrepare, &Creation::RunCreateHooks},
         // Keeper and VMM.
         {"vm", "VM process", &Creation::StartVm},
         // Started when nobody listens.
@@ -109,7 +112,6 @@ Result<void> Creation::Validate() {
     CC_ASSIGN(bundle_, LoadBundle(request_.bundle));
     const OciSpec& spec = bundle_.spec;
     CC_TRY(CheckPodRole(spec));
-    if (spec.has_hooks) Log(LogLevel::kWarn, "hooks are not run yet", {{"container", request_.id}});
     CC_TRY(CheckConsole(request_.console, spec.process->terminal));
     CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));
@@ -142,6 +144,10 @@ Result<void> Creation::OpenNetwork() {
 
 Result<void> Creation::RecordIntent() {
     const OciSpec& spec = bundle_.spec;
+    undo_.Push([this] {
+        if (hooks_begun_)
+            RunHooksAnyway(*bundle_.spec.document, "poststop", container_, Status::kStopped);
+    });
     CC_ASSIGN(container_lock_, store_.MakeContainer(request_.id));
     undo_.Push([this] { LogFailure("removing state", store_.RemoveContainer(request_.id)); });
     CC_ASSIGN(sandbox_lock_, store_.MakeSandbox(sandbox_.id));
@@ -198,6 +204,13 @@ Result<void> Creation::ForkShim() {
     undo_.Push([this] { shim_->Kill(); });
     container_.shim = Identify(shim_->process().pid());
     return store_.Save(container_);
+}
+
+Result<void> Creation::RunCreateHooks() {
+    hooks_begun_ = true;
+    for (const auto stage : {"prestart", "createRuntime", "createContainer"})
+        CC_TRY(RunHooks(*bundle_.spec.document, stage, container_, Status::kCreating));
+    return {};
 }
 
 Result<void> Creation::StartVm() {

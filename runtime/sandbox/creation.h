@@ -56,6 +56,7 @@ class Creation {
     Result<void> RecordIntent();
     Result<void> MakeCgroups();
     Result<void> ForkShim();
+    Result<void> RunCreateHooks();
     Result<void> StartVm();
     Result<void> ConnectProxy();
     Result<void> BootGuest();
@@ -81,6 +82,7 @@ class Creation {
     CgroupPlan cgroup_;
     Fd network_;  // the namespace to enter, when there is one already
     bool new_network_ = false;
+    bool hooks_begun_ = false;  // poststop hooks have something to undo
     std::optional<FileLock> container_lock_, sandbox_lock_;
     ContainerRecord container_;
     SandboxRecord sandbox_;

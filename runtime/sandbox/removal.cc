@@ -7,8 +7,10 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "runtime/oci/spec.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/hooks.h"
 #include "runtime/sandbox/vm.h"
 
 namespace cc::runtime {
@@ -56,6 +58,17 @@ Result<void> EndShim(const ContainerRecord& container, std::chrono::milliseconds
     return EndProcess(container.shim, patience, "cc-shim");
 }
 
+// While the record is still there: should this command be killed, the next one finds it and runs
+// them then.
+void RunPoststop(const Store& store, const ContainerRecord& container) {
+    const auto text = store.LoadConfig(container.id);
+    if (!text) return Note("no configuration, so no poststop hooks", text.error());
+    if (const auto spec = ParseSpec(*text))
+        RunHooksAnyway(*spec->document, "poststop", container, Status::kStopped);
+    else
+        Note("no poststop hooks", spec.error());
+}
+
 }  // namespace
 
 Result<void> RemoveContainer(const Store& store, const ContainerRecord& container) {
@@ -74,6 +87,7 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
         CC_TRY(RemoveTree(sandbox->vm_directory));
     }
     RemoveCgroups(container.cgroups_created);
+    RunPoststop(store, container);
     CC_TRY(store.RemoveSandbox(container.sandbox_id));
     return store.RemoveContainer(container.id);
 }
