@@ -91,6 +91,7 @@ Result<void> ParseLinux(const Json& root, OciSpec& spec) {
     CC_ASSIGN(const Json* section, ObjectMember(root, "linux"));
     if (section == nullptr) return {};
     CC_ASSIGN(spec.namespaces, ParseNamespaces(*section));
+    CC_TRY(Context("linux", ObjectMember(*section, "resources")));
     CC_ASSIGN(spec.cgroups_path, Context("linux", StringMember(*section, "cgroupsPath")));
     return {};
 }
@@ -105,6 +106,13 @@ const OciNamespace* OciSpec::Namespace(std::string_view type) const {
     for (const auto& space : namespaces)
         if (space.type == type) return &space;
     return nullptr;
+}
+
+const Json& OciSpec::Resources() const {
+    static const Json none;
+    const Json* section = Member(*document, "linux");
+    const Json* resources = section == nullptr ? nullptr : Member(*section, "resources");
+    return resources == nullptr ? none : *resources;
 }
 
 Result<OciProcess> ParseProcess(const Json& process) {

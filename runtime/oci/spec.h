@@ -59,6 +59,7 @@ struct OciSpec {
     std::shared_ptr<const Json> document;
 
     const OciNamespace* Namespace(std::string_view type) const;
+    const Json& Resources() const;  // linux.resources; null when there are none
 };
 
 // Wrong types, deep nesting and oversize are errors; unknown keys are not looked at.

@@ -14,6 +14,7 @@
 #include "runtime/guest_files.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/cgroup_values.h"
 #include "runtime/sandbox/console.h"
 #include "runtime/sandbox/interrupt.h"
 #include "runtime/sandbox/phases.h"
@@ -60,6 +61,7 @@ class Creation {
     Result<void> StartVm();
     Result<void> ConnectProxy();
     Result<void> BootGuest();
+    Result<void> LimitVm();
     Result<void> StartPod();
     Result<void> ShareFiles();
     Result<void> AttachShim();
@@ -79,7 +81,10 @@ class Creation {
     std::string hypervisor_;
     std::string self_;  // this program
     SharePlan share_;
-    CgroupPlan cgroup_;
+    CgroupPlan cgroup_, vm_cgroup_;
+    std::vector<CgroupValue> limits_;
+    int64_t memory_limit_ = 0;  // of the container, bytes
+    bool emulated_ = false;
     Fd network_;  // the namespace to enter, when there is one already
     bool new_network_ = false;
     bool hooks_begun_ = false;  // poststop hooks have something to undo

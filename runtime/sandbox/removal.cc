@@ -86,6 +86,8 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
         CC_TRY(StopVm(*sandbox));
         CC_TRY(RemoveTree(sandbox->vm_directory));
     }
+    // First the VM's, which lies in a directory that may be the container's to remove.
+    if (sandbox) RemoveCgroups(sandbox->cgroups_created);
     RemoveCgroups(container.cgroups_created);
     RunPoststop(store, container);
     CC_TRY(store.RemoveSandbox(container.sandbox_id));

@@ -112,7 +112,9 @@ std::string Encode(const SandboxRecord& record) {
                      {"proxyLogLevel", record.proxy_log_level},
                      {"proxyKsm", record.proxy_ksm},
                      {"keeper", ToJson(record.keeper)},
-                     {"vmm", ToJson(record.vmm)}});
+                     {"vmm", ToJson(record.vmm)},
+                     {"cgroups", record.cgroups},
+                     {"cgroupsCreated", record.cgroups_created}});
 }
 
 Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
@@ -127,6 +129,8 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(record.proxy_ksm, StringMember(json, "proxyKsm"));
     CC_ASSIGN(record.keeper, ProcessMember(json, "keeper"));
     CC_ASSIGN(record.vmm, ProcessMember(json, "vmm"));
+    CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
+    CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
     return record;
 }
 

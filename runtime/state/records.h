@@ -57,6 +57,8 @@ struct SandboxRecord {
     std::string proxy_ksm;
     ProcessId keeper;
     ProcessId vmm;
+    std::vector<std::string> cgroups;  // of the VM and of the shims of exec
+    std::vector<std::string> cgroups_created;
 };
 std::string Encode(const SandboxRecord& record);
 Result<SandboxRecord> ParseSandboxRecord(std::string_view text);
