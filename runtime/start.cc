@@ -63,15 +63,17 @@ Result<Started> StartProcess(const Store& store, const std::string& id) {
     CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
     CC_TRY(CheckCreated(CurrentStatus(container, store)));
     CC_ASSIGN(Bundle bundle, RecordedBundle(store, container));
-    if (auto sent = SendNewContainer(store, container, bundle); !sent) {
-        // Nothing will ever come for this shim; its end tells whoever waits for it.
-        if (const auto shim = Process::Find(container.shim.pid, container.shim.start_time))
-            (void)shim->Signal(SIGKILL);
-        return Failure(sent.error());
-    }
+    auto started = SendNewContainer(store, container, bundle);
     container.status = Status::kRunning;
     container.token.clear();
-    CC_TRY(store.Save(container));
+    if (started) started = store.Save(container);
+    if (!started) {
+        // Nothing will ever come for this shim, or nobody would know what did; its end tells
+        // whoever waits for it.
+        if (const auto shim = Process::Find(container.shim.pid, container.shim.start_time))
+            (void)shim->Signal(SIGKILL);
+        return Failure(started.error());
+    }
     return Started{std::move(container), std::move(bundle.spec)};
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/creation.h"
 
+#include <csignal>
+
 #include <sched.h>
 #include <unistd.h>
 
@@ -89,6 +91,7 @@ Result<void> Creation::Run() {
             else
                 phases_.Mark(step.name, step.phase);
             CC_TRY(interrupt_.Check());
+            if (step.name == request_.kill_after) ::raise(SIGKILL);
             if (step.name == request_.fail_after)
                 return Fail(Cat("stopped after the step '", step.name, "', as --fail-after asked"));
         }

@@ -30,7 +30,8 @@ struct CreateRequest {
     std::string pid_file;
     ConsoleOptions console;
     bool debug = false;
-    std::string fail_after;  // for tests: the step after which creation fails
+    // For tests: the step after which creation fails, or this process is killed.
+    std::string fail_after, kill_after;
 };
 
 class Creation {

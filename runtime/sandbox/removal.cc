@@ -71,7 +71,11 @@ void RunPoststop(const Store& store, const ContainerRecord& container) {
 
 }  // namespace
 
-Result<void> RemoveContainer(const Store& store, const ContainerRecord& container) {
+Result<void> RemoveContainer(const Store& store, const ContainerRecord& container,
+                             std::string_view kill_after) {
+    const auto done = [kill_after](std::string_view step) {
+        if (step == kill_after) ::raise(SIGKILL);
+    };
     const auto sandbox = store.LoadSandbox(container.sandbox_id);
     if (!sandbox && sandbox.error().code != ENOENT)
         Note("reading the sandbox's state", sandbox.error());
@@ -80,17 +84,23 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
     if (never_ran) CC_TRY(EndShim(container, kNow));
     const bool vm_lives = sandbox && IsAlive(sandbox->keeper) && IsAlive(sandbox->vmm);
     if (vm_lives) CloseGuest(*sandbox, container.id);
+    done("guest");
     CC_TRY(EndShim(container, kShimDeadline));
+    done("shim");
     if (sandbox) {
         Unregister(*sandbox);
         CC_TRY(StopVm(*sandbox));
         CC_TRY(RemoveTree(sandbox->vm_directory));
     }
+    done("vm");
     // First the VM's, which lies in a directory that may be the container's to remove.
     if (sandbox) RemoveCgroups(sandbox->cgroups_created);
     RemoveCgroups(container.cgroups_created);
+    done("cgroup");
     RunPoststop(store, container);
+    done("hooks");
     CC_TRY(store.RemoveSandbox(container.sandbox_id));
+    done("sandbox");
     return store.RemoveContainer(container.id);
 }
 
