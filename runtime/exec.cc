@@ -69,8 +69,7 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
     CC_ASSIGN(const ContainerRecord container, store.LoadContainer(id));
     if (const Status status = CurrentStatus(container, store); status != Status::kRunning)
-        return Fail(
-            Cat("cannot exec in a container that is not running (it is ", Name(status), ")"));
+        return Fail(Cat("cannot exec in a ", Name(status), " container"));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(const std::string text, store.LoadConfig(id));
     CC_ASSIGN(const OciSpec spec, ParseSpec(text));

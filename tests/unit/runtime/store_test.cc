@@ -98,7 +98,8 @@ TEST_CASE("an id in use is refused, and the same id below another root is anothe
     REQUIRE(first);
     const auto again = one.MakeContainer("web");
     REQUIRE_FALSE(again);
-    CHECK(again.error().message.find("container with id exists: web") != std::string::npos);
+    CHECK(again.error().message.find("container with given ID already exists") !=
+          std::string::npos);
     CHECK(two.MakeContainer("web"));
 }
 
