@@ -89,13 +89,12 @@ Result<void> Cpu(const Json& resources, Values& values) {
         values.push_back({"cpu.shares", "cpu.shares", Cat(*shares), "cpu.weight",
                           Cat(1 + (bounded - 2) * 9999 / 262142)});
     }
+    // One file in v2, so each of the two writes both.
     constexpr int64_t kDefaultPeriod = 100000;  // microseconds
+    const std::string both = Cat(OrMax(quota.value_or(-1)), " ", period.value_or(kDefaultPeriod));
     if (period)
-        values.push_back({"cpu.period", "cpu.cfs_period_us", Cat(*period), quota ? "" : "cpu.max",
-                          Cat("max ", *period)});
-    if (quota)
-        values.push_back({"cpu.quota", "cpu.cfs_quota_us", Cat(*quota), "cpu.max",
-                          Cat(OrMax(*quota), " ", period.value_or(kDefaultPeriod))});
+        values.push_back({"cpu.period", "cpu.cfs_period_us", Cat(*period), "cpu.max", both});
+    if (quota) values.push_back({"cpu.quota", "cpu.cfs_quota_us", Cat(*quota), "cpu.max", both});
     if (rt_period)
         values.push_back({"cpu.realtimePeriod", "cpu.rt_period_us", Cat(*rt_period), "", ""});
     if (rt_runtime)

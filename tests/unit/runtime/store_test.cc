@@ -44,7 +44,7 @@ SandboxRecord Sandbox(const std::string& id) {
     record.proxy_executable = "/x";
     record.proxy_log_level = "debug";
     record.keeper = Identify(::getpid());
-    record.vmm = {7, 8};
+    record.vmm = Identify(::getpid());
     return record;
 }
 
@@ -145,9 +145,12 @@ TEST_CASE("a container is what its processes are, not what was written") {
     container.shim.start_time += 1;  // another process has the pid by now
     CHECK(CurrentStatus(container, store) == Status::kStopped);
     container = Record("web");
-    sandbox.keeper.start_time += 1;
-    REQUIRE(store.Save(sandbox));
-    CHECK(CurrentStatus(container, store) == Status::kStopped);
+    for (ProcessId* process : {&sandbox.keeper, &sandbox.vmm}) {
+        sandbox = Sandbox("web");
+        process->start_time += 1;
+        REQUIRE(store.Save(sandbox));
+        CHECK(CurrentStatus(container, store) == Status::kStopped);
+    }
     container.status = Status::kCreating;
     CHECK(CurrentStatus(container, store) == Status::kStopped);  // whoever made it is gone
     container.creator = Identify(::getpid());
