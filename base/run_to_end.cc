@@ -26,16 +26,17 @@ Result<Fd> FileOf(std::string_view text) {
     return file;
 }
 
-// Takes what is there and keeps the last of it; false at end of file.
+// Takes what is there, at most what a pipe holds (a writer may never stop), and keeps the last of
+// it; false at end of file.
 bool Drain(int fd, std::string& kept) {
     char bytes[4096];
-    while (true) {
+    for (int i = 0; i < 16; ++i) {
         const ssize_t count = ::read(fd, bytes, sizeof bytes);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return count < 0 && errno == EAGAIN;
+        if (count <= 0) return count < 0 && (errno == EAGAIN || errno == EINTR);
         kept.append(bytes, static_cast<size_t>(count));
         if (kept.size() > kShownOutput) kept.erase(0, kept.size() - kShownOutput);
     }
+    return true;
 }
 
 // False when the deadline came first.

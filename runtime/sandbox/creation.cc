@@ -54,7 +54,7 @@ const std::vector<Creation::Step>& Creation::Steps() {
         // RegisterVM: returns when the agent is there.
         {kBootStep, "guest", &Creation::BootGuest},
         // In its cgroup, and only now: a limited boot would be late.
-        {"limits", kContainer, &Creation::LimitVm},
+        {"limits", kContainer, &Creation::SetVmLimits},
         // The agent mounts the share.
         {"pod", kContainer, &Creation::StartPod},
         // Root file system and bind mounts.
@@ -286,10 +286,9 @@ Result<void> Creation::BootGuest() {
     return {};
 }
 
-Result<void> Creation::LimitVm() {
+Result<void> Creation::SetVmLimits() {
     const VmMemory memory = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_);
-    return Context("linux.resources",
-                   runtime::LimitVm(sandbox_.cgroups, limits_, memory.host_bytes));
+    return Context("linux.resources", LimitVm(sandbox_.cgroups, limits_, memory.host_bytes));
 }
 
 Result<void> Creation::StartPod() {

@@ -62,7 +62,7 @@ class Creation {
     Result<void> StartVm();
     Result<void> ConnectProxy();
     Result<void> BootGuest();
-    Result<void> LimitVm();
+    Result<void> SetVmLimits();
     Result<void> StartPod();
     Result<void> ShareFiles();
     Result<void> AttachShim();

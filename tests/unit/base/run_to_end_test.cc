@@ -59,6 +59,8 @@ TEST_CASE("a helper program that is late is killed with the processes it has sta
                  milliseconds(500));
     REQUIRE_FALSE(late);
     CHECK(late.error().message == "did not end within 500 ms and was killed");
+    CHECK_FALSE(
+        RunToEnd(Shell("while :; do echo output without end; done"), "", milliseconds(200)));
     const auto text = ReadFile(directory / "pid", 100);
     if (!text) return;  // a very busy machine: it was killed before it got that far
     const auto pid = ParseNumber<pid_t>(Trim(*text));
