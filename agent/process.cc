@@ -10,8 +10,16 @@
 namespace cc::agent {
 
 namespace {
-// 3.0's, for everything between the fork and the program's first instruction.
+// 3.0's, for everything between the fork and the program's first instruction but hooks.
 constexpr std::chrono::seconds kStartDeadline{15};
+
+std::chrono::seconds StartDeadline(const ProcessStart& start) {
+    std::chrono::seconds deadline = kStartDeadline;
+    if (start.join_pidfd < 0)
+        for (const auto& hook : start.container->start_hooks)
+            deadline += hook.timeout.value_or(std::chrono::seconds(0));
+    return deadline;
+}
 }  // namespace
 
 ContainerProcess::ContainerProcess(const Surroundings& surroundings, ProcessStart start,
@@ -33,6 +41,7 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
     launch.cgroup = start.cgroup;
     launch.join_pidfd = start.join_pidfd;
     launch.hold = start.held != nullptr;
+    const std::chrono::seconds deadline = StartDeadline(start);
     Session& session = surroundings.io.Add(start.stdio, start.stderr_sequence);
     auto process = std::unique_ptr<ContainerProcess>(
         new ContainerProcess(surroundings, std::move(start), session));
@@ -46,7 +55,7 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
         auto& self = *process;
         CC_ASSIGN(self.report_,
                   ReportReader::Open(
-                      surroundings.loop, std::move(report.first), kStartDeadline,
+                      surroundings.loop, std::move(report.first), deadline,
                       {.held = [&self](auto outcome) { self.OnHeld(std::move(outcome)); },
                        .done = [&self](auto outcome) { self.OnReport(std::move(outcome)); }}));
         CC_ASSIGN(self.child_, Launch(launch));

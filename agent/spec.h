@@ -15,6 +15,7 @@
 #include "agent/mount_options.h"
 #include "base/result.h"
 #include "protocol/agent_messages.h"
+#include "protocol/oci_hooks.h"
 
 namespace cc::agent {
 
@@ -111,6 +112,8 @@ struct ContainerSpec {
     std::vector<std::pair<std::string, std::string>> sysctl;
     ResourceSpec resources;
     std::optional<SeccompSpec> seccomp;
+    std::vector<OciHook> start_hooks;
+    std::string hook_state;  // their standard input
     ProcessSpec process;
 };
 

@@ -128,6 +128,8 @@ Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {
         }
     CC_ASSIGN(const Json* linux_json, ObjectMember(json, "linux"));
     if (linux_json != nullptr) CC_TRY(ReadLinux(*linux_json, spec));
+    CC_ASSIGN(spec.start_hooks, ParseHooks(json, "startContainer"));
+    CC_ASSIGN(spec.hook_state, StringMember(json, "state"));
     CC_ASSIGN(const Json* process, ObjectMember(json, "process"));
     if (process == nullptr) return Fail("the OCI configuration has no \"process\"");
     CC_ASSIGN(spec.process, Context("process", ReadProcess(*process, nullptr)));

@@ -99,7 +99,7 @@ Result<Process> Spawn(const SpawnOptions& options) {
     std::vector<char*> envp;
     if (options.environment) envp = CStrings(*options.environment);
     const pid_t parent = ::getpid();
-    const pid_t pid = ::fork();
+    const pid_t pid = options.no_fork_handlers ? ::_Fork() : ::fork();
     if (pid < 0) return FailErrno(Cat("forking for ", options.executable));
     if (pid == 0) {
         int error_pipe = errors.second.get();

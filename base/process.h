@@ -29,6 +29,10 @@ struct SpawnOptions {
     bool new_session = false;        // setsid(2)
     bool new_process_group = false;  // setpgid(2)
     int parent_death_signal = 0;     // PR_SET_PDEATHSIG: of the thread that calls Spawn
+    // fork(2) without the handlers of pthread_atfork(3). For a single-threaded caller that is
+    // itself a forked child and has closed what they know: libuv's would close two descriptors by
+    // number.
+    bool no_fork_handlers = false;
     // Runs in the child after the fork and before the descriptors are arranged. Only
     // single-threaded callers may do more there than system calls. Its error becomes Spawn's.
     std::function<Result<void>()> in_child;

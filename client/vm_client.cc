@@ -6,7 +6,6 @@
 #include <csignal>
 
 #include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,7 +66,7 @@ Result<VmStatus> WaitReady(const Fd& ready, const VmConfig& config) {
 }  // namespace
 
 Result<KeeperHandle> StartKeeper(const std::string& executable, const VmConfig& config,
-                                 int network_namespace) {
+                                 std::function<Result<void>()> in_child) {
     CC_ASSIGN(FdPair text, MakePipe());
     CC_ASSIGN(FdPair ready, MakePipe());
     SpawnOptions options;
@@ -75,12 +74,7 @@ Result<KeeperHandle> StartKeeper(const std::string& executable, const VmConfig& 
     options.arguments = {"cc-vmm", "--config-fd", "3", "--ready-fd", "4"};
     options.fds = {{text.first.get(), 3}, {ready.second.get(), 4}};
     options.new_session = true;
-    if (network_namespace >= 0)
-        options.in_child = [network_namespace]() -> Result<void> {
-            if (::setns(network_namespace, CLONE_NEWNET) < 0)
-                return FailErrno("entering the network namespace");
-            return {};
-        };
+    options.in_child = std::move(in_child);
     KeeperHandle keeper;
     CC_ASSIGN(keeper.process, Context("starting the VM's keeper", Spawn(options)));
     text.first.Reset();

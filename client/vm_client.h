@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "base/fd.h"
@@ -20,9 +21,9 @@ struct KeeperHandle {
 
 // Starts cc-vmm as a session of its own, without any of the caller's descriptors, and waits until
 // the VM's process is up. On failure the error says why and neither keeper nor VM is left.
-// `network_namespace`: descriptor to enter first, or -1.
+// `in_child`: where it shall live, as of SpawnOptions.
 Result<KeeperHandle> StartKeeper(const std::string& executable, const VmConfig& config,
-                                 int network_namespace);
+                                 std::function<Result<void>()> in_child);
 
 class VmClient {
   public:

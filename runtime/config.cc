@@ -94,6 +94,12 @@ Result<void> SetMemory(RuntimeConfig& config, int64_t value) {
     config.memory_mib = value < kLeastMemory ? kDefaultMemory : value;
     return {};
 }
+Result<void> SetMemoryOverhead(RuntimeConfig& config, int64_t value) {
+    if (value < 0 || value > kMostMemory)
+        return Fail(Cat("must lie between 0 and ", kMostMemory, " (MiB)"));
+    config.memory_overhead_mib = value;
+    return {};
+}
 Result<void> SetBootTimeout(RuntimeConfig& config, int64_t value) {
     if (value < 1 || value > kLongestBoot)
         return Fail(Cat("must lie between 1 and ", kLongestBoot, " (seconds)"));
@@ -134,6 +140,7 @@ const std::vector<Key>& Keys() {
         Choice(qemu, "accel", SetAcceleration),
         Number(qemu, "default_vcpus", SetCpus),
         Number(qemu, "default_memory", SetMemory),
+        Number(qemu, "memory_overhead", SetMemoryOverhead),
         Number(qemu, "default_bridges",
                [](C&, int64_t value) -> Result<void> {
                    if (value < 0 || value > 5) return Fail("must lie between 0 and 5");

@@ -26,6 +26,7 @@ struct RuntimeConfig {
     Acceleration acceleration = Acceleration::kAuto;
     int64_t vcpus = 1;
     int64_t memory_mib = 128;
+    int64_t memory_overhead_mib = 64;
     bool mem_prealloc = false;
     bool hugepages = false;
     bool hypervisor_debug = false;

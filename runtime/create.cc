@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/create.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/text.h"
@@ -20,11 +21,12 @@ Result<CreateRequest> ReadCreateRequest(const App& app, const CliValues& own, bo
     request.console = {own.Get("console"), own.Get("console-socket"), detach};
     request.debug = app.debug;
     request.fail_after = own.Get("fail-after");
-    if (request.fail_after.empty()) return request;
-    for (const auto name : Creation::StepNames())
-        if (name == request.fail_after) return request;
-    return Fail(
-        Cat("--fail-after ", Quoted(request.fail_after), ": no such step, see --list-steps"));
+    request.kill_after = own.Get("kill-after");
+    const auto steps = Creation::StepNames();
+    for (const auto& step : {request.fail_after, request.kill_after})
+        if (!step.empty() && std::find(steps.begin(), steps.end(), step) == steps.end())
+            return Fail(Cat("no step of creation is called ", Quoted(step), ", see --list-steps"));
+    return request;
 }
 
 bool ListSteps(const CliValues& own) {

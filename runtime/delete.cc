@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/delete.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "runtime/app.h"
 #include "runtime/sandbox/removal.h"
@@ -8,22 +9,27 @@
 
 namespace cc::runtime {
 
-Result<void> DeleteContainer(const Store& store, const std::string& id, bool force) {
+Result<void> DeleteContainer(const Store& store, const std::string& id, bool force,
+                             std::string_view kill_after) {
     auto lock = store.LockContainer(id);
     if (!lock && lock.error().code == ENOENT && force) return {};
     CC_TRY(Context("deleting", lock ? Result<void>() : Result<void>(Failure(lock.error()))));
     auto container = store.LoadContainer(id);
     if (!container && force) {
-        // Made by a command that was killed before it could write down what it wanted.
-        CC_TRY(store.RemoveSandbox(id));
-        return store.RemoveContainer(id);
+        // Made by a command that was killed before it could write down what it wanted, or spoilt.
+        // The sandbox's record may still say what there is to end.
+        Log(LogLevel::kWarn, "deleting a container without a good record",
+            {{"why", container.error().message}});
+        container.emplace();
+        container->id = container->sandbox_id = id;
     }
     CC_TRY(container);
     const Status status = CurrentStatus(*container, store);
     // As runc: what was never started goes without force.
     if (!force && status != Status::kStopped && status != Status::kCreated)
         return Fail(Cat("cannot delete container ", id, " that is not stopped: ", Name(status)));
-    return Context(Cat("deleting container ", Quoted(id, 64)), RemoveContainer(store, *container));
+    return Context(Cat("deleting container ", Quoted(id, 64)),
+                   RemoveContainer(store, *container, kill_after));
 }
 
 CliCommand DeleteVerb() {
@@ -36,12 +42,16 @@ CliCommand DeleteVerb() {
                          .many = true},
                         {.names = "-f,--force",
                          .value = "",
-                         .help = "kill what runs; an unknown id is no error"}},
+                         .help = "kill what runs; an unknown id is no error"},
+                        {.names = "--kill-after",
+                         .value = "STEP",
+                         .help = "for tests: be killed after this step",
+                         .hidden = true}},
             .stop_at_positional = false,
             .run = Run([](App& app, const CliValues& own) -> Result<int> {
                 CC_ASSIGN(const Store store, app.OpenStore());
                 for (const auto& id : own.All("container-id"))
-                    CC_TRY(DeleteContainer(store, id, own.Has("force")));
+                    CC_TRY(DeleteContainer(store, id, own.Has("force"), own.Get("kill-after")));
                 return 0;
             })};
 }

@@ -34,9 +34,11 @@ Result<ExecProcess> ReadProcess(const OciSpec& container, const CliValues& own) 
     return MakeExecProcess(container, request);
 }
 
-// A shim beside the container's: same network namespace, same cgroup.
+// A shim in the container's network namespace, but in the VM's cgroup: the container's may have
+// room for one shim only.
 Result<Shim> ForkExecShim(const RuntimeConfig& config, bool debug, const ContainerRecord& container,
-                          const ExecProcess& process, const ConsoleOptions& console) {
+                          const SandboxRecord& sandbox, const ExecProcess& process,
+                          const ConsoleOptions& console) {
     CC_ASSIGN(const Fd terminal, OpenConsole(console, static_cast<int>(process.process.rows),
                                              static_cast<int>(process.process.columns)));
     CC_ASSIGN(const Fd network, NetworkNamespaceOf(container.shim.pid));
@@ -49,14 +51,13 @@ Result<Shim> ForkExecShim(const RuntimeConfig& config, bool debug, const Contain
     options.debug = debug || config.shim_debug;
     options.console = terminal.get();
     options.network_namespace = network.get();
-    options.cgroups = container.cgroups;
+    options.cgroups = sandbox.cgroups;
     return Shim::Fork(options);
 }
 
-Result<void> StartProcess(const Store& store, const ContainerRecord& container,
+Result<void> StartProcess(const SandboxRecord& sandbox, const ContainerRecord& container,
                           const ExecProcess& process, Shim& shim) {
     CC_ASSIGN(const std::string message, ExecMessage(process.process, process.json, container.id));
-    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(Attached attached, Attach(sandbox, 1, shim.connection()));
     CC_TRY(shim.Tell(attached.shim));
     CC_TRY(CallAgent(attached.client, ControlCode::kExecCmd, message, attached.shim.token));
@@ -76,12 +77,9 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     const std::string id = own.Get("container-id");
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
     CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
-    const Status status = CurrentStatus(container, store);
-    if (status == Status::kPaused)
-        return Fail("cannot exec in a paused container; resume it first");
-    if (status != Status::kRunning)
-        return Fail(
-            Cat("cannot exec in a container that is not running (it is ", Name(status), ")"));
+    if (const Status status = CurrentStatus(container, store); status != Status::kRunning)
+        return Fail(Cat("cannot exec in a ", Name(status), " container"));
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(const std::string text, store.LoadConfig(id));
     CC_ASSIGN(const OciSpec spec, ParseSpec(text));
     CC_ASSIGN(ExecProcess process, ReadProcess(spec, own));
@@ -91,8 +89,8 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     if (const auto size = TerminalSize(STDIN_FILENO); size && process.process.terminal && !detach) {
         CC_ASSIGN(process, WithConsoleSize(std::move(process), size->rows, size->columns));
     }
-    CC_ASSIGN(Shim shim, ForkExecShim(config, app.debug, container, process, console));
-    auto started = StartProcess(store, container, process, shim);
+    CC_ASSIGN(Shim shim, ForkExecShim(config, app.debug, container, sandbox, process, console));
+    auto started = StartProcess(sandbox, container, process, shim);
     if (started && !own.Get("pid-file").empty())
         started = Context("pid file", WriteFileAtomic(own.Get("pid-file"),
                                                       std::to_string(shim.process().pid()), 0644));

@@ -21,6 +21,16 @@ Result<void> SignalShim(const ContainerRecord& container, int signal) {
     return shim.Signal(signal);
 }
 
+// Before the start there is no process yet that could handle a signal: what would end a process
+// that does not is the end of its stand-in, and what would do nothing to it does nothing.
+Result<void> SignalCreated(const ContainerRecord& container, int signal) {
+    constexpr int kHarmless[] = {SIGCHLD, SIGCONT, SIGURG,  SIGWINCH,
+                                 SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+    for (const int harmless : kHarmless)
+        if (signal == harmless) return {};
+    return SignalShim(container, SIGKILL);
+}
+
 Result<void> SignalGuest(const SandboxRecord& sandbox, const std::string& id, int signal,
                          bool all) {
     CC_ASSIGN(Attached attached, Attach(sandbox, 0));
@@ -54,10 +64,9 @@ Result<int> Kill(App& app, const CliValues& own) {
         return Fail(Cat("container ", Quoted(id, 64), ": container not running"));
     }
     if (signal == 0) return 0;
-    const bool in_guest = status != Status::kCreated || container.held;
-    CC_TRY(Context(
-        Cat("signalling container ", Quoted(id, 64)),
-        in_guest ? SignalRunning(store, container, signal, all) : SignalShim(container, signal)));
+    CC_TRY(Context(Cat("signalling container ", Quoted(id, 64)),
+                   status == Status::kCreated && !container.held ? SignalCreated(container, signal)
+                                              : SignalRunning(store, container, signal, all)));
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/app.h"
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/hooks.h"
 #include "runtime/verbs.h"
 
 namespace cc::runtime {
@@ -30,44 +31,66 @@ Result<void> CheckCreated(Status status) {
     return {};
 }
 
-Result<void> SendNewContainer(const Store& store, const ContainerRecord& container,
-                              ProxyClient& client) {
+// As it was at create.
+Result<Bundle> RecordedBundle(const Store& store, const ContainerRecord& container) {
     Bundle bundle;
     bundle.directory = container.bundle;
     bundle.rootfs = container.rootfs;
     CC_ASSIGN(bundle.text, store.LoadConfig(container.id));
     CC_ASSIGN(bundle.spec, ParseSpec(bundle.text));
+    return bundle;
+}
+
+Result<void> StartInGuest(const Store& store, const ContainerRecord& container,
+                          const Bundle& bundle) {
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+    CC_ASSIGN(Attached attached, Attach(sandbox, 0));
+    const auto deadline = kAgentDeadline + StartHooksPatience(bundle.spec);
+    if (container.held) {
+        CC_TRY(CallAgent(attached.client, ControlCode::kStartContainer,
+                         Encode(cc::StartContainer{container.id}), "", deadline));
+        return {};
+    }
     CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id));
-    CC_ASSIGN(const std::string message, NewContainerMessage(bundle.spec, container.id, plan));
-    CC_TRY(CallAgent(client, ControlCode::kNewContainer, message, container.token));
+    CC_ASSIGN(const std::string message,
+              NewContainerMessage(bundle.spec, container.id, plan, HookState(container, Status::kCreated, kFirstPid)));
+    CC_TRY(CallAgent(attached.client, ControlCode::kNewContainer, message, container.token,
+                     deadline));
     return {};
 }
 
-Result<void> StartInGuest(const Store& store, const ContainerRecord& container) {
-    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
-    CC_ASSIGN(Attached attached, Attach(sandbox, 0));
-    if (!container.held) return SendNewContainer(store, container, attached.client);
-    CC_TRY(CallAgent(attached.client, ControlCode::kStartContainer,
-                     Encode(cc::StartContainer{container.id})));
-    return {};
+struct Started {
+    ContainerRecord container;
+    OciSpec spec;
+};
+
+Result<Started> StartProcess(const Store& store, const std::string& id) {
+    CC_ASSIGN(const FileLock lock, store.LockContainer(id));
+    CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
+    CC_TRY(CheckCreated(CurrentStatus(container, store)));
+    CC_ASSIGN(Bundle bundle, RecordedBundle(store, container));
+    auto started = StartInGuest(store, container, bundle);
+    container.status = Status::kRunning;
+    container.token.clear();
+    if (started) started = store.Save(container);
+    if (!started) {
+        // Nothing will ever come for this shim, or nobody would know what did; its end tells
+        // whoever waits for it.
+        if (const auto shim = Process::Find(container.shim.pid, container.shim.start_time))
+            (void)shim->Signal(SIGKILL);
+        return Failure(started.error());
+    }
+    return Started{std::move(container), std::move(bundle.spec)};
 }
 
 }  // namespace
 
 Result<void> StartContainer(const Store& store, const std::string& id) {
-    const std::string what = Cat("starting container ", Quoted(id, 64));
-    CC_ASSIGN(const FileLock lock, store.LockContainer(id));
-    CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
-    CC_TRY(Context(what, CheckCreated(CurrentStatus(container, store))));
-    if (auto sent = StartInGuest(store, container); !sent) {
-        // Nothing will ever come for this shim; its end tells whoever waits for it.
-        if (const auto shim = Process::Find(container.shim.pid, container.shim.start_time))
-            (void)shim->Signal(SIGKILL);
-        return Context(what, std::move(sent));
-    }
-    container.status = Status::kRunning;
-    container.token.clear();
-    return store.Save(container);
+    CC_ASSIGN(const Started started,
+              Context(Cat("starting container ", Quoted(id, 64)), StartProcess(store, id)));
+    // Without the lock, because a hook may well want to do something with the container.
+    RunHooksAnyway(*started.spec.document, "poststart", started.container, Status::kRunning);
+    return {};
 }
 
 CliCommand StartVerb() {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/executor/devices.h"
+#include "agent/executor/hooks.h"
 #include "agent/executor/mounts.h"
 #include "agent/executor/path_in_root.h"
 #include "agent/executor/process_setup.h"
@@ -129,15 +130,23 @@ Result<void> JoinContainer(const LaunchOptions& options) {
     return SetUpTerminal(terminal);
 }
 
+// The container is there; what is left is up to its process.
+Result<void> StartContainer(const LaunchOptions& options) {
+    if (options.hold) CC_TRY(ReportHeld(kReport));
+    return RunStartHooks(*options.container);
+}
+
 Result<void> RunChild(const LaunchOptions& options) {
     if (::setsid() < 0) return FailErrno("starting a session");
     ::umask(0);  // modes given for devices and directories are meant as they are
-    CC_TRY(options.join_pidfd >= 0 ? JoinContainer(options) : MakeContainer(options));
+    const bool first = options.join_pidfd < 0;
+    CC_TRY(first ? MakeContainer(options) : JoinContainer(options));
     ::close(kJoin);
+    ExecSteps steps;
+    if (first) steps.prepared = [&options] { return StartContainer(options); };
+    steps.about_to_exec = [] { ReportReady(kReport); };
     return BecomeProcess(*options.process, options.container->seccomp,
-                         Cat("_ses.", options.container->id),
-                         {.hold = options.hold ? +[] { return ReportHeld(kReport); } : nullptr,
-                          .about_to_exec = [] { ReportReady(kReport); }});
+                         Cat("_ses.", options.container->id), steps);
 }
 
 }  // namespace

@@ -133,9 +133,9 @@ Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<Secco
     AddHome(env, identity.home);
     // As root first, as the user where root may not: on a share that maps root to nobody.
     CC_ASSIGN(const bool entered, EnterDirectory(process.cwd));
-    if (steps.hold != nullptr) {
+    if (steps.prepared) {
         if (entered) CC_TRY(FindProgram(process.args.front(), env));
-        CC_TRY(steps.hold());
+        CC_TRY(steps.prepared());
     }
     CC_TRY(DropPrivileges(process, identity, seccomp, entered));
     CC_ASSIGN(const std::string program, FindProgram(process.args.front(), env));

@@ -3,15 +3,17 @@
 // it: from being root in the container's namespaces to execve(2).
 #pragma once
 
+#include <functional>
+
 #include "agent/spec.h"
 
 namespace cc::agent {
 
 struct ExecSteps {
-    // Null, or waits until the process may go on: while it still has all privileges and no seccomp
-    // filter, and once its program and directory are known to be there.
-    Result<void> (*hold)() = nullptr;
-    void (*about_to_exec)() = nullptr;  // all that is left is execve
+    // Null, or what is to be done once program and directory are known to be there, and while the
+    // process still has all privileges and no seccomp filter.
+    std::function<Result<void>()> prepared;
+    std::function<void()> about_to_exec;  // all that is left is execve
 };
 
 // Called in the child, inside the container, with standard streams in place. Returns only with an

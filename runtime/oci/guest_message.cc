@@ -3,6 +3,7 @@
 
 #include "base/json_full.h"
 #include "protocol/agent_frame.h"
+#include "protocol/oci_hooks.h"
 
 namespace cc::runtime {
 
@@ -27,10 +28,22 @@ AgentProcess ForAgent(const OciProcess& process) {
     return out;
 }
 
-std::string RewriteSources(const OciSpec& spec, const SharePlan& plan) {
+constexpr const char* kGuestStage = "startContainer";
+
+bool HasGuestHooks(const OciSpec& spec) {
+    const Json* hooks = Member(*spec.document, "hooks");
+    return hooks != nullptr && Member(*hooks, kGuestStage) != nullptr;
+}
+
+std::string ForGuest(const OciSpec& spec, const SharePlan& plan, const std::string& hook_state) {
     Json json = *spec.document;
     for (const auto& [index, source] : plan.guest_sources)
         json["mounts"][index]["source"] = source;
+    json.erase("hooks");
+    if (HasGuestHooks(spec)) {
+        json["hooks"][kGuestStage] = (*spec.document)["hooks"][kGuestStage];
+        json["state"] = hook_state;
+    }
     return DumpJson(json);
 }
 
@@ -49,7 +62,8 @@ Result<std::string> WithinLimit(std::string message) {
 }  // namespace
 
 Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
-                                        const SharePlan& plan, bool hold) {
+                                        const SharePlan& plan, const std::string& hook_state,
+                                        bool hold) {
     NewContainer message;
     message.hold = hold;
     message.id = container_id;
@@ -63,8 +77,17 @@ Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& 
                                   .absolute_path = false});
     }
     message.process = ForAgent(*spec.process);
-    message.oci = RewriteSources(spec, plan);
+    message.oci = ForGuest(spec, plan, hook_state);
     return WithinLimit(Encode(message));
+}
+
+std::chrono::seconds StartHooksPatience(const OciSpec& spec) {
+    std::chrono::seconds patience{0};
+    const auto hooks = ParseHooks(*spec.document, kGuestStage);
+    if (hooks)
+        for (const auto& hook : *hooks)
+            patience += hook.timeout.value_or(std::chrono::seconds(0));
+    return patience;
 }
 
 Result<std::string> ExecMessage(const OciProcess& process, const std::string& process_json,

@@ -2,6 +2,7 @@
 // What the agent is told about a container and its processes.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "protocol/agent_messages.h"
@@ -10,11 +11,17 @@
 
 namespace cc::runtime {
 
-// NEWCONTAINER with the configuration whole (bind sources rewritten) and, beside it, 3.0's fields.
-// Too much for one control message is an error.
-// `hold`: the agent makes the container and keeps its process waiting.
+// NEWCONTAINER with the configuration whole and, beside it, 3.0's fields. In the configuration the
+// sources of bind mounts are the guest's, hooks of the host are left out, and `hook_state` (JSON)
+// stands in "state" for those that run in the guest. `hold`: the agent makes the container and keeps
+// its process waiting. Too much for one control message is an error.
 Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
-                                        const SharePlan& plan, bool hold = false);
+                                        const SharePlan& plan, const std::string& hook_state = "",
+                                        bool hold = false);
+
+// How much longer than usual the agent may take to start the container: the timeouts of its
+// startContainer hooks.
+std::chrono::seconds StartHooksPatience(const OciSpec& spec);
 
 // EXECCMD; `process_json` is the OCI process object that `process` was parsed from.
 Result<std::string> ExecMessage(const OciProcess& process, const std::string& process_json,

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/json_full.h"
+#include "protocol/oci_hooks.h"
 
 namespace cc::runtime {
 
@@ -90,6 +91,7 @@ Result<void> ParseLinux(const Json& root, OciSpec& spec) {
     CC_ASSIGN(const Json* section, ObjectMember(root, "linux"));
     if (section == nullptr) return {};
     CC_ASSIGN(spec.namespaces, ParseNamespaces(*section));
+    CC_TRY(Context("linux", ObjectMember(*section, "resources")));
     CC_ASSIGN(spec.cgroups_path, Context("linux", StringMember(*section, "cgroupsPath")));
     return {};
 }
@@ -104,6 +106,13 @@ const OciNamespace* OciSpec::Namespace(std::string_view type) const {
     for (const auto& space : namespaces)
         if (space.type == type) return &space;
     return nullptr;
+}
+
+const Json& OciSpec::Resources() const {
+    static const Json none;
+    const Json* section = Member(*document, "linux");
+    const Json* resources = section == nullptr ? nullptr : Member(*section, "resources");
+    return resources == nullptr ? none : *resources;
 }
 
 Result<OciProcess> ParseProcess(const Json& process) {
@@ -141,10 +150,9 @@ Result<OciSpec> ParseSpec(std::string_view text) {
     CC_ASSIGN(spec.mounts, ParseMounts(json));
     CC_TRY(ParseLinux(json, spec));
     CC_ASSIGN(spec.annotations, ParseAnnotations(json));
-    CC_ASSIGN(const Json* hooks, ObjectMember(json, "hooks"));
-    if (hooks != nullptr)
-        for (const Json& list : *hooks)
-            spec.has_hooks = spec.has_hooks || !list.empty();
+    // Hooks are read where they are run; what is wrong with one shall be known before.
+    for (const auto stage : kHookStages)
+        CC_TRY(ParseHooks(json, stage));
     spec.document = std::make_shared<const Json>(std::move(json));
     return spec;
 }

@@ -56,10 +56,10 @@ struct OciSpec {
     std::vector<OciNamespace> namespaces;
     std::string cgroups_path;
     std::map<std::string, std::string> annotations;
-    bool has_hooks = false;
     std::shared_ptr<const Json> document;
 
     const OciNamespace* Namespace(std::string_view type) const;
+    const Json& Resources() const;  // linux.resources; null when there are none
 };
 
 // Wrong types, deep nesting and oversize are errors; unknown keys are not looked at.

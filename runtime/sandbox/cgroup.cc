@@ -64,6 +64,21 @@ Result<void> InheritCpuset(const std::string& directory) {
     return {};
 }
 
+// v2: a cgroup has the controllers that its parent passes on. Not every host lets us (a parent that
+// has processes of its own passes none on); limits that then have no place are warned about.
+void PassOnControllers(const std::string& directory, const std::vector<std::string>& controllers) {
+    const std::string file = directory + "/cgroup.subtree_control";
+    const auto on = ReadFile(file, kMaxSmallFile);
+    if (!on) return;
+    for (const auto& controller : controllers) {
+        const auto words = Split(Trim(*on), ' ');
+        if (std::find(words.begin(), words.end(), controller) != words.end()) continue;
+        if (const auto written = WriteExisting(file, "+" + controller); !written)
+            Log(LogLevel::kDebug, "a controller cannot be turned on",
+                {{"controller", controller}, {"why", written.error().message}});
+    }
+}
+
 // With cgroups below it, it serves another container by now.
 bool HasChildren(const std::string& directory) {
     std::error_code failed;
@@ -88,8 +103,9 @@ std::vector<CgroupHierarchy> ParseHierarchies(std::string_view mountinfo) {
         if (type != "cgroup" && type != "cgroup2") continue;
         if (HasOption(fields[5], "ro") || HasOption(super_options, "ro")) continue;
         if (!devices.insert(fields[2]).second) continue;
-        hierarchies.push_back(
-            {Unescape(fields[4]), type == "cgroup" && HasOption(super_options, "cpuset")});
+        hierarchies.push_back({.mount_point = Unescape(fields[4]),
+                               .cpuset = type == "cgroup" && HasOption(super_options, "cpuset"),
+                               .unified = type == "cgroup2"});
     }
     return hierarchies;
 }
@@ -121,6 +137,16 @@ std::vector<std::string> CgroupPlan::Leaves() const {
     return leaves;
 }
 
+CgroupPlan PlanBeside(const CgroupPlan& plan, const std::string& leaf) {
+    CgroupPlan beside = plan;
+    if (!plan.path.empty()) {
+        // npos + 1 is 0: directly below the mount point.
+        beside.path.erase(plan.path.rfind('/') + 1);
+        beside.path += leaf;
+    }
+    return beside;
+}
+
 std::vector<std::string> MissingDirectories(const CgroupPlan& plan) {
     std::vector<std::string> missing;
     if (plan.path.empty()) return missing;
@@ -130,10 +156,12 @@ std::vector<std::string> MissingDirectories(const CgroupPlan& plan) {
     return missing;
 }
 
-Result<void> MakeCgroup(const CgroupPlan& plan) {
+Result<void> MakeCgroup(const CgroupPlan& plan, const std::vector<std::string>& controllers) {
     if (plan.path.empty()) return {};
     for (const auto& hierarchy : plan.hierarchies)
         for (const auto& directory : Chain(hierarchy.mount_point, plan.path)) {
+            if (hierarchy.unified)
+                PassOnControllers(directory.substr(0, directory.rfind('/')), controllers);
             if (::mkdir(directory.c_str(), 0755) < 0 && errno != EEXIST)
                 return FailErrno(Cat("making the cgroup ", directory));
             if (hierarchy.cpuset)

@@ -15,7 +15,8 @@ namespace cc::runtime {
 
 struct CgroupHierarchy {
     std::string mount_point;
-    bool cpuset = false;  // v1 cpuset: takes no process before its cpus and mems are set
+    bool cpuset = false;   // v1 cpuset: takes no process before its cpus and mems are set
+    bool unified = false;  // v2
 };
 
 // From the text of /proc/self/mountinfo: each hierarchy once, read-only ones left out.
@@ -29,9 +30,13 @@ struct CgroupPlan {
 // `cgroups_path` as in config.json, absolute or relative; "." and ".." in it are refused.
 Result<CgroupPlan> PlanCgroup(std::string_view mountinfo, std::string_view cgroups_path);
 
+// One of the name `leaf` in the same directory.
+CgroupPlan PlanBeside(const CgroupPlan& plan, const std::string& leaf);
+
 // The directories that MakeCgroup will have to make, outermost first.
 std::vector<std::string> MissingDirectories(const CgroupPlan& plan);
-Result<void> MakeCgroup(const CgroupPlan& plan);
+// `controllers` ("memory", "cpu" ...) of v2 are turned on for the leaf, where the host lets us.
+Result<void> MakeCgroup(const CgroupPlan& plan, const std::vector<std::string>& controllers = {});
 // Moves a process (0: the calling one) with its threads.
 Result<void> JoinCgroups(const std::vector<std::string>& leaves, pid_t pid);
 // Innermost first. Waits a moment for processes that are still on their way out; leaves alone what

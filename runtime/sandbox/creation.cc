@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/creation.h"
 
+#include <csignal>
+
+#include <sched.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -12,6 +15,8 @@
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
+#include "runtime/sandbox/hooks.h"
+#include "runtime/sandbox/limits.h"
 #include "runtime/sandbox/pod.h"
 #include "runtime/sandbox/shim_root.h"
 #include "runtime/sandbox/vm.h"
@@ -37,16 +42,20 @@ const std::vector<Creation::Step>& Creation::Steps() {
         {"validate", kPrepare, &Creation::Validate},
         // Directories, locks, state "creating".
         {"record", kPrepare, &Creation::RecordIntent},
-        // cgroupsPath in every hierarchy.
+        // cgroupsPath in every hierarchy with its limits, and the VM's beside it.
         {"cgroup", kPrepare, &Creation::MakeCgroups},
         // With stdio, network namespace, cgroup.
         {"shim", kPrepare, &Creation::ForkShim},
+        // Of the host: prestart, createRuntime, createContainer.
+        {"hooks", kPrepare, &Creation::RunCreateHooks},
         // Keeper and VMM.
         {"vm", "VM process", &Creation::StartVm},
         // Started when nobody listens.
         {"proxy", "proxy", &Creation::ConnectProxy},
         // RegisterVM: returns when the agent is there.
         {kBootStep, "guest", &Creation::BootGuest},
+        // In its cgroup, and only now: a limited boot would be late.
+        {"limits", kContainer, &Creation::SetVmLimits},
         // The agent mounts the share.
         {"pod", kContainer, &Creation::StartPod},
         // Root file system and bind mounts.
@@ -85,6 +94,7 @@ Result<void> Creation::Run() {
             else
                 phases_.Mark(step.name, step.phase);
             CC_TRY(interrupt_.Check());
+            if (step.name == request_.kill_after) ::raise(SIGKILL);
             if (step.name == request_.fail_after)
                 return Fail(Cat("stopped after the step '", step.name, "', as --fail-after asked"));
         }
@@ -112,18 +122,21 @@ Result<void> Creation::Validate() {
     CC_ASSIGN(bundle_, LoadBundle(request_.bundle));
     const OciSpec& spec = bundle_.spec;
     CC_TRY(CheckPodRole(spec));
-    if (spec.has_hooks) Log(LogLevel::kWarn, "hooks are not run yet", {{"container", request_.id}});
     CC_TRY(CheckConsole(request_.console, spec.process->terminal));
     CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));
     CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
     CC_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMaxMountinfo));
     CC_ASSIGN(cgroup_, PlanCgroup(mounts, spec.cgroups_path));
+    CC_ASSIGN(limits_, Context("linux.resources", CgroupValuesOf(spec.Resources())));
+    memory_limit_ = MemoryLimitOf(spec.Resources());
+    config_.memory_mib = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_).guest_mib;
     CC_TRY(OpenNetwork());
     CC_ASSIGN(self_, SelfPath());
     CC_ASSIGN(hypervisor_, FindHypervisor(config_));
     CC_ASSIGN(guest_, FindGuest(config_, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
+    vm_cgroup_ = PlanBeside(cgroup_, Cat("cc-vm-", sandbox_.vm_name));
     sandbox_.proxy_executable = config_.proxy_path.empty() ? self_ : config_.proxy_path;
     sandbox_.proxy_ksm = config_.proxy_ksm;
     sandbox_.proxy_log_level = config_.proxy_debug || request_.debug ? "debug" : "warn";
@@ -145,6 +158,10 @@ Result<void> Creation::OpenNetwork() {
 
 Result<void> Creation::RecordIntent() {
     const OciSpec& spec = bundle_.spec;
+    undo_.Push([this] {
+        if (hooks_begun_)
+            RunHooksAnyway(*bundle_.spec.document, "poststop", container_, Status::kStopped);
+    });
     CC_ASSIGN(container_lock_, store_.MakeContainer(request_.id));
     undo_.Push([this] { LogFailure("removing state", store_.RemoveContainer(request_.id)); });
     CC_ASSIGN(sandbox_lock_, store_.MakeSandbox(sandbox_.id));
@@ -161,6 +178,8 @@ Result<void> Creation::RecordIntent() {
     container_.cgroups = cgroup_.Leaves();
     // Before they are made: what is recorded and missing harms nobody.
     container_.cgroups_created = MissingDirectories(cgroup_);
+    sandbox_.cgroups = vm_cgroup_.Leaves();
+    sandbox_.cgroups_created = MissingDirectories(vm_cgroup_);
     CC_TRY(store_.Save(sandbox_));
     CC_TRY(store_.Save(container_));
     // The terminal that `run` was called on has a size, which its shim could tell only later.
@@ -182,8 +201,14 @@ Result<void> Creation::RecordIntent() {
 }
 
 Result<void> Creation::MakeCgroups() {
-    undo_.Push([this] { RemoveCgroups(container_.cgroups_created); });
-    return MakeCgroup(cgroup_);
+    undo_.Push([this] {
+        RemoveCgroups(sandbox_.cgroups_created);
+        RemoveCgroups(container_.cgroups_created);
+    });
+    const auto controllers = ControllersOf(limits_);
+    CC_TRY(MakeCgroup(cgroup_, controllers));
+    CC_TRY(MakeCgroup(vm_cgroup_, controllers));
+    return Context("linux.resources", LimitShim(container_.cgroups, limits_));
 }
 
 Result<void> Creation::ForkShim() {
@@ -207,15 +232,29 @@ Result<void> Creation::ForkShim() {
     return store_.Save(container_);
 }
 
+Result<void> Creation::RunCreateHooks() {
+    hooks_begun_ = true;
+    for (const auto stage : {"prestart", "createRuntime", "createContainer"})
+        CC_TRY(RunHooks(*bundle_.spec.document, stage, container_, Status::kCreating));
+    return {};
+}
+
 Result<void> Creation::StartVm() {
     if (new_network_) {
         CC_ASSIGN(network_, NetworkNamespaceOf(shim_->process().pid()));
     }
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
-    CC_ASSIGN(const KeeperHandle keeper,
-              Context("starting the virtual machine",
-                      StartKeeper(self_, MakeVmConfig(config_, guest_, hypervisor_, sandbox_),
-                                  network_.get())));
+    const auto enter = [this]() -> Result<void> {
+        CC_TRY(JoinCgroups(sandbox_.cgroups, 0));
+        if (network_ && ::setns(network_.get(), CLONE_NEWNET) < 0)
+            return FailErrno("entering the network namespace");
+        return {};
+    };
+    CC_ASSIGN(
+        const KeeperHandle keeper,
+        Context("starting the virtual machine",
+                StartKeeper(self_, MakeVmConfig(config_, guest_, hypervisor_, sandbox_), enter)));
+    emulated_ = keeper.status.acceleration == "tcg";
     interrupt_.Watch(keeper.process.pid());
     sandbox_.keeper = {keeper.process.pid(), keeper.start_time};
     sandbox_.vmm = Identify(static_cast<pid_t>(keeper.status.vmm_pid));
@@ -223,10 +262,7 @@ Result<void> Creation::StartVm() {
         {{"sandbox", sandbox_.id},
          {"acceleration", keeper.status.acceleration},
          {"reason", keeper.status.acceleration_reason}});
-    CC_TRY(store_.Save(sandbox_));
-    // The container's cgroup accounts for the whole of it.
-    CC_TRY(JoinCgroups(container_.cgroups, sandbox_.keeper.pid));
-    return JoinCgroups(container_.cgroups, sandbox_.vmm.pid);
+    return store_.Save(sandbox_);
 }
 
 Result<void> Creation::ConnectProxy() {
@@ -255,6 +291,11 @@ Result<void> Creation::BootGuest() {
     }
     agent_ = registered->agent;
     return {};
+}
+
+Result<void> Creation::SetVmLimits() {
+    const VmMemory memory = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_);
+    return Context("linux.resources", LimitVm(sandbox_.cgroups, limits_, memory.host_bytes));
 }
 
 Result<void> Creation::StartPod() {
@@ -292,7 +333,8 @@ Result<void> Creation::AttachShim() {
 Result<void> Creation::MakeContainer() {
     if (!agent_ || agent_->extension < kHoldExtension) return {};
     CC_ASSIGN(const std::string message,
-              NewContainerMessage(bundle_.spec, request_.id, share_, true));
+              NewContainerMessage(bundle_.spec, request_.id, share_,
+                                  HookState(container_, Status::kCreated, kFirstPid), true));
     CC_TRY(CallAgent(*proxy_, ControlCode::kNewContainer, message, container_.token));
     container_.held = true;
     container_.token.clear();

@@ -14,6 +14,7 @@
 #include "runtime/guest_files.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/cgroup_values.h"
 #include "runtime/sandbox/console.h"
 #include "runtime/sandbox/interrupt.h"
 #include "runtime/sandbox/phases.h"
@@ -29,7 +30,8 @@ struct CreateRequest {
     std::string pid_file;
     ConsoleOptions console;
     bool debug = false;
-    std::string fail_after;  // for tests: the step after which creation fails
+    // For tests: the step after which creation fails, or this process is killed.
+    std::string fail_after, kill_after;
 };
 
 class Creation {
@@ -56,9 +58,11 @@ class Creation {
     Result<void> RecordIntent();
     Result<void> MakeCgroups();
     Result<void> ForkShim();
+    Result<void> RunCreateHooks();
     Result<void> StartVm();
     Result<void> ConnectProxy();
     Result<void> BootGuest();
+    Result<void> SetVmLimits();
     Result<void> StartPod();
     Result<void> ShareFiles();
     Result<void> AttachShim();
@@ -79,9 +83,13 @@ class Creation {
     std::string hypervisor_;
     std::string self_;  // this program
     SharePlan share_;
-    CgroupPlan cgroup_;
+    CgroupPlan cgroup_, vm_cgroup_;
+    std::vector<CgroupValue> limits_;
+    int64_t memory_limit_ = 0;  // of the container, bytes
+    bool emulated_ = false;
     Fd network_;  // the namespace to enter, when there is one already
     bool new_network_ = false;
+    bool hooks_begun_ = false;  // poststop hooks have something to undo
     std::optional<FileLock> container_lock_, sandbox_lock_;
     ContainerRecord container_;
     SandboxRecord sandbox_;

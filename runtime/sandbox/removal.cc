@@ -7,8 +7,10 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "runtime/oci/spec.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/hooks.h"
 #include "runtime/sandbox/vm.h"
 
 namespace cc::runtime {
@@ -56,9 +58,24 @@ Result<void> EndShim(const ContainerRecord& container, std::chrono::milliseconds
     return EndProcess(container.shim, patience, "cc-shim");
 }
 
+// While the record is still there: should this command be killed, the next one finds it and runs
+// them then.
+void RunPoststop(const Store& store, const ContainerRecord& container) {
+    const auto text = store.LoadConfig(container.id);
+    if (!text) return Note("no configuration, so no poststop hooks", text.error());
+    if (const auto spec = ParseSpec(*text))
+        RunHooksAnyway(*spec->document, "poststop", container, Status::kStopped);
+    else
+        Note("no poststop hooks", spec.error());
+}
+
 }  // namespace
 
-Result<void> RemoveContainer(const Store& store, const ContainerRecord& container) {
+Result<void> RemoveContainer(const Store& store, const ContainerRecord& container,
+                             std::string_view kill_after) {
+    const auto done = [kill_after](std::string_view step) {
+        if (step == kill_after) ::raise(SIGKILL);
+    };
     const auto sandbox = store.LoadSandbox(container.sandbox_id);
     if (!sandbox && sandbox.error().code != ENOENT)
         Note("reading the sandbox's state", sandbox.error());
@@ -67,14 +84,23 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
     if (never_ran) CC_TRY(EndShim(container, kNow));
     const bool vm_lives = sandbox && IsAlive(sandbox->keeper) && IsAlive(sandbox->vmm);
     if (vm_lives) CloseGuest(*sandbox, container.id);
+    done("guest");
     CC_TRY(EndShim(container, kShimDeadline));
+    done("shim");
     if (sandbox) {
         Unregister(*sandbox);
         CC_TRY(StopVm(*sandbox));
         CC_TRY(RemoveTree(sandbox->vm_directory));
     }
+    done("vm");
+    // First the VM's, which lies in a directory that may be the container's to remove.
+    if (sandbox) RemoveCgroups(sandbox->cgroups_created);
     RemoveCgroups(container.cgroups_created);
+    done("cgroup");
+    RunPoststop(store, container);
+    done("hooks");
     CC_TRY(store.RemoveSandbox(container.sandbox_id));
+    done("sandbox");
     return store.RemoveContainer(container.id);
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/vm.h"
 
+#include <algorithm>
+
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -18,6 +21,10 @@ constexpr std::chrono::milliseconds kVmmDeadline{2000};      // after its keeper
 constexpr std::chrono::milliseconds kKillDeadline{
     10000};  // a killed process that does not end hangs in the kernel
 constexpr size_t kShownId = 40;
+// Measured: 38 MiB are touched when the agent is up.
+constexpr int64_t kGuestMib = 64;
+// QEMU's cache of translated code grows up to 1 GiB (its default for tb-size).
+constexpr int64_t kTranslationMib = 1024;
 
 std::string Hash(const std::string& root, const std::string& id) {
     const uint64_t hash = Fnv1a64(Cat(root, "\n", id));
@@ -72,6 +79,24 @@ VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
     vm.hugepages = config.hugepages;
     vm.debug = config.hypervisor_debug;
     return vm;
+}
+
+VmMemory PlanVmMemory(const RuntimeConfig& config, int64_t limit, int64_t host_mib, bool emulated) {
+    constexpr int64_t kMib = 1 << 20;
+    if (limit <= 0) return {.guest_mib = config.memory_mib, .host_bytes = 0};
+    // More than the host has is no limit, and no VM of that size would start.
+    const int64_t limit_mib = std::min((limit - 1) / kMib + 1, host_mib);
+    // The guest's kernel and agent; and what the kernel keeps about each page, 64 bytes for 4096.
+    const int64_t needed = limit_mib + kGuestMib + limit_mib / 64;
+    VmMemory memory;
+    memory.guest_mib = std::max(config.memory_mib, std::min(needed, host_mib));
+    memory.host_bytes =
+        (memory.guest_mib + config.memory_overhead_mib + (emulated ? kTranslationMib : 0)) * kMib;
+    return memory;
+}
+
+int64_t HostMemoryMib() {
+    return static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES)) / ((1 << 20) / ::sysconf(_SC_PAGESIZE));
 }
 
 Result<void> EndProcess(const ProcessId& id, std::chrono::milliseconds patience,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/state/records.h"
 
+#include "base/file.h"
 #include "base/json_full.h"
 #include "base/process.h"
 
@@ -47,6 +48,19 @@ Result<Status> StatusMember(const Json& json) {
     return Fail(Cat("unknown status ", Quoted(name)));
 }
 
+// Of the host. A record of another boot names processes and cgroups that have gone with it; what
+// has their names now is somebody else's. Empty, and then not compared, where /proc does not tell.
+const std::string& BootId() {
+    static const std::string id{
+        Trim(ReadFile("/proc/sys/kernel/random/boot_id", 4096).value_or(""))};
+    return id;
+}
+
+Result<bool> OfAnotherBoot(const Json& json) {
+    CC_ASSIGN(const std::string boot, StringMember(json, "bootId"));
+    return !boot.empty() && !BootId().empty() && boot != BootId();
+}
+
 }  // namespace
 
 ProcessId Identify(pid_t pid) {
@@ -78,6 +92,7 @@ std::string_view Name(Status status) {
 std::string Encode(const ContainerRecord& record) {
     Json json = {{"id", record.id},
                  {"sandbox", record.sandbox_id},
+                 {"bootId", BootId()},
                  {"status", Name(record.status)},
                  {"ociVersion", record.oci_version},
                  {"bundle", record.bundle},
@@ -122,11 +137,18 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
     CC_ASSIGN(record.held, BoolMember(json, "held"));
     CC_ASSIGN(record.token, StringMember(json, "token"));
+    CC_ASSIGN(const bool past, OfAnotherBoot(json));
+    if (past) {
+        record.creator = record.shim = {};
+        record.cgroups.clear();
+        record.cgroups_created.clear();
+    }
     return record;
 }
 
 std::string Encode(const SandboxRecord& record) {
     return DumpJson({{"id", record.id},
+                     {"bootId", BootId()},
                      {"vmName", record.vm_name},
                      {"vmDirectory", record.vm_directory},
                      {"proxySocket", record.proxy_socket},
@@ -134,7 +156,9 @@ std::string Encode(const SandboxRecord& record) {
                      {"proxyLogLevel", record.proxy_log_level},
                      {"proxyKsm", record.proxy_ksm},
                      {"keeper", ToJson(record.keeper)},
-                     {"vmm", ToJson(record.vmm)}});
+                     {"vmm", ToJson(record.vmm)},
+                     {"cgroups", record.cgroups},
+                     {"cgroupsCreated", record.cgroups_created}});
 }
 
 Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
@@ -149,6 +173,14 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(record.proxy_ksm, StringMember(json, "proxyKsm"));
     CC_ASSIGN(record.keeper, ProcessMember(json, "keeper"));
     CC_ASSIGN(record.vmm, ProcessMember(json, "vmm"));
+    CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
+    CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
+    CC_ASSIGN(const bool past, OfAnotherBoot(json));
+    if (past) {
+        record.keeper = record.vmm = {};
+        record.cgroups.clear();
+        record.cgroups_created.clear();
+    }
     return record;
 }
 

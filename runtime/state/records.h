@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the runtime remembers of sandboxes and containers between two commands.
+// What the runtime remembers of sandboxes and containers between two commands. A record that was
+// written before the host booted is read without processes and cgroups, so its container is stopped
+// and can be deleted.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +63,8 @@ struct SandboxRecord {
     std::string proxy_ksm;
     ProcessId keeper;
     ProcessId vmm;
+    std::vector<std::string> cgroups;  // of the VM and of the shims of exec
+    std::vector<std::string> cgroups_created;
 };
 std::string Encode(const SandboxRecord& record);
 Result<SandboxRecord> ParseSandboxRecord(std::string_view text);

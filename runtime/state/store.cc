@@ -62,7 +62,7 @@ Result<void> CheckId(std::string_view id) {
     };
     if (id.empty() || id.size() > kMaxIdLength || id == "." || id == ".." ||
         !std::all_of(id.begin(), id.end(), good))
-        return Fail(Cat("invalid id format: ", Quoted(id, 64),
+        return Fail(Cat("invalid container ID format: ", Quoted(id, 64),
                         " (letters, digits, _ + - . and at most 1024 characters)"));
     // A directory's name on Linux.
     if (id.size() + kDoomed.size() > 255)
@@ -126,7 +126,7 @@ Result<FileLock> Store::MakeContainer(const std::string& id) const {
     CC_TRY(MakePrivate(root_ + "/containers"));
     const std::string directory = ContainerDirectory(id);
     if (::mkdir(directory.c_str(), kDirectoryMode) < 0) {
-        if (errno == EEXIST) return Fail(Cat("container with id exists: ", id), EEXIST);
+        if (errno == EEXIST) return Fail("container with given ID already exists", EEXIST);
         return FailErrno(Cat("making directory ", directory));
     }
     auto lock = FileLock::Acquire(directory + "/lock", FileLock::Mode::kExclusive, kLockDeadline);
@@ -139,7 +139,7 @@ Result<FileLock> Store::MakeSandbox(const std::string& id) const {
     CC_TRY(MakePrivate(root_ + "/sandboxes"));
     const std::string directory = SandboxDirectory(id);
     if (::mkdir(directory.c_str(), kDirectoryMode) < 0) {
-        if (errno == EEXIST) return Fail(Cat("sandbox with id exists: ", id), EEXIST);
+        if (errno == EEXIST) return Fail("sandbox with given ID already exists", EEXIST);
         return FailErrno(Cat("making directory ", directory));
     }
     auto lock = FileLock::Acquire(directory + "/lock", FileLock::Mode::kExclusive, kLockDeadline);
@@ -186,7 +186,8 @@ Status CurrentStatus(const ContainerRecord& container, const Store& store) {
     if (container.status == Status::kStopped || !IsAlive(container.shim)) return Status::kStopped;
     // The shim notices the end of its VM, but perhaps not yet.
     const auto sandbox = store.LoadSandbox(container.sandbox_id);
-    return sandbox && IsAlive(sandbox->keeper) ? container.status : Status::kStopped;
+    return sandbox && IsAlive(sandbox->keeper) && IsAlive(sandbox->vmm) ? container.status
+                                                                        : Status::kStopped;
 }
 
 }  // namespace cc::runtime

@@ -130,4 +130,29 @@ TEST_CASE("a full disk under the run directory and the state root is one clear l
     host.CheckNoResidue();
 }
 
+TEST_CASE("a disk that is full at start is one clear error, a stopped container and no residue") {
+    Host host;
+    REQUIRE(MakeDirectories(host.root(), 0755));
+    REQUIRE(::mount("tmpfs", host.root().c_str(), "tmpfs", 0, "size=256k,mode=755") == 0);
+    const std::string bundle = host.Bundle("b", {"sleep", "1000"});
+    const Finished create =
+        RunProgram("/bin/sh",
+                   {"sh", "-c",
+                    Cat("exec ", CC_BIN_DIR, "/",
+                        Join(host.RuntimeArguments({"create", "--bundle", bundle, "c1"}), " "),
+                        " </dev/null >/dev/null 2>", host.directory(), "/err")},
+                   "", host.Environment());
+    CHECK_MESSAGE(create.status == 0, ReadFile(host.directory() + "/err", 10000).value());
+    std::string fill(1 << 20, 'x');
+    for (; !fill.empty(); fill.resize(fill.size() / 2))
+        (void)WriteFileAtomic(Cat(host.root(), "/fill", fill.size()), fill, 0600);
+    CheckOneClearLine(host.Runtime({"start", "c1"}), {"No space left"});
+    CHECK(host.WaitStatus("c1", "stopped"));
+    CHECK(host.Runtime({"list"}).status == 0);
+    const Finished removed = host.Runtime({"delete", "c1"});
+    CHECK_MESSAGE(removed.status == 0, removed.err);
+    CHECK(::umount(host.root().c_str()) == 0);
+    host.CheckNoResidue();
+}
+
 }  // namespace cc::test

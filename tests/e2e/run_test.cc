@@ -59,6 +59,35 @@ TEST_CASE(
 }
 
 TEST_CASE(
+    "the end of standard input reaches the process, and an input nobody reads is no trouble") {
+    Host host;
+    const Finished counted = host.Run("c1", {"sh", "-c", "wc -c; echo ended"}, "twelve bytes");
+    CHECK_MESSAGE(counted.status == 0, counted.err);
+    CHECK(counted.out == "12\nended\n");
+    CHECK(host.Run("c1", {"cat"}).out == "");
+    CHECK(host.Run("c1", {"sh", "-c", "exit 4"}, std::string(5 << 20, 'x')).status == 4);
+}
+
+TEST_CASE(
+    "a detached run returns while its container goes on, and its pid file is complete by then") {
+    Host host;
+    const std::string bundle = host.Bundle("c1", {"sh", "-c", "echo first; cat; sleep 1; exit 3"});
+    const std::string pid_file = host.directory() + "/pid", out = host.directory() + "/out";
+    const auto arguments = host.RuntimeArguments(
+        {"run", "--detach", "--pid-file", pid_file, "--bundle", bundle, "c1"});
+    const Finished run = RunProgram(
+        "/bin/sh",
+        {"sh", "-c",
+         Cat("exec ", CC_BIN_DIR, "/", Join(arguments, " "), " </dev/null >", out, " 2>&1")},
+        "", host.Environment());
+    REQUIRE_MESSAGE(run.status == 0, ReadFile(out, 10000).value());
+    CHECK(ReadFile(pid_file, 100).value() == Cat(host.State("c1")["pid"].get<pid_t>()));
+    CHECK(host.WaitStatus("c1", "stopped"));
+    CHECK(ReadFile(out, 100).value() == "first\n");
+    CHECK(host.Runtime({"delete", "c1"}).status == 0);
+}
+
+TEST_CASE(
     "the process gets its arguments, environment, working directory, user, hostname and limits") {
     Host host;
     const Finished run =

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/text.h"
+#include "base/json_full.h"
 #include "runtime/state/report.h"
 #include "tests/unit/runtime/temp_directory.h"
 
@@ -44,7 +44,7 @@ SandboxRecord Sandbox(const std::string& id) {
     record.proxy_executable = "/x";
     record.proxy_log_level = "debug";
     record.keeper = Identify(::getpid());
-    record.vmm = {7, 8};
+    record.vmm = Identify(::getpid());
     return record;
 }
 
@@ -98,7 +98,8 @@ TEST_CASE("an id in use is refused, and the same id below another root is anothe
     REQUIRE(first);
     const auto again = one.MakeContainer("web");
     REQUIRE_FALSE(again);
-    CHECK(again.error().message.find("container with id exists: web") != std::string::npos);
+    CHECK(again.error().message.find("container with given ID already exists") !=
+          std::string::npos);
     CHECK(two.MakeContainer("web"));
 }
 
@@ -144,9 +145,12 @@ TEST_CASE("a container is what its processes are, not what was written") {
     container.shim.start_time += 1;  // another process has the pid by now
     CHECK(CurrentStatus(container, store) == Status::kStopped);
     container = Record("web");
-    sandbox.keeper.start_time += 1;
-    REQUIRE(store.Save(sandbox));
-    CHECK(CurrentStatus(container, store) == Status::kStopped);
+    for (ProcessId* process : {&sandbox.keeper, &sandbox.vmm}) {
+        sandbox = Sandbox("web");
+        process->start_time += 1;
+        REQUIRE(store.Save(sandbox));
+        CHECK(CurrentStatus(container, store) == Status::kStopped);
+    }
     container.status = Status::kCreating;
     CHECK(CurrentStatus(container, store) == Status::kStopped);  // whoever made it is gone
     container.creator = Identify(::getpid());
@@ -184,6 +188,30 @@ TEST_CASE("state and list print what runc prints") {
         ListTable({observed}) ==
         "ID          PID         STATUS      BUNDLE      CREATED                          OWNER\n"
         "web         0           stopped     /b          2026-11-21T23:32:54.123456789Z   root\n");
+}
+
+TEST_CASE("records of another boot name no processes and no cgroups") {
+    ContainerRecord container = Record("c1");
+    SandboxRecord sandbox = Sandbox("c1");
+    sandbox.cgroups_created = {"/sys/fs/cgroup/y"};
+    CHECK(ParseContainerRecord(Encode(container))->shim.pid == ::getpid());
+    CHECK(ParseSandboxRecord(Encode(sandbox))->keeper.pid == ::getpid());
+    const auto elsewhen = [](std::string text) {
+        Json json = ParseJson(text).value();
+        json["bootId"] = "00000000-0000-0000-0000-000000000000";
+        return DumpJson(json);
+    };
+    const auto past = ParseContainerRecord(elsewhen(Encode(container)));
+    REQUIRE(past);
+    CHECK(past->shim.pid == 0);
+    CHECK(past->cgroups_created.empty());
+    CHECK(past->annotations == container.annotations);
+    const auto past_sandbox = ParseSandboxRecord(elsewhen(Encode(sandbox)));
+    REQUIRE(past_sandbox);
+    CHECK(past_sandbox->keeper.pid == 0);
+    CHECK(past_sandbox->vmm.pid == 0);
+    CHECK(past_sandbox->cgroups_created.empty());
+    CHECK(past_sandbox->vm_directory == "/v");
 }
 
 }  // namespace cc::runtime

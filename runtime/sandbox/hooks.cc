@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/hooks.h"
+
+#include <cstdio>
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/json_full.h"
+#include "base/log.h"
+#include "base/run_to_end.h"
+#include "protocol/oci_hooks.h"
+#include "runtime/sandbox/shim_process.h"
+
+namespace cc::runtime {
+
+namespace {
+
+constexpr std::string_view kInContainersNetwork = "createContainer";
+
+Result<void> RunHook(const OciHook& hook, std::string_view stage, const ContainerRecord& container,
+                     const std::string& state) {
+    Fd network;
+    if (stage == kInContainersNetwork) {
+        CC_ASSIGN(network, NetworkNamespaceOf(container.shim.pid));
+    }
+    SpawnOptions options = SpawnOptionsOf(hook);
+    options.in_child = [&]() -> Result<void> {
+        // A bundle may be gone when its container is deleted.
+        if (::chdir(container.bundle.c_str()) < 0 && ::chdir("/") < 0)
+            return FailErrno("entering the bundle");
+        if (network && ::setns(network.get(), CLONE_NEWNET) < 0)
+            return FailErrno("entering the container's network namespace");
+        return {};
+    };
+    return RunToEnd(std::move(options), state, hook.timeout);
+}
+
+using OnFailure = Result<void> (*)(Result<void> failed);
+
+Result<void> RunAll(const Json& configuration, std::string_view stage,
+                    const ContainerRecord& container, Status status, OnFailure on_failure) {
+    CC_ASSIGN(const auto hooks, ParseHooks(configuration, stage));
+    const pid_t pid = status == Status::kStopped ? 0 : container.shim.pid;
+    const std::string state = HookState(container, status, pid);
+    for (size_t i = 0; i < hooks.size(); ++i) {
+        auto ran = Context(Cat("hook ", stage, "[", i, "], ", hooks[i].path),
+                           RunHook(hooks[i], stage, container, state));
+        if (!ran) CC_TRY(on_failure(std::move(ran)));
+    }
+    return {};
+}
+
+Result<void> Warn(Result<void> failed) {
+    const std::string& why = failed.error().message;
+    std::fprintf(stderr, "cc-runtime: warning: %s\n", why.c_str());
+    Log(LogLevel::kWarn, why);
+    return {};
+}
+
+}  // namespace
+
+std::string HookState(const ContainerRecord& container, Status status, pid_t pid) {
+    Json json = {
+        {"ociVersion", container.oci_version}, {"id", container.id}, {"status", Name(status)}};
+    if (pid != 0) json["pid"] = pid;
+    json["bundle"] = container.bundle;
+    json["annotations"] = Json::object();
+    for (const auto& [key, value] : container.annotations)
+        json["annotations"][key] = value;
+    return DumpJson(json);
+}
+
+Result<void> RunHooks(const Json& configuration, std::string_view stage,
+                      const ContainerRecord& container, Status status) {
+    return RunAll(configuration, stage, container, status,
+                  [](Result<void> failed) { return failed; });
+}
+
+void RunHooksAnyway(const Json& configuration, std::string_view stage,
+                    const ContainerRecord& container, Status status) {
+    if (auto ran = RunAll(configuration, stage, container, status, Warn); !ran) (void)Warn(ran);
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/limits.h"
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace cc::runtime {
+
+namespace {
+
+// Measured: cc-shim's cgroup held at most 1.9 MB while it relayed 30 MB in and 10 MB out.
+constexpr int64_t kLeastShimMemory = 4 << 20;
+
+// The file of a value in a leaf, and what to write into it; nothing when it has none.
+struct Target {
+    std::string path;
+    std::string text;
+};
+std::optional<Target> TargetOf(const std::string& leaf, const CgroupValue& value) {
+    // The two versions share some names ("pids.max"), never with different meanings.
+    for (const auto& [file, text] :
+         {std::pair(value.v1_file, value.v1_text), std::pair(value.v2_file, value.v2_text)})
+        if (!file.empty() && Exists(Cat(leaf, "/", file)))
+            return Target{Cat(leaf, "/", file), text};
+    return std::nullopt;
+}
+
+Result<bool> WriteOne(const std::vector<std::string>& leaves, const CgroupValue& value) {
+    for (const auto& leaf : leaves) {
+        const auto target = TargetOf(leaf, value);
+        if (!target) continue;
+        CC_TRY(Context(Cat("limiting ", value.what, " to ", target->text),
+                       WriteExisting(target->path, target->text)));
+        return true;
+    }
+    return false;
+}
+
+bool IsMemoryLimit(const CgroupValue& value) {
+    return value.v1_file == "memory.limit_in_bytes";
+}
+
+CgroupValue MemoryLimit(int64_t bytes) {
+    const std::string text = Cat(bytes);
+    return {"memory.limit", "memory.limit_in_bytes", text, "memory.max", text};
+}
+
+}  // namespace
+
+Result<void> WriteValues(const std::vector<std::string>& leaves,
+                         const std::vector<CgroupValue>& values) {
+    if (leaves.empty()) return {};
+    // Some values bound one another (memory and memory with swap, quota and period), so that which
+    // must be written first depends on what is there: one that is refused is tried again at the
+    // end.
+    std::vector<const CgroupValue*> again;
+    for (const auto& value : values) {
+        const auto written = WriteOne(leaves, value);
+        if (!written && written.error().code == EINVAL)
+            again.push_back(&value);
+        else if (!written)
+            return Failure(written.error());
+        else if (!*written && !value.what.starts_with("unified."))
+            Log(LogLevel::kWarn, "no cgroup of this host can hold a limit",
+                {{"limit", value.what}});
+    }
+    for (const auto* value : again)
+        CC_TRY(WriteOne(leaves, *value));
+    return {};
+}
+
+Result<void> LimitShim(const std::vector<std::string>& leaves,
+                       const std::vector<CgroupValue>& values) {
+    std::vector<CgroupValue> raised = values;
+    for (auto& value : raised) {
+        const auto bytes = ParseNumber<int64_t>(value.v1_text);
+        if (!IsMemoryLimit(value) || !bytes || *bytes < 0 || *bytes >= kLeastShimMemory) continue;
+        Log(LogLevel::kWarn,
+            "the memory limit is below what cc-shim needs and is raised on the host",
+            {{"limit", value.v1_text}, {"raised", std::to_string(kLeastShimMemory)}});
+        value = MemoryLimit(kLeastShimMemory);
+    }
+    return WriteValues(leaves, raised);
+}
+
+Result<void> LimitVm(const std::vector<std::string>& leaves, const std::vector<CgroupValue>& values,
+                     int64_t memory) {
+    std::vector<CgroupValue> own;
+    for (const auto& value : values)
+        if (value.what.starts_with("cpu.") || value.what.starts_with("blockIO."))
+            own.push_back(value);
+    if (memory > 0) own.push_back(MemoryLimit(memory));
+    return Context("the virtual machine", WriteValues(leaves, own));
+}
+
+Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord& sandbox,
+                            const Json& resources) {
+    CC_ASSIGN(const auto values, CgroupValuesOf(resources));
+    CC_TRY(LimitShim(container.cgroups, values));
+    return LimitVm(sandbox.cgroups, values, 0);
+}
+
+}  // namespace cc::runtime

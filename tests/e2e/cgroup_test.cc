@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cgroups of a container on the host.
+#include <algorithm>
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "tests/e2e/host.h"
+
+namespace cc::test {
+
+namespace {
+
+const std::string kMount = "/sys/fs/cgroup/";
+
+bool HasV1() {
+    return Exists(kMount + "memory/memory.limit_in_bytes") && Exists(kMount + "pids/cgroup.procs");
+}
+
+std::string Value(const std::string& controller, const std::string& leaf, const std::string& file) {
+    return std::string(
+        Trim(ReadFile(Cat(kMount, controller, "/", leaf, "/", file), 65536).value_or("missing")));
+}
+
+std::string VmLeaf(const std::string& controller, const std::string& parent) {
+    const auto entries = ListDirectory(Cat(kMount, controller, "/", parent));
+    if (entries)
+        for (const auto& entry : *entries)
+            if (entry.starts_with("cc-vm-")) return Cat(parent, "/", entry);
+    return "none";
+}
+
+}  // namespace
+
+TEST_CASE("limits read back from the container's cgroup, and small ones do not touch the VM") {
+    if (!HasV1()) return Skip("the memory and pids controllers are not mounted as cgroup v1");
+    Host host;
+    const std::string tag = host.directory().substr(host.directory().rfind('/') + 1);
+    host.Start("c1", {"sleep", "1000"}, "", [&](Json& config) {
+        config["linux"]["cgroupsPath"] = "/" + tag + "/c1";
+        config["linux"]["resources"] = {{"memory", {{"limit", 64 << 20}}},
+                                        {"pids", {{"limit", 2}}},
+                                        {"cpu", {{"shares", 512}, {"quota", 90000}}}};
+    });
+    const std::string leaf = tag + "/c1";
+    const std::string pid = Cat(host.State("c1")["pid"].get<pid_t>());
+    CHECK(Value("memory", leaf, "cgroup.procs") == pid);
+    CHECK(Value("memory", leaf, "memory.limit_in_bytes") == Cat(64 << 20));
+    CHECK(Value("pids", leaf, "pids.max") == "2");
+    CHECK(Value("cpu", leaf, "cpu.shares") == "512");
+    CHECK(Value("cpu", leaf, "cpu.cfs_quota_us") == "90000");
+    const auto processes = Split(Value("pids", VmLeaf("pids", tag), "cgroup.procs"), '\n');
+    CHECK(processes.size() == 2);
+    CHECK(std::find(processes.begin(), processes.end(), Cat(host.PidOf("cc-vmm"))) !=
+          processes.end());
+    CHECK(Value("pids", VmLeaf("pids", tag), "pids.max") == "max");
+    CHECK(Value("cpu", VmLeaf("cpu", tag), "cpu.shares") == "512");
+    CHECK(ParseNumber<int64_t>(Value("memory", VmLeaf("memory", tag), "memory.limit_in_bytes"))
+              .value_or(0) > (64 << 20));
+    // Shims of exec do not crowd the container's cgroup.
+    CHECK(host.Runtime({"exec", "c1", "true"}).status == 0);
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    host.CheckNoResidue();
+}
+
+TEST_CASE("a VM is made large enough for the container's memory limit") {
+    Host host;
+    const std::string program = "head -c 200000000 /dev/zero >/dev/shm/big && wc -c </dev/shm/big";
+    const Finished run = host.Run("c1", {"sh", "-c", program}, "", [](Json& config) {
+        for (auto& mount : config["mounts"])
+            if (mount["destination"] == "/dev/shm") mount["options"] = {"size=300m"};
+        config["linux"]["resources"] = {{"memory", {{"limit", 256 << 20}}}};
+    });
+    CHECK_MESSAGE(run.status == 0, run.err);
+    CHECK(run.out == "200000000\n");
+}
+
+TEST_CASE("cgroups that were there before stay, with their limits") {
+    if (!HasV1()) return Skip("the memory controller is not mounted as cgroup v1");
+    Host host;
+    const std::string name = Cat("cc-kept-", ::getpid());
+    const std::string kept = Cat(kMount, "memory/", name);
+    REQUIRE(MakeDirectories(kept, 0755));
+    const Finished run = host.Run("c1", {"true"}, "", [&](Json& config) {
+        config["linux"]["cgroupsPath"] = "/" + name + "/c1";
+    });
+    CHECK_MESSAGE(run.status == 0, run.err);
+    CHECK(Exists(kept));
+    CHECK_FALSE(Exists(kept + "/c1"));
+    CHECK_FALSE(Exists(Cat(kMount, "pids/", name)));
+    CHECK(::rmdir(kept.c_str()) == 0);
+}
+
+}  // namespace cc::test

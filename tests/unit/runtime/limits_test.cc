@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/limits.h"
+
+#include <doctest/doctest.h>
+
+#include "base/json_full.h"
+#include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/vm.h"
+#include "tests/unit/runtime/temp_directory.h"
+
+namespace cc::runtime {
+
+using test::TempDirectory;
+
+namespace {
+
+const char* const kResources = R"({
+  "memory": {"limit": 67108864, "swap": 134217728, "reservation": 33554432, "swappiness": 0},
+  "cpu": {"shares": 1024, "quota": 50000, "period": 200000, "cpus": "0-1", "mems": "0"},
+  "pids": {"limit": 2},
+  "blockIO": {"weight": 100, "throttleReadBpsDevice": [{"major": 8, "minor": 1, "rate": 1000}]},
+  "hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}],
+  "unified": {"memory.high": "60000000"}})";
+
+std::vector<CgroupValue> Values(const std::string& resources) {
+    const auto values = CgroupValuesOf(ParseJson(resources).value());
+    REQUIRE_MESSAGE(values, values.error().message);
+    return *values;
+}
+
+// A directory that has such files, as the kernel gives a cgroup.
+std::string Leaf(const TempDirectory& directory, const std::string& name,
+                 const std::vector<std::string>& files) {
+    const std::string leaf = directory / name;
+    REQUIRE(MakeDirectories(leaf, 0700));
+    for (const auto& file : files)
+        REQUIRE(WriteFileAtomic(leaf + "/" + file, "", 0600));
+    return leaf;
+}
+
+std::string Text(const std::string& leaf, const std::string& file) {
+    return ReadFile(leaf + "/" + file, 1000).value_or("missing");
+}
+
+}  // namespace
+
+TEST_CASE("resources are written to the files of cgroup v1, a controller a hierarchy") {
+    TempDirectory directory;
+    const std::string memory = Leaf(directory, "memory",
+                                    {"memory.limit_in_bytes", "memory.memsw.limit_in_bytes",
+                                     "memory.soft_limit_in_bytes", "memory.swappiness"});
+    const std::string cpu =
+        Leaf(directory, "cpu", {"cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us"});
+    const std::string rest = Leaf(directory, "rest",
+                                  {"cpuset.cpus", "cpuset.mems", "pids.max", "blkio.weight",
+                                   "blkio.throttle.read_bps_device", "hugetlb.2MB.limit_in_bytes"});
+    REQUIRE(LimitShim({cpu, memory, rest}, Values(kResources)));
+    CHECK(Text(memory, "memory.limit_in_bytes") == "67108864");
+    CHECK(Text(memory, "memory.memsw.limit_in_bytes") == "134217728");
+    CHECK(Text(memory, "memory.soft_limit_in_bytes") == "33554432");
+    CHECK(Text(memory, "memory.swappiness") == "0");
+    CHECK(Text(cpu, "cpu.shares") == "1024");
+    CHECK(Text(cpu, "cpu.cfs_quota_us") == "50000");
+    CHECK(Text(cpu, "cpu.cfs_period_us") == "200000");
+    CHECK(Text(rest, "cpuset.cpus") == "0-1");
+    CHECK(Text(rest, "cpuset.mems") == "0");
+    CHECK(Text(rest, "pids.max") == "2");
+    CHECK(Text(rest, "blkio.weight") == "100");
+    CHECK(Text(rest, "blkio.throttle.read_bps_device") == "8:1 1000");
+    CHECK(Text(rest, "hugetlb.2MB.limit_in_bytes") == "4194304");
+}
+
+TEST_CASE("resources are written to the files of cgroup v2 in its own units") {
+    TempDirectory directory;
+    const std::string leaf =
+        Leaf(directory, "leaf",
+             {"memory.max", "memory.swap.max", "memory.low", "memory.high", "cpu.weight", "cpu.max",
+              "cpuset.cpus", "cpuset.mems", "pids.max", "io.weight", "io.max", "hugetlb.2MB.max"});
+    REQUIRE(LimitShim({leaf}, Values(kResources)));
+    CHECK(Text(leaf, "memory.max") == "67108864");
+    CHECK(Text(leaf, "memory.swap.max") == "67108864");
+    CHECK(Text(leaf, "memory.low") == "33554432");
+    CHECK(Text(leaf, "memory.high") == "60000000");
+    CHECK(Text(leaf, "cpu.weight") == "39");
+    CHECK(Text(leaf, "cpu.max") == "50000 200000");
+    CHECK(Text(leaf, "pids.max") == "2");
+    CHECK(Text(leaf, "io.weight") == "default 910");
+    CHECK(Text(leaf, "io.max") == "8:1 rbps=1000");
+    CHECK(Text(leaf, "hugetlb.2MB.max") == "4194304");
+    CHECK(ControllersOf(Values(kResources)) ==
+          std::vector<std::string>{"cpu", "cpuset", "hugetlb", "io", "memory", "pids"});
+    const std::string open =
+        Leaf(directory, "open", {"memory.max", "memory.swap.max", "cpu.max", "pids.max"});
+    REQUIRE(LimitShim({open}, Values(R"({"memory": {"limit": -1, "swap": -1}, "pids": {"limit": -1},
+        "cpu": {"quota": -1}})")));
+    CHECK(Text(open, "memory.max") == "max");
+    CHECK(Text(open, "memory.swap.max") == "max");
+    CHECK(Text(open, "pids.max") == "max");
+    CHECK(Text(open, "cpu.max") == "max 100000");
+}
+
+TEST_CASE("the VM's cgroup gets processors and block devices, but neither threads nor memory") {
+    TempDirectory directory;
+    const std::string leaf =
+        Leaf(directory, "leaf", {"memory.max", "cpu.weight", "cpuset.cpus", "pids.max", "io.max"});
+    REQUIRE(LimitVm({leaf}, Values(kResources), 0));
+    CHECK(Text(leaf, "cpu.weight") == "39");
+    CHECK(Text(leaf, "cpuset.cpus") == "0-1");
+    CHECK(Text(leaf, "io.max") == "8:1 rbps=1000");
+    CHECK(Text(leaf, "pids.max") == "");
+    CHECK(Text(leaf, "memory.max") == "");
+    REQUIRE(LimitVm({leaf}, Values(kResources), 1 << 30));
+    CHECK(Text(leaf, "memory.max") == "1073741824");
+}
+
+TEST_CASE("a memory limit that would kill the shim is raised to what it needs") {
+    TempDirectory directory;
+    const std::string leaf = Leaf(directory, "leaf", {"memory.limit_in_bytes"});
+    REQUIRE(LimitShim({leaf}, Values(R"({"memory": {"limit": 1000000}})")));
+    CHECK(Text(leaf, "memory.limit_in_bytes") == "4194304");
+    REQUIRE(LimitShim({leaf}, Values(R"({"memory": {"limit": 6291456}})")));
+    CHECK(Text(leaf, "memory.limit_in_bytes") == "6291456");
+}
+
+TEST_CASE("zeros and nulls, as engines write them, are no limits; nonsense is an error") {
+    CHECK(Values("{}").empty());
+    CHECK(Values("null").empty());
+    CHECK(Values(R"({"memory": {"limit": 0, "swap": null, "swappiness": -1,
+        "disableOOMKiller": false}, "cpu": {"shares": 0, "cpus": ""}, "pids": {"limit": 0},
+        "blockIO": {"weight": 0, "weightDevice": []}, "devices": [{"allow": false}]})")
+              .empty());
+    for (const char* bad :
+         {R"({"memory": {"limit": "x"}})", R"({"cpu": {"cpus": 7}})", R"({"cpu": {"shares": 1.5}})",
+          R"({"blockIO": {"weightDevice": [7]}})", R"({"unified": {"../x.y": "1"}})",
+          R"({"unified": {"memory.max": 1}})", R"({"hugepageLimits": [{"pageSize": "../x"}]})"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(CgroupValuesOf(ParseJson(bad).value()));
+    }
+}
+
+TEST_CASE(
+    "a VM holds the container's memory limit and its guest's kernel, up to what the host has") {
+    RuntimeConfig config;
+    config.memory_mib = 128;
+    config.memory_overhead_mib = 64;
+    constexpr int64_t kMib = 1 << 20;
+    CHECK(PlanVmMemory(config, 0, 8192, true).guest_mib == 128);
+    CHECK(PlanVmMemory(config, 0, 8192, true).host_bytes == 0);
+    // Smaller than what the VM has anyway.
+    CHECK(PlanVmMemory(config, 32 * kMib, 8192, false).guest_mib == 128);
+    CHECK(PlanVmMemory(config, 32 * kMib, 8192, false).host_bytes == 192 * kMib);
+    CHECK(PlanVmMemory(config, 32 * kMib, 8192, true).host_bytes == (192 + 1024) * kMib);
+    CHECK(PlanVmMemory(config, 1024 * kMib, 8192, false).guest_mib == 1024 + 64 + 16);
+    CHECK(PlanVmMemory(config, 1024 * kMib + 1, 8192, false).guest_mib == 1025 + 64 + 16);
+    // "Unlimited", as v1 writes it.
+    CHECK(PlanVmMemory(config, 0x7ffffffffffff000, 8192, false).guest_mib == 8192);
+}
+
+TEST_CASE("the VM's cgroup lies beside the container's") {
+    CgroupPlan plan;
+    plan.path = "a/b/c";
+    CHECK(PlanBeside(plan, "vm").path == "a/b/vm");
+    plan.path = "c";
+    CHECK(PlanBeside(plan, "vm").path == "vm");
+    plan.path.clear();
+    CHECK(PlanBeside(plan, "vm").path.empty());
+}
+
+TEST_CASE("a v2 hierarchy is asked to pass on the controllers that limits need") {
+    TempDirectory directory;
+    REQUIRE(MakeDirectories(directory / "a", 0700));
+    for (const char* file : {"cgroup.subtree_control", "a/cgroup.subtree_control"})
+        REQUIRE(WriteFileAtomic(directory / file, "cpu\n", 0600));
+    CgroupPlan plan;
+    plan.hierarchies.push_back({.mount_point = directory.path(), .unified = true});
+    plan.path = "a/b";
+    REQUIRE(MakeCgroup(plan, {"cpu", "memory"}));
+    CHECK(ReadFile(directory / "a/cgroup.subtree_control", 100).value().starts_with("+memory"));
+    CHECK(ReadFile(directory / "cgroup.subtree_control", 100).value().starts_with("+memory"));
+    CHECK(Exists(directory / "a/b"));
+}
+
+}  // namespace cc::runtime
