@@ -13,6 +13,7 @@
 
 #include "agent/capabilities.h"
 #include "agent/mount_options.h"
+#include "agent/resources.h"
 #include "base/result.h"
 #include "protocol/agent_messages.h"
 
@@ -66,16 +67,6 @@ struct DeviceSpec {
     uint32_t mode = 0666;
     uint32_t uid = 0;
     uint32_t gid = 0;
-};
-
-// Bytes, microseconds, counts; -1: unlimited.
-struct ResourceSpec {
-    std::optional<int64_t> memory_limit;
-    std::optional<int64_t> memory_reservation;
-    std::optional<int64_t> pids_limit;
-    std::optional<int64_t> cpu_quota;
-    std::optional<int64_t> cpu_period;
-    std::optional<int64_t> cpu_shares;
 };
 
 struct SeccompArgument {

@@ -37,32 +37,14 @@ Result<DeviceSpec> ReadDevice(const Json& json) {
         device.type = S_IFIFO;
     else
         return Fail(Cat("the device ", device.path, " has the unknown type ", Quoted(type, 16)));
-    CC_ASSIGN(device.major, UnsignedMember(json, "major", 0, 0xfff));
-    CC_ASSIGN(device.minor, UnsignedMember(json, "minor", 0, 0xfffff));
+    CC_ASSIGN(const auto major, DeviceNumber(json, "major", kMajorMax));
+    CC_ASSIGN(const auto minor, DeviceNumber(json, "minor", kMinorMax));
+    device.major = major.value_or(0);
+    device.minor = minor.value_or(0);
     CC_ASSIGN(device.mode, UnsignedMember(json, "fileMode", 0666, 07777));
     CC_ASSIGN(device.uid, UnsignedMember(json, "uid", 0, UINT32_MAX));
     CC_ASSIGN(device.gid, UnsignedMember(json, "gid", 0, UINT32_MAX));
     return device;
-}
-
-Result<std::optional<int64_t>> Limit(const Json* object, std::string_view key) {
-    if (object == nullptr || Member(*object, key) == nullptr) return std::nullopt;
-    CC_ASSIGN(const int64_t value, IntMember(*object, key, -1, INT64_MIN, INT64_MAX));
-    return value;
-}
-
-Result<ResourceSpec> ReadResources(const Json& json) {
-    ResourceSpec resources;
-    CC_ASSIGN(const Json* memory, ObjectMember(json, "memory"));
-    CC_ASSIGN(const Json* pids, ObjectMember(json, "pids"));
-    CC_ASSIGN(const Json* cpu, ObjectMember(json, "cpu"));
-    CC_ASSIGN(resources.memory_limit, Limit(memory, "limit"));
-    CC_ASSIGN(resources.memory_reservation, Limit(memory, "reservation"));
-    CC_ASSIGN(resources.pids_limit, Limit(pids, "limit"));
-    CC_ASSIGN(resources.cpu_quota, Limit(cpu, "quota"));
-    CC_ASSIGN(resources.cpu_period, Limit(cpu, "period"));
-    CC_ASSIGN(resources.cpu_shares, Limit(cpu, "shares"));
-    return resources;
 }
 
 Result<void> ReadSysctl(const Json& linux_json, ContainerSpec& spec) {
@@ -93,9 +75,7 @@ Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
     }
     CC_TRY(ReadSysctl(json, spec));
     CC_ASSIGN(const Json* resources, ObjectMember(json, "resources"));
-    if (resources != nullptr) {
-        CC_ASSIGN(spec.resources, Context("linux.resources", ReadResources(*resources)));
-    }
+    CC_ASSIGN(spec.resources, Context("linux.resources", ReadResources(resources)));
     CC_ASSIGN(const Json* seccomp, ObjectMember(json, "seccomp"));
     if (seccomp != nullptr) {
         CC_ASSIGN(spec.seccomp, Context("linux.seccomp", ReadSeccomp(*seccomp)));
