@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container from an OCI runtime configuration. Only what the guest acts on is read; the rest of
 // the document has been checked by the runtime, and is none of the agent's business.
+#include <sys/personality.h>
 #include <sys/stat.h>
 
 #include "agent/oci_reader.h"
@@ -22,6 +23,7 @@ Result<MountSpec> ReadMount(const Json& json) {
     if (mount.type == "bind") mount.options.bind = true;
     if (mount.type.empty() && !mount.options.bind)
         return Fail(Cat("the mount on ", mount.destination, " has no type"));
+    CC_ASSIGN(mount.id_map, ReadIdMappings(json));
     return mount;
 }
 
@@ -54,11 +56,44 @@ Result<void> ReadSysctl(const Json& linux_json, ContainerSpec& spec) {
         if (!value.is_string())
             return Fail(Cat("linux.sysctl: ", Quoted(key), " must be a string"));
         spec.sysctl.emplace_back(key, value.get<std::string>());
+        if (key == "kernel.hostname" && !spec.hostname.empty() &&
+            spec.sysctl.back().second != spec.hostname)
+            return Fail(Cat("linux.sysctl: kernel.hostname contradicts \"hostname\", which is ",
+                            Quoted(spec.hostname, 80)));
     }
     return {};
 }
 
+// A mount that is to be mapped without saying how is mapped as the container is.
+Result<void> CompleteIdMaps(ContainerSpec& spec) {
+    for (auto& mount : spec.mounts) {
+        const bool asked = mount.options.id_mapped || mount.options.recursive_id_map;
+        if (asked && mount.id_map.empty()) mount.id_map = spec.id_map;
+        if (asked && mount.id_map.empty())
+            return Fail(Cat("the mount on ", mount.destination,
+                            " shall be id-mapped, but neither it nor the container has mappings"));
+        if (mount.id_map.uids.empty() != mount.id_map.gids.empty())
+            return Fail(
+                Cat("the mount on ", mount.destination, " needs both uidMappings and gidMappings"));
+    }
+    return {};
+}
+
+Result<void> ReadPersonality(const Json& json, ContainerSpec& spec) {
+    CC_ASSIGN(const Json* personality, ObjectMember(json, "personality"));
+    if (personality == nullptr) return {};
+    CC_ASSIGN(const std::string domain, TextMember(*personality, "domain"));
+    CC_ASSIGN(const auto flags, StringsMember(*personality, "flags"));
+    if (domain != "LINUX" && domain != "LINUX32")
+        return Fail(Cat("the domain ", Quoted(domain, 32), " is unknown, LINUX and LINUX32 are"));
+    if (!flags.empty()) return Fail("the specification knows no flags yet");
+    spec.personality = domain == "LINUX32" ? PER_LINUX32 : PER_LINUX;
+    return {};
+}
+
 Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
+    CC_TRY(Context("linux", ReadNamespaces(json, spec)));
+    CC_TRY(Context("linux.personality", ReadPersonality(json, spec)));
     CC_ASSIGN(const Json* devices, ArrayMember(json, "devices"));
     if (devices != nullptr)
         for (const auto& entry : *devices) {
@@ -103,6 +138,7 @@ Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {
         }
     CC_ASSIGN(const Json* linux_json, ObjectMember(json, "linux"));
     if (linux_json != nullptr) CC_TRY(ReadLinux(*linux_json, spec));
+    CC_TRY(CompleteIdMaps(spec));
     CC_ASSIGN(const Json* process, ObjectMember(json, "process"));
     if (process == nullptr) return Fail("the OCI configuration has no \"process\"");
     CC_ASSIGN(spec.process, Context("process", ReadProcess(*process, nullptr)));

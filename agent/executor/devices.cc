@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "agent/executor/id_map.h"
 #include "agent/executor/path_in_root.h"
 #include "base/text.h"
 
@@ -43,7 +44,7 @@ Result<Place> FindPlace(int root, const std::string& path) {
     return Place{std::move(directory), name};
 }
 
-Result<void> MakeDevice(int root, const DeviceSpec& device) {
+Result<void> MakeDevice(int root, const DeviceSpec& device, const IdMappings& owner) {
     CC_ASSIGN(const Place place, FindPlace(root, device.path));
     const int directory = place.directory.get();
     const dev_t number = makedev(device.major, device.minor);
@@ -56,8 +57,12 @@ Result<void> MakeDevice(int root, const DeviceSpec& device) {
             (status.st_mode & S_IFMT) == device.type && status.st_rdev == number;
         if (!same) return FailErrno(Cat("making ", device.path), error);
     }
+    const auto uid = OutsideId(owner.uids, device.uid);
+    const auto gid = OutsideId(owner.gids, device.gid);
+    if (!uid || !gid)
+        return Fail(Cat("making ", device.path, ": its owner has no id in the user namespace"));
     if (::fchmodat(directory, place.name.c_str(), device.mode, 0) < 0 ||
-        ::fchownat(directory, place.name.c_str(), device.uid, device.gid, AT_SYMLINK_NOFOLLOW) < 0)
+        ::fchownat(directory, place.name.c_str(), *uid, *gid, AT_SYMLINK_NOFOLLOW) < 0)
         return FailErrno(Cat("making ", device.path));
     return {};
 }
@@ -73,11 +78,12 @@ Result<void> MakeLink(int root, const std::string& target, const std::string& pa
 
 }  // namespace
 
-Result<void> MakeDevices(int root, const std::vector<DeviceSpec>& devices) {
+Result<void> MakeDevices(int root, const std::vector<DeviceSpec>& devices,
+                         const IdMappings& owner) {
     for (const auto& device : kDefaultDevices)
-        CC_TRY(MakeDevice(root, device));
+        CC_TRY(MakeDevice(root, device, owner));
     for (const auto& device : devices)
-        CC_TRY(MakeDevice(root, device));
+        CC_TRY(MakeDevice(root, device, owner));
     for (const auto& link : kLinks)
         CC_TRY(MakeLink(root, link.target, link.path, false));
     // A devpts of one's own has its own multiplexer; the machine's /dev/ptmx would open terminals

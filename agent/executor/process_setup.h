@@ -8,8 +8,11 @@
 namespace cc::agent {
 
 // Called in the child, inside the container, with standard streams in place. Returns only with an
-// error. `about_to_exec` is called when all that is left is execve.
-Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<SeccompSpec>& seccomp,
-                           const std::string& keyring, void (*about_to_exec)());
+// error. `about_to_exec` is called when what is left is a system call filter and execve.
+Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
+                           void (*about_to_exec)());
+
+// Pipes belong to root; a process of another user must still be able to open /dev/stdout.
+Result<void> GiveStreams(uint32_t uid);
 
 }  // namespace cc::agent
