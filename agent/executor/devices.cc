@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/executor/id_map.h"
+#include "agent/executor/mounts.h"
 #include "agent/executor/path_in_root.h"
 #include "base/text.h"
 
@@ -44,6 +45,23 @@ Result<Place> FindPlace(int root, const std::string& path) {
     return Place{std::move(directory), name};
 }
 
+bool IsDevice(const struct stat& status, const DeviceSpec& device) {
+    return (status.st_mode & S_IFMT) == device.type &&
+           status.st_rdev == makedev(device.major, device.minor);
+}
+
+// A directory shared by the host may take no nodes, or have something else in the place; then the
+// VM's own device is put there.
+Result<void> MountDevice(int root, const DeviceSpec& device) {
+    const std::string own = Cat("/dev/", device.path.substr(device.path.rfind('/') + 1));
+    struct stat status {};
+    if (::stat(own.c_str(), &status) < 0 || !IsDevice(status, device))
+        return Fail(Cat("the VM has no such device at ", own), ENODEV);
+    CC_ASSIGN(const Fd tree, CloneTree(AT_FDCWD, own, false));
+    CC_ASSIGN(const Fd target, MakeInRoot(root, device.path, PathKind::kFile));
+    return Attach(tree.get(), target.get());
+}
+
 Result<void> MakeDevice(int root, const DeviceSpec& device, const IdMappings& owner) {
     CC_ASSIGN(const Place place, FindPlace(root, device.path));
     const int directory = place.directory.get();
@@ -51,11 +69,11 @@ Result<void> MakeDevice(int root, const DeviceSpec& device, const IdMappings& ow
     if (::mknodat(directory, place.name.c_str(), device.type | device.mode, number) < 0) {
         const int error = errno;
         struct stat status {};
-        const bool same =
-            error == EEXIST &&
+        const bool there =
             ::fstatat(directory, place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-            (status.st_mode & S_IFMT) == device.type && status.st_rdev == number;
-        if (!same) return FailErrno(Cat("making ", device.path), error);
+            IsDevice(status, device);
+        if (!there && MountDevice(root, device)) return {};
+        if (!there) return FailErrno(Cat("making ", device.path), error);
     }
     const auto uid = OutsideId(owner.uids, device.uid);
     const auto gid = OutsideId(owner.gids, device.gid);

@@ -95,6 +95,24 @@ TEST_CASE("a user namespace maps the ids of the guest, whose files are the host'
     CHECK(status.st_uid == kBase);
 }
 
+TEST_CASE("a container without a /dev of its own still has the default devices") {
+    Host host;
+    const auto edit = [](Json& config) {
+        config["mounts"] =
+            Json::parse(R"([{"destination":"/proc","type":"proc","source":"proc"}])");
+    };
+    // The second one finds the places that were made for the devices of the first.
+    for (const std::string id : {"c1", "c2"}) {
+        const Finished run = host.Run(id,
+                                      {"sh", "-c",
+                                       "head -c 3 /dev/zero | wc -c; echo x >/dev/null && echo "
+                                       "null; stat -c %t:%T /dev/urandom; readlink /dev/fd"},
+                                      "", edit);
+        CHECK_MESSAGE(run.status == 0, run.err);
+        CHECK(run.out == "3\nnull\n1:9\n/proc/self/fd\n");
+    }
+}
+
 TEST_CASE("what a container wrote is on the host when its exit code is") {
     Host host;
     const Finished run = host.Run(
