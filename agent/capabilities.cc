@@ -97,4 +97,14 @@ Result<void> SetCapabilities(const CapabilitySets& sets) {
     return {};
 }
 
+Result<void> RaisePermittedCapabilities() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2]{};
+    if (::syscall(SYS_capget, &header, data) < 0) return FailErrno("reading capabilities");
+    for (auto& word : data)
+        word.effective = word.permitted;
+    if (::syscall(SYS_capset, &header, data) < 0) return FailErrno("raising capabilities");
+    return {};
+}
+
 }  // namespace cc::agent

@@ -31,5 +31,7 @@ CapabilitySets DefaultCapabilities();
 Result<void> LimitBounding(uint64_t bounding);
 Result<void> KeepCapabilities();
 Result<void> SetCapabilities(const CapabilitySets& sets);
+// Everything that is permitted becomes effective.
+Result<void> RaisePermittedCapabilities();
 
 }  // namespace cc::agent

@@ -9,7 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/cgroup_limits.h"
+#include "agent/device_filter.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 
 namespace cc::agent {
@@ -51,40 +54,21 @@ std::string FindProcess(const std::string& path, pid_t pid) {
     return {};
 }
 
-std::string LimitText(int64_t value) {
-    return value < 0 ? "max" : std::to_string(value);
-}
-
-Result<void> Set(const std::string& path, std::string_view file, std::string_view value) {
-    const std::string target = Cat(path, "/", file);
-    if (!Exists(target))
-        return Fail(Cat("cannot set ", file, " to ", value,
-                        ": the guest kernel lacks that cgroup controller"));
-    return WriteExisting(target, value);
-}
-
-// 2 .. 262144 shares of version 1 are 1 .. 10000 of weight.
-int64_t WeightOfShares(int64_t shares) {
-    return 1 + (std::clamp<int64_t>(shares, 2, 262144) - 2) * 9999 / 262142;
+// Without filters of devices in the kernel every device stays usable: those of the VM, none of the
+// host's.
+Result<void> FilterDevices(const std::string& path, const std::vector<DeviceRule>& rules) {
+    CC_ASSIGN(const Fd directory, OpenFile(path, O_RDONLY | O_DIRECTORY));
+    auto attached = AttachDeviceFilter(directory.get(), rules);
+    const int code = attached ? 0 : attached.error().code;
+    if (code != ENOSYS && code != EINVAL && code != EPERM) return attached;
+    Log(LogLevel::kWarn, "the guest kernel cannot restrict devices",
+        {{"error", attached.error().message}});
+    return {};
 }
 
 Result<void> Apply(const std::string& path, const ResourceSpec& resources) {
-    // Zero means "not said" in OCI configurations, except where a limit of zero would make sense to
-    // somebody: nowhere.
-    if (resources.memory_limit.value_or(0) != 0)
-        CC_TRY(Set(path, "memory.max", LimitText(*resources.memory_limit)));
-    if (resources.memory_reservation.value_or(0) != 0)
-        CC_TRY(Set(path, "memory.low", LimitText(*resources.memory_reservation)));
-    if (resources.pids_limit.value_or(0) != 0)
-        CC_TRY(Set(path, "pids.max", LimitText(*resources.pids_limit)));
-    if (resources.cpu_quota.value_or(0) != 0) {
-        constexpr int64_t kDefaultPeriod = 100000;
-        const int64_t period =
-            resources.cpu_period.value_or(0) > 0 ? *resources.cpu_period : kDefaultPeriod;
-        CC_TRY(Set(path, "cpu.max", Cat(LimitText(*resources.cpu_quota), " ", period)));
-    }
-    if (resources.cpu_shares.value_or(0) != 0)
-        CC_TRY(Set(path, "cpu.weight", std::to_string(WeightOfShares(*resources.cpu_shares))));
+    CC_TRY(ApplyLimits(path, resources));
+    if (resources.devices) CC_TRY(FilterDevices(path, *resources.devices));
     return {};
 }
 

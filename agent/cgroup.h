@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "agent/spec.h"
+#include "agent/resources.h"
 #include "base/fd.h"
 
 namespace cc::agent {

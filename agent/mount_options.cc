@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/mount_options.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include <sys/mount.h>
@@ -45,6 +47,14 @@ const Attribute* FindAttribute(std::string_view name) {
     return nullptr;
 }
 
+// Mount(8) takes these; for a mount that is made, they say what is so anyway.
+bool MeansNothing(std::string_view option) {
+    constexpr std::string_view kEmpty[] = {"",      "defaults", "remount",  "loud",
+                                           "async", "silent",   "iversion", "noiversion",
+                                           "auto",  "noauto",   "nofail"};
+    return std::find(std::begin(kEmpty), std::end(kEmpty), option) != std::end(kEmpty);
+}
+
 // A later option overrides an earlier one on the same matter.
 void Apply(const Attribute& attribute, MountAttributes& to) {
     to.set = (to.set & ~attribute.clear) | attribute.set;
@@ -82,9 +92,9 @@ Result<MountOptions> ParseMountOptions(const std::vector<std::string>& options) 
         } else if (option == "tmpcopyup") {
             parsed.copy_up = true;
         } else if (option == "idmap" || option == "ridmap") {
-            return Fail(Cat("the mount option ", option, " is not supported"));
-        } else if (option != "defaults" && option != "remount" && option != "loud" &&
-                   option != "silent" && option != "async" && !option.empty()) {
+            parsed.id_mapped = true;
+            parsed.recursive_id_map = option == "ridmap";
+        } else if (!MeansNothing(option)) {
             parsed.data.push_back(option);
         }
     }

@@ -24,8 +24,10 @@ struct MountOptions {
     bool recursive_bind = false;
     bool copy_up =
         false;  // a new tmpfs starts with what the directory below it holds ("tmpcopyup")
-    MountAttributes attributes;  // of the mount itself
-    MountAttributes recursive;   // of it and everything below it: "rro" and its like
+    bool id_mapped = false;  // "idmap": ids are translated, as the mount or the container says
+    bool recursive_id_map = false;  // "ridmap"
+    MountAttributes attributes;     // of the mount itself
+    MountAttributes recursive;      // of it and everything below it: "rro" and its like
     uint64_t propagation =
         0;  // MS_PRIVATE, MS_SLAVE ...; 0: private, as everything in a container's namespace
     bool recursive_propagation = false;

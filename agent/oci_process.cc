@@ -90,6 +90,9 @@ Result<void> ReadPrivileges(const Json& json, const ProcessSpec* container, Proc
     if (rlimits != nullptr)
         for (const auto& entry : *rlimits) {
             CC_ASSIGN(Rlimit limit, Context("rlimits", ReadRlimit(entry)));
+            for (const auto& earlier : process.rlimits)
+                if (earlier.resource == limit.resource)
+                    return Fail(Cat("rlimits: ", limit.name, " is given twice"));
             process.rlimits.push_back(std::move(limit));
         }
     if (Member(json, "oomScoreAdj") != nullptr) {
@@ -138,6 +141,7 @@ Result<ProcessSpec> ReadProcess(const Json& json, const ProcessSpec* container) 
     CC_ASSIGN(process.env, StringsMember(json, "env"));
     CC_ASSIGN(process.cwd, PathMember(json, "cwd"));
     CC_TRY(ReadPrivileges(json, container, process));
+    CC_TRY(ReadScheduling(json, container, process));
     return process;
 }
 

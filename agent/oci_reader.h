@@ -18,5 +18,17 @@ Result<uint32_t> UnsignedMember(const Json& object, std::string_view key, uint32
 // privileges count where the object does not name any; null for a first process.
 Result<ProcessSpec> ReadProcess(const Json& json, const ProcessSpec* container);
 Result<SeccompSpec> ReadSeccomp(const Json& json);
+// ioPriority, scheduler and execCPUAffinity of a process object.
+Result<void> ReadScheduling(const Json& json, const ProcessSpec* container, ProcessSpec& process);
+// linux.namespaces and what belongs to them: id mappings, offsets of clocks.
+Result<void> ReadNamespaces(const Json& linux_json, ContainerSpec& spec);
+// "uidMappings" and "gidMappings" of an object.
+Result<IdMappings> ReadIdMappings(const Json& json);
+// linux.resources; null: a container that names none, which still has a filter of devices.
+Result<ResourceSpec> ReadResources(const Json* json);
+constexpr uint32_t kMajorMax = 0xfff, kMinorMax = 0xfffff;
+// The device numbers of a rule or a node; -1 and absent are the same.
+Result<std::optional<uint32_t>> DeviceNumber(const Json& json, std::string_view key,
+                                             uint32_t highest);
 
 }  // namespace cc::agent

@@ -44,12 +44,32 @@ Result<SeccompRule> ReadRule(const Json& json) {
     return rule;
 }
 
+// Without a word about flags the mitigation of speculative stores stays as it is, as with runc.
+Result<void> ReadFlags(const Json& json, SeccompSpec& spec) {
+    if (Member(json, "flags") == nullptr) return {};
+    CC_ASSIGN(const auto flags, StringsMember(json, "flags"));
+    spec.speculation_allowed = false;
+    for (const auto& flag : flags) {
+        if (flag == "SECCOMP_FILTER_FLAG_LOG")
+            spec.log = true;
+        else if (flag == "SECCOMP_FILTER_FLAG_SPEC_ALLOW")
+            spec.speculation_allowed = true;
+        else if (flag == "SECCOMP_FILTER_FLAG_TSYNC")
+            spec.synchronise_threads = true;
+        // About waiting for a listener, which no filter here has.
+        else if (flag != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
+            return Fail(Cat("the flag ", Quoted(flag, 48), " is unknown"));
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<SeccompSpec> ReadSeccomp(const Json& json) {
     SeccompSpec spec;
     CC_ASSIGN(spec.default_action, TextMember(json, "defaultAction"));
     CC_ASSIGN(spec.default_errno, OptionalUnsigned(json, "defaultErrnoRet"));
+    CC_TRY(ReadFlags(json, spec));
     CC_ASSIGN(spec.architectures, StringsMember(json, "architectures"));
     CC_ASSIGN(const Json* rules, ArrayMember(json, "syscalls"));
     if (rules != nullptr)

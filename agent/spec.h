@@ -13,6 +13,7 @@
 
 #include "agent/capabilities.h"
 #include "agent/mount_options.h"
+#include "agent/resources.h"
 #include "base/result.h"
 #include "protocol/agent_messages.h"
 #include "protocol/oci_hooks.h"
@@ -37,6 +38,15 @@ struct UserSpec {
     std::vector<std::string> additional_groups;
 };
 
+// As sched_setattr(2) takes it.
+struct SchedulerSpec {
+    uint32_t policy = 0;  // SCHED_...
+    int32_t nice = 0;
+    uint32_t priority = 0;
+    uint64_t flags = 0;                              // SCHED_FLAG_...
+    uint64_t runtime = 0, deadline = 0, period = 0;  // nanoseconds
+};
+
 struct ProcessSpec {
     bool terminal = false;
     uint16_t rows = 0;  // of the terminal; 0: not said
@@ -50,6 +60,22 @@ struct ProcessSpec {
     std::vector<Rlimit> rlimits;
     std::optional<int> oom_score_adj;
     unsigned umask = 022;
+    std::optional<int> io_priority;  // class and level as ioprio_set(2) takes them
+    std::optional<SchedulerSpec> scheduler;
+    std::vector<int> cpus;  // that a process which joins is bound to; empty: the container's
+};
+
+// `size` ids from `container` on, in a namespace or on a file system, are those from `host` on in
+// the VM.
+struct IdMapping {
+    uint32_t container = 0;
+    uint32_t host = 0;
+    uint32_t size = 0;
+};
+struct IdMappings {
+    std::vector<IdMapping> uids;
+    std::vector<IdMapping> gids;
+    bool empty() const { return uids.empty() && gids.empty(); }
 };
 
 struct MountSpec {
@@ -57,6 +83,7 @@ struct MountSpec {
     std::string type;
     std::string source;
     MountOptions options;
+    IdMappings id_map;  // empty: ids are what they are
 };
 
 struct DeviceSpec {
@@ -67,16 +94,6 @@ struct DeviceSpec {
     uint32_t mode = 0666;
     uint32_t uid = 0;
     uint32_t gid = 0;
-};
-
-// Bytes, microseconds, counts; -1: unlimited.
-struct ResourceSpec {
-    std::optional<int64_t> memory_limit;
-    std::optional<int64_t> memory_reservation;
-    std::optional<int64_t> pids_limit;
-    std::optional<int64_t> cpu_quota;
-    std::optional<int64_t> cpu_period;
-    std::optional<int64_t> cpu_shares;
 };
 
 struct SeccompArgument {
@@ -95,7 +112,17 @@ struct SeccompSpec {
     std::string default_action;  // "SCMP_ACT_ERRNO" ...
     std::optional<uint32_t> default_errno;
     std::vector<std::string> architectures;
+    bool log = false;                  // SECCOMP_FILTER_FLAG_LOG
+    bool speculation_allowed = true;   // SECCOMP_FILTER_FLAG_SPEC_ALLOW
+    bool synchronise_threads = false;  // SECCOMP_FILTER_FLAG_TSYNC
     std::vector<SeccompRule> rules;
+};
+
+// Of a time namespace: what is added to the VM's clock of this name.
+struct TimeOffset {
+    std::string clock;  // "boottime", "monotonic"
+    int64_t seconds = 0;
+    uint32_t nanoseconds = 0;
 };
 
 struct ContainerSpec {
@@ -114,6 +141,12 @@ struct ContainerSpec {
     std::optional<SeccompSpec> seccomp;
     std::vector<OciHook> start_hooks;
     std::string hook_state;  // their standard input
+    // Mount, pid, uts, ipc and cgroup namespaces are always new; these are so when asked for.
+    bool user_namespace = false;
+    IdMappings id_map;  // of the user namespace
+    bool time_namespace = false;
+    std::vector<TimeOffset> time_offsets;
+    std::optional<unsigned long> personality;  // PER_...
     ProcessSpec process;
 };
 

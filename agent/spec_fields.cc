@@ -13,8 +13,11 @@ namespace {
 MountSpec FileSystem(std::string destination, const std::string& type,
                      const std::vector<std::string>& options) {
     // The options are ours, so they parse.
-    MountSpec mount{std::move(destination), type, type,
-                    ParseMountOptions(options).value_or(MountOptions{})};
+    MountSpec mount{std::move(destination),
+                    type,
+                    type,
+                    ParseMountOptions(options).value_or(MountOptions{}),
+                    {}};
     return mount;
 }
 

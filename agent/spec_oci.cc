@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container from an OCI runtime configuration. Only what the guest acts on is read; the rest of
 // the document has been checked by the runtime, and is none of the agent's business.
+#include <sys/personality.h>
 #include <sys/stat.h>
 
 #include "agent/oci_reader.h"
@@ -22,6 +23,7 @@ Result<MountSpec> ReadMount(const Json& json) {
     if (mount.type == "bind") mount.options.bind = true;
     if (mount.type.empty() && !mount.options.bind)
         return Fail(Cat("the mount on ", mount.destination, " has no type"));
+    CC_ASSIGN(mount.id_map, ReadIdMappings(json));
     return mount;
 }
 
@@ -37,32 +39,14 @@ Result<DeviceSpec> ReadDevice(const Json& json) {
         device.type = S_IFIFO;
     else
         return Fail(Cat("the device ", device.path, " has the unknown type ", Quoted(type, 16)));
-    CC_ASSIGN(device.major, UnsignedMember(json, "major", 0, 0xfff));
-    CC_ASSIGN(device.minor, UnsignedMember(json, "minor", 0, 0xfffff));
+    CC_ASSIGN(const auto major, DeviceNumber(json, "major", kMajorMax));
+    CC_ASSIGN(const auto minor, DeviceNumber(json, "minor", kMinorMax));
+    device.major = major.value_or(0);
+    device.minor = minor.value_or(0);
     CC_ASSIGN(device.mode, UnsignedMember(json, "fileMode", 0666, 07777));
     CC_ASSIGN(device.uid, UnsignedMember(json, "uid", 0, UINT32_MAX));
     CC_ASSIGN(device.gid, UnsignedMember(json, "gid", 0, UINT32_MAX));
     return device;
-}
-
-Result<std::optional<int64_t>> Limit(const Json* object, std::string_view key) {
-    if (object == nullptr || Member(*object, key) == nullptr) return std::nullopt;
-    CC_ASSIGN(const int64_t value, IntMember(*object, key, -1, INT64_MIN, INT64_MAX));
-    return value;
-}
-
-Result<ResourceSpec> ReadResources(const Json& json) {
-    ResourceSpec resources;
-    CC_ASSIGN(const Json* memory, ObjectMember(json, "memory"));
-    CC_ASSIGN(const Json* pids, ObjectMember(json, "pids"));
-    CC_ASSIGN(const Json* cpu, ObjectMember(json, "cpu"));
-    CC_ASSIGN(resources.memory_limit, Limit(memory, "limit"));
-    CC_ASSIGN(resources.memory_reservation, Limit(memory, "reservation"));
-    CC_ASSIGN(resources.pids_limit, Limit(pids, "limit"));
-    CC_ASSIGN(resources.cpu_quota, Limit(cpu, "quota"));
-    CC_ASSIGN(resources.cpu_period, Limit(cpu, "period"));
-    CC_ASSIGN(resources.cpu_shares, Limit(cpu, "shares"));
-    return resources;
 }
 
 Result<void> ReadSysctl(const Json& linux_json, ContainerSpec& spec) {
@@ -72,11 +56,44 @@ Result<void> ReadSysctl(const Json& linux_json, ContainerSpec& spec) {
         if (!value.is_string())
             return Fail(Cat("linux.sysctl: ", Quoted(key), " must be a string"));
         spec.sysctl.emplace_back(key, value.get<std::string>());
+        if (key == "kernel.hostname" && !spec.hostname.empty() &&
+            spec.sysctl.back().second != spec.hostname)
+            return Fail(Cat("linux.sysctl: kernel.hostname contradicts \"hostname\", which is ",
+                            Quoted(spec.hostname, 80)));
     }
     return {};
 }
 
+// A mount that is to be mapped without saying how is mapped as the container is.
+Result<void> CompleteIdMaps(ContainerSpec& spec) {
+    for (auto& mount : spec.mounts) {
+        const bool asked = mount.options.id_mapped || mount.options.recursive_id_map;
+        if (asked && mount.id_map.empty()) mount.id_map = spec.id_map;
+        if (asked && mount.id_map.empty())
+            return Fail(Cat("the mount on ", mount.destination,
+                            " shall be id-mapped, but neither it nor the container has mappings"));
+        if (mount.id_map.uids.empty() != mount.id_map.gids.empty())
+            return Fail(
+                Cat("the mount on ", mount.destination, " needs both uidMappings and gidMappings"));
+    }
+    return {};
+}
+
+Result<void> ReadPersonality(const Json& json, ContainerSpec& spec) {
+    CC_ASSIGN(const Json* personality, ObjectMember(json, "personality"));
+    if (personality == nullptr) return {};
+    CC_ASSIGN(const std::string domain, TextMember(*personality, "domain"));
+    CC_ASSIGN(const auto flags, StringsMember(*personality, "flags"));
+    if (domain != "LINUX" && domain != "LINUX32")
+        return Fail(Cat("the domain ", Quoted(domain, 32), " is unknown, LINUX and LINUX32 are"));
+    if (!flags.empty()) return Fail("the specification knows no flags yet");
+    spec.personality = domain == "LINUX32" ? PER_LINUX32 : PER_LINUX;
+    return {};
+}
+
 Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
+    CC_TRY(Context("linux", ReadNamespaces(json, spec)));
+    CC_TRY(Context("linux.personality", ReadPersonality(json, spec)));
     CC_ASSIGN(const Json* devices, ArrayMember(json, "devices"));
     if (devices != nullptr)
         for (const auto& entry : *devices) {
@@ -93,9 +110,7 @@ Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
     }
     CC_TRY(ReadSysctl(json, spec));
     CC_ASSIGN(const Json* resources, ObjectMember(json, "resources"));
-    if (resources != nullptr) {
-        CC_ASSIGN(spec.resources, Context("linux.resources", ReadResources(*resources)));
-    }
+    CC_ASSIGN(spec.resources, Context("linux.resources", ReadResources(resources)));
     CC_ASSIGN(const Json* seccomp, ObjectMember(json, "seccomp"));
     if (seccomp != nullptr) {
         CC_ASSIGN(spec.seccomp, Context("linux.seccomp", ReadSeccomp(*seccomp)));
@@ -130,6 +145,7 @@ Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {
     if (linux_json != nullptr) CC_TRY(ReadLinux(*linux_json, spec));
     CC_ASSIGN(spec.start_hooks, ParseHooks(json, "startContainer"));
     CC_ASSIGN(spec.hook_state, StringMember(json, "state"));
+    CC_TRY(CompleteIdMaps(spec));
     CC_ASSIGN(const Json* process, ObjectMember(json, "process"));
     if (process == nullptr) return Fail("the OCI configuration has no \"process\"");
     CC_ASSIGN(spec.process, Context("process", ReadProcess(*process, nullptr)));

@@ -9,32 +9,50 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 
 namespace cc::agent {
 
 namespace {
 
-// While a child must be born in another pid namespace: only children of the caller are affected,
-// never itself.
+// While a child must be born in other pid or time namespaces: only children of the caller are
+// affected, never itself.
 class BornElsewhere {
   public:
-    static Result<BornElsewhere> Enter(int pidfd) {
+    static Result<BornElsewhere> Enter(const ForkOptions& options) {
         BornElsewhere elsewhere;
-        if (pidfd < 0) return elsewhere;
-        CC_ASSIGN(elsewhere.home_, OpenFile("/proc/self/ns/pid", O_RDONLY));
-        if (::setns(pidfd, CLONE_NEWPID) < 0)
-            return FailErrno("joining the container's pid namespace");
+        if (options.pid_namespace_of >= 0) {
+            CC_ASSIGN(elsewhere.pids_, OpenFile("/proc/self/ns/pid", O_RDONLY));
+            if (::setns(options.pid_namespace_of, CLONE_NEWPID) < 0)
+                return FailErrno("joining the container's pid namespace");
+        }
+        if (options.clocks != nullptr) {
+            CC_ASSIGN(elsewhere.clocks_, OpenFile("/proc/self/ns/time", O_RDONLY));
+            CC_TRY(MakeTimeNamespace(*options.clocks));
+        }
         return elsewhere;
     }
     BornElsewhere(BornElsewhere&&) = default;
     ~BornElsewhere() {
-        if (home_) ::setns(home_.get(), CLONE_NEWPID);
+        if (pids_) ::setns(pids_.get(), CLONE_NEWPID);
+        if (clocks_) ::setns(clocks_.get(), CLONE_NEWTIME);
     }
 
   private:
     BornElsewhere() = default;
-    Fd home_;
+    // The offsets must be written before anybody is in the namespace.
+    static Result<void> MakeTimeNamespace(const std::vector<TimeOffset>& clocks) {
+        if (::unshare(CLONE_NEWTIME) < 0) return FailErrno("making a time namespace");
+        for (const auto& [clock, seconds, nanoseconds] : clocks)
+            CC_TRY(Context(Cat("linux.timeOffsets: ", clock),
+                           WriteExisting("/proc/self/timens_offsets",
+                                         Cat(clock, " ", seconds, " ", nanoseconds, "\n"))));
+        return {};
+    }
+
+    Fd pids_;
+    Fd clocks_;
 };
 
 // A handler of the agent's that ran in the child would write into the agent's own loop.
@@ -58,7 +76,7 @@ Result<void> SignalChild(const Child& child, int signal) {
 }
 
 Result<Child> Fork(const ForkOptions& options, const std::function<int()>& body) {
-    CC_ASSIGN(const auto elsewhere, BornElsewhere::Enter(options.pid_namespace_of));
+    CC_ASSIGN(const auto elsewhere, BornElsewhere::Enter(options));
     int pidfd = -1;
     clone_args args{};
     args.flags = CLONE_PIDFD | options.namespaces | (options.cgroup >= 0 ? CLONE_INTO_CGROUP : 0);

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "agent/spec.h"
 #include "base/fd.h"
 
 namespace cc::agent {
@@ -22,6 +23,8 @@ struct ForkOptions {
     uint64_t namespaces = 0;    // CLONE_NEW...
     int cgroup = -1;            // directory of the cgroup to be born in
     int pid_namespace_of = -1;  // pidfd of a process whose pid namespace the child is born in
+    // The child is born in a new time namespace with these offsets.
+    const std::vector<TimeOffset>* clocks = nullptr;
 };
 
 // Runs `body` in a child that has default signal handlers and blocks no signal; what `body` returns

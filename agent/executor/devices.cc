@@ -6,6 +6,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "agent/executor/id_map.h"
+#include "agent/executor/mounts.h"
 #include "agent/executor/path_in_root.h"
 #include "base/text.h"
 
@@ -43,21 +45,42 @@ Result<Place> FindPlace(int root, const std::string& path) {
     return Place{std::move(directory), name};
 }
 
-Result<void> MakeDevice(int root, const DeviceSpec& device) {
+bool IsDevice(const struct stat& status, const DeviceSpec& device) {
+    return (status.st_mode & S_IFMT) == device.type &&
+           status.st_rdev == makedev(device.major, device.minor);
+}
+
+// A directory shared by the host may take no nodes, or have something else in the place; then the
+// VM's own device is put there.
+Result<void> MountDevice(int root, const DeviceSpec& device) {
+    const std::string own = Cat("/dev/", device.path.substr(device.path.rfind('/') + 1));
+    struct stat status {};
+    if (::stat(own.c_str(), &status) < 0 || !IsDevice(status, device))
+        return Fail(Cat("the VM has no such device at ", own), ENODEV);
+    CC_ASSIGN(const Fd tree, CloneTree(AT_FDCWD, own, false));
+    CC_ASSIGN(const Fd target, MakeInRoot(root, device.path, PathKind::kFile));
+    return Attach(tree.get(), target.get());
+}
+
+Result<void> MakeDevice(int root, const DeviceSpec& device, const IdMappings& owner) {
     CC_ASSIGN(const Place place, FindPlace(root, device.path));
     const int directory = place.directory.get();
     const dev_t number = makedev(device.major, device.minor);
     if (::mknodat(directory, place.name.c_str(), device.type | device.mode, number) < 0) {
         const int error = errno;
         struct stat status {};
-        const bool same =
-            error == EEXIST &&
+        const bool there =
             ::fstatat(directory, place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-            (status.st_mode & S_IFMT) == device.type && status.st_rdev == number;
-        if (!same) return FailErrno(Cat("making ", device.path), error);
+            IsDevice(status, device);
+        if (!there && MountDevice(root, device)) return {};
+        if (!there) return FailErrno(Cat("making ", device.path), error);
     }
+    const auto uid = OutsideId(owner.uids, device.uid);
+    const auto gid = OutsideId(owner.gids, device.gid);
+    if (!uid || !gid)
+        return Fail(Cat("making ", device.path, ": its owner has no id in the user namespace"));
     if (::fchmodat(directory, place.name.c_str(), device.mode, 0) < 0 ||
-        ::fchownat(directory, place.name.c_str(), device.uid, device.gid, AT_SYMLINK_NOFOLLOW) < 0)
+        ::fchownat(directory, place.name.c_str(), *uid, *gid, AT_SYMLINK_NOFOLLOW) < 0)
         return FailErrno(Cat("making ", device.path));
     return {};
 }
@@ -73,11 +96,12 @@ Result<void> MakeLink(int root, const std::string& target, const std::string& pa
 
 }  // namespace
 
-Result<void> MakeDevices(int root, const std::vector<DeviceSpec>& devices) {
+Result<void> MakeDevices(int root, const std::vector<DeviceSpec>& devices,
+                         const IdMappings& owner) {
     for (const auto& device : kDefaultDevices)
-        CC_TRY(MakeDevice(root, device));
+        CC_TRY(MakeDevice(root, device, owner));
     for (const auto& device : devices)
-        CC_TRY(MakeDevice(root, device));
+        CC_TRY(MakeDevice(root, device, owner));
     for (const auto& link : kLinks)
         CC_TRY(MakeLink(root, link.target, link.path, false));
     // A devpts of one's own has its own multiplexer; the machine's /dev/ptmx would open terminals

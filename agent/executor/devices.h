@@ -9,7 +9,7 @@
 namespace cc::agent {
 
 // The devices every container has, those of the specification, and the customary links (/dev/fd,
-// /dev/stdin ...).
-Result<void> MakeDevices(int root, const std::vector<DeviceSpec>& devices);
+// /dev/stdin ...). `owner`: the container's id mappings, in which the owners of devices count.
+Result<void> MakeDevices(int root, const std::vector<DeviceSpec>& devices, const IdMappings& owner);
 
 }  // namespace cc::agent

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/executor/copy_up.h"
+#include "agent/executor/id_map.h"
 #include "agent/executor/path_in_root.h"
 #include "base/text.h"
 
@@ -45,8 +46,8 @@ bool IsTmpfs(const MountSpec& mount) {
     return mount.type == "tmpfs" && !mount.options.bind;
 }
 
-// A tmpfs that covers a directory looks like it unless told otherwise: /tmp stays writable for
-// everybody.
+// A tmpfs that covers a directory looks like it unless told otherwise, as with runc; one that
+// covers nothing is for everybody, as mount(8) makes it.
 std::vector<std::string> TmpfsData(const MountSpec& mount, int target) {
     auto data = mount.options.data;
     for (const auto& option : data)
@@ -71,6 +72,24 @@ Result<void> ApplyOptions(int tree, const MountOptions& options, bool recursive_
     return {};
 }
 
+Result<void> MapIds(int tree, const MountSpec& mount) {
+    if (mount.id_map.empty()) return {};
+    return MapTree(tree, mount.id_map, mount.options.recursive_id_map);
+}
+
+// "uid=" and "gid=" of a file system's options count in the container.
+std::vector<std::string> TranslateIds(std::vector<std::string> data, const IdMappings& owner) {
+    for (auto& option : data) {
+        const std::string_view key = std::string_view(option).substr(0, 4);
+        if (key != "uid=" && key != "gid=") continue;
+        const auto id = ParseNumber<uint32_t>(std::string_view(option).substr(key.size()));
+        const auto outside =
+            id ? OutsideId(key == "uid=" ? owner.uids : owner.gids, *id) : std::nullopt;
+        if (outside) option = Cat(key, *outside);
+    }
+    return data;
+}
+
 Result<void> Bind(int root, const MountSpec& mount) {
     const MountOptions& options = mount.options;
     if (!mount.source.starts_with('/'))
@@ -81,11 +100,13 @@ Result<void> Bind(int root, const MountSpec& mount) {
     const auto kind = S_ISDIR(status.st_mode) ? PathKind::kDirectory : PathKind::kFile;
     CC_ASSIGN(const Fd target, MakeInRoot(root, mount.destination, kind));
     if (!options.attributes.empty()) CC_TRY(SetAttributes(tree.get(), options.attributes, false));
+    CC_TRY(MapIds(tree.get(), mount));
     CC_TRY(Attach(tree.get(), target.get()));
     return ApplyOptions(tree.get(), options, options.recursive_bind);
 }
 
-Result<void> MountNew(int root, const MountSpec& mount) {
+Result<void> MountNew(int root, const MountSpec& mount, const IdMappings& owner) {
+    const bool covers = OpenInRoot(root, mount.destination, O_PATH).has_value();
     CC_ASSIGN(const Fd target, MakeInRoot(root, mount.destination, PathKind::kDirectory));
     const MountOptions& options = mount.options;
     // The guest has only the unified hierarchy; the runtime's default of "cgroup" means whatever
@@ -94,12 +115,13 @@ Result<void> MountNew(int root, const MountSpec& mount) {
     const bool tmpfs = IsTmpfs(mount);
     uint64_t attributes = options.attributes.set;
     if (tmpfs) attributes &= ~uint64_t{MOUNT_ATTR_RDONLY};
-    const auto data = tmpfs    ? TmpfsData(mount, target.get())
-                      : cgroup ? std::vector<std::string>{}
-                               : options.data;
-    CC_ASSIGN(const Fd tree,
-              NewFileSystem(cgroup ? "cgroup2" : mount.type,
-                            mount.source.empty() ? mount.type : mount.source, data, attributes));
+    const auto data = tmpfs && covers ? TmpfsData(mount, target.get())
+                      : cgroup        ? std::vector<std::string>{}
+                                      : options.data;
+    CC_ASSIGN(const Fd tree, NewFileSystem(cgroup ? "cgroup2" : mount.type,
+                                           mount.source.empty() ? mount.type : mount.source,
+                                           TranslateIds(data, owner), attributes));
+    CC_TRY(MapIds(tree.get(), mount));
     if (tmpfs && options.copy_up) CC_TRY(CopyUp(target.get(), tree.get()));
     CC_TRY(Attach(tree.get(), target.get()));
     return ApplyOptions(tree.get(), options, false);
@@ -148,11 +170,11 @@ Result<void> Attach(int tree, int target) {
     return {};
 }
 
-Result<void> MakeMounts(int root, const std::vector<MountSpec>& mounts) {
+Result<void> MakeMounts(int root, const std::vector<MountSpec>& mounts, const IdMappings& owner) {
     for (const auto& mount : mounts)
         CC_TRY(Context(Cat("mounting ", mount.options.bind ? mount.source : mount.type, " on ",
                            mount.destination),
-                       mount.options.bind ? Bind(root, mount) : MountNew(root, mount)));
+                       mount.options.bind ? Bind(root, mount) : MountNew(root, mount, owner)));
     return {};
 }
 

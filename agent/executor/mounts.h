@@ -20,9 +20,10 @@ Result<void> SetAttributes(int tree, const MountAttributes& attributes, bool rec
 // Puts a detached mount onto the place that the descriptor `target` refers to.
 Result<void> Attach(int tree, int target);
 
-// Makes all of them, in order. Those on which the executor has yet to create something (a read-only
-// tmpfs) become read-only only by SealMounts.
-Result<void> MakeMounts(int root, const std::vector<MountSpec>& mounts);
+// Makes all of them, in order. `owner`: the container's id mappings, in which numbers of users and
+// groups in options count; empty without a user namespace. Those on which the executor has yet to
+// create something (a read-only tmpfs) become read-only only by SealMounts.
+Result<void> MakeMounts(int root, const std::vector<MountSpec>& mounts, const IdMappings& owner);
 Result<void> SealMounts(int root, const std::vector<MountSpec>& mounts);
 
 }  // namespace cc::agent

@@ -8,8 +8,8 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,27 +44,6 @@ Result<void> JoinNewKeyring(const std::string& name) {
     if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str(), 0, 0, 0) < 0 &&
         errno != ENOSYS)
         return FailErrno("joining a new session keyring");
-    return {};
-}
-
-// Pipes belong to root; a process of another user must still be able to open /dev/stdout.
-Result<void> GiveStreams(uint32_t uid) {
-    for (int fd = 0; fd < 3; ++fd) {
-        struct stat status {};
-        if (::fstat(fd, &status) < 0) return FailErrno("looking at a standard stream");
-        if (status.st_uid != uid && ::fchown(fd, uid, static_cast<gid_t>(-1)) < 0 &&
-            errno != EROFS && errno != EPERM)
-            return FailErrno("giving a standard stream to the process' user");
-    }
-    return {};
-}
-
-Result<void> SetLimits(const std::vector<Rlimit>& limits) {
-    for (const auto& limit : limits) {
-        const rlimit value{limit.soft, limit.hard};
-        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) < 0)
-            return FailErrno(Cat("setting ", limit.name, " to ", limit.soft, "/", limit.hard));
-    }
     return {};
 }
 
@@ -114,21 +93,32 @@ Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity
             return FailErrno(
                 Cat("chdir to cwd (", Quoted(process.cwd), ") set in config.json failed"), EACCES);
     }
-    if (!process.no_new_privileges) return {};
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return FailErrno("setting no_new_privs");
-    if (seccomp) CC_TRY(LoadSeccomp(*seccomp));
+    if (process.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return FailErrno("setting no_new_privs");
     return {};
 }
 
 }  // namespace
 
-Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<SeccompSpec>& seccomp,
-                           const std::string& keyring, const ExecSteps& steps) {
-    CC_TRY(JoinNewKeyring(keyring));
+Result<void> GiveStreams(uint32_t uid) {
+    for (int fd = 0; fd < 3; ++fd) {
+        struct stat status {};
+        if (::fstat(fd, &status) < 0) return FailErrno("looking at a standard stream");
+        if (status.st_uid != uid && ::fchown(fd, uid, static_cast<gid_t>(-1)) < 0 &&
+            errno != EROFS && errno != EPERM && errno != EINVAL)
+            return FailErrno("giving a standard stream to the process' user");
+    }
+    return {};
+}
+
+Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
+                           const ExecSteps& steps) {
+    CC_TRY(JoinNewKeyring(Cat("_ses.", container.id)));
     CC_ASSIGN(const Identity identity, FindIdentity(process.user));
     CC_TRY(GiveStreams(identity.uid));
-    CC_TRY(SetLimits(process.rlimits));
     ::umask(process.umask);
+    if (container.personality && ::personality(*container.personality) < 0)
+        return FailErrno("setting linux.personality");
     auto env = process.env;
     AddHome(env, identity.home);
     // As root first, as the user where root may not: on a share that maps root to nobody.
@@ -137,11 +127,13 @@ Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<Secco
         if (entered) CC_TRY(FindProgram(process.args.front(), env));
         CC_TRY(steps.prepared());
     }
-    CC_TRY(DropPrivileges(process, identity, seccomp, entered));
+    CC_TRY(DropPrivileges(process, identity, container.seccomp, entered));
     CC_ASSIGN(const std::string program, FindProgram(process.args.front(), env));
     // From here on nothing of the agent's is left but the three standard streams.
     if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FailErrno("closing descriptors");
     steps.about_to_exec();
+    // As late as it can be: of what the filter forbids, only execve is still to come.
+    if (container.seccomp && process.no_new_privileges) CC_TRY(LoadSeccomp(*container.seccomp));
     return Execute(program, process.args, env);
 }
 

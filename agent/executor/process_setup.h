@@ -13,12 +13,15 @@ struct ExecSteps {
     // Null, or what is to be done once program and directory are known to be there, and while the
     // process still has all privileges and no seccomp filter.
     std::function<Result<void>()> prepared;
-    std::function<void()> about_to_exec;  // all that is left is execve
+    std::function<void()> about_to_exec;  // what is left is a system call filter and execve
 };
 
 // Called in the child, inside the container, with standard streams in place. Returns only with an
 // error.
-Result<void> BecomeProcess(const ProcessSpec& process, const std::optional<SeccompSpec>& seccomp,
-                           const std::string& keyring, const ExecSteps& steps);
+Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
+                           const ExecSteps& steps);
+
+// Pipes belong to root; a process of another user must still be able to open /dev/stdout.
+Result<void> GiveStreams(uint32_t uid);
 
 }  // namespace cc::agent

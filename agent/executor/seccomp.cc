@@ -27,7 +27,11 @@ Result<uint32_t> Action(const std::string& name, std::optional<uint32_t> errno_v
     if (name == "SCMP_ACT_TRAP") return SCMP_ACT_TRAP;
     if (name == "SCMP_ACT_TRACE") return SCMP_ACT_TRACE(value);
     if (name == "SCMP_ACT_LOG") return SCMP_ACT_LOG;
-    return Fail(Cat("linux.seccomp: the action ", Quoted(name, 32), " is not supported"));
+    if (name == "SCMP_ACT_NOTIFY")
+        return Fail(
+            "linux.seccomp: SCMP_ACT_NOTIFY needs a listener, and one on the host cannot "
+            "serve a process in a VM");
+    return Fail(Cat("linux.seccomp: the action ", Quoted(name, 32), " is unknown"));
 }
 
 Result<scmp_arg_cmp> Compare(const SeccompArgument& argument) {
@@ -99,6 +103,9 @@ Result<void> LoadSeccomp(const SeccompSpec& spec) {
     // A tree of comparisons instead of a list of them, where this library can: container profiles
     // are long.
     ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_LOG, spec.log ? 1 : 0);
+    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_SSB, spec.speculation_allowed ? 1 : 0);
+    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, spec.synchronise_threads ? 1 : 0);
     CC_TRY(AddArchitectures(filter.get(), spec.architectures));
     for (const auto& rule : spec.rules) {
         CC_ASSIGN(const uint32_t action, Action(rule.action, rule.errno_value));

@@ -26,7 +26,8 @@ Result<std::string> SysctlPath(const std::string& name) {
 Result<void> SetSysctls(const std::vector<std::pair<std::string, std::string>>& settings) {
     for (const auto& [name, value] : settings) {
         CC_ASSIGN(const std::string path, SysctlPath(name));
-        CC_TRY(Context(Cat("setting sysctl ", name), WriteExisting(path, value)));
+        CC_TRY(Context(Cat("setting sysctl ", name, " to ", Quoted(value, 64)),
+                       WriteExisting(path, value)));
     }
     return {};
 }

@@ -43,11 +43,10 @@ Result<void> BindConsole(int root, const Terminal& terminal) {
     return Context("mounting the terminal on /dev/console", Attach(tree.get(), target.get()));
 }
 
-Result<void> TakeTerminal(const Terminal& terminal) {
-    if (::ioctl(terminal.slave.get(), TIOCSCTTY, 0) < 0)
-        return FailErrno("taking the controlling terminal");
+Result<void> TakeTerminal(int slave) {
+    if (::ioctl(slave, TIOCSCTTY, 0) < 0) return FailErrno("taking the controlling terminal");
     for (int fd = 0; fd < 3; ++fd)
-        if (::dup2(terminal.slave.get(), fd) < 0) return FailErrno("connecting the terminal");
+        if (::dup2(slave, fd) < 0) return FailErrno("connecting the terminal");
     return {};
 }
 

@@ -15,8 +15,8 @@ struct Terminal {
 Result<Terminal> OpenTerminal(int root, const ProcessSpec& process);
 // Makes the terminal the container's /dev/console.
 Result<void> BindConsole(int root, const Terminal& terminal);
-// Makes it the controlling terminal of the calling session leader, and its standard streams.
-Result<void> TakeTerminal(const Terminal& terminal);
+// Makes a terminal the controlling one of the calling session leader, and its standard streams.
+Result<void> TakeTerminal(int slave);
 Result<void> SetTerminalSize(int terminal, uint16_t rows, uint16_t columns);
 
 }  // namespace cc::agent

@@ -13,6 +13,7 @@
 #include "runtime/clock.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
+#include "runtime/oci/without_effect.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
 #include "runtime/sandbox/hooks.h"
@@ -122,6 +123,9 @@ Result<void> Creation::Validate() {
     CC_ASSIGN(bundle_, LoadBundle(request_.bundle));
     const OciSpec& spec = bundle_.spec;
     CC_TRY(CheckPodRole(spec));
+    for (const auto& setting : WithoutEffect(*spec.document))
+        Log(LogLevel::kWarn, "a setting has no effect in a virtual machine",
+            {{"container", request_.id}, {"setting", setting}});
     CC_TRY(CheckConsole(request_.console, spec.process->terminal));
     CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));

@@ -22,7 +22,9 @@ HostAgent::HostAgent() : share_(scratch_ / "share") {
     REQUIRE_MESSAGE(busybox, "these tests need Debian's busybox-static");
     REQUIRE(WriteFileAtomic(rootfs() + "/bin/busybox", *busybox, 0755));
     for (const std::string applet :
-         {"sh", "cat", "echo", "sleep", "id", "stty", "tty", "head", "kill", "ls", "grep"})
+         {"sh",  "cat",   "echo",   "sleep",   "id",    "stty",     "tty",   "head",     "kill",
+          "ls",  "grep",  "mknod",  "mount",   "stat",  "hostname", "nice",  "readlink", "touch",
+          "cut", "uname", "ionice", "taskset", "mkdir", "ps",       "chmod", "true"})
         REQUIRE(::symlink("busybox", (rootfs() + "/bin/" + applet).c_str()) == 0);
     REQUIRE(WriteFileAtomic(rootfs() + "/etc/passwd",
                             "root:x:0:0::/root:/bin/sh\nbob:x:1000:1000::/home/bob:/bin/sh\n",

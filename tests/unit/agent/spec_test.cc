@@ -187,7 +187,7 @@ TEST_CASE("a hostile or broken configuration is an error that says what is wrong
     CHECK(error(kShell, R"("mounts":[{"destination":"/x"}],)").find("has no type") !=
           std::string::npos);
     CHECK(error(kShell, R"("mounts":[{"destination":"/x","type":"tmpfs","options":["idmap"]}],)")
-              .find("not supported") != std::string::npos);
+              .find("id-mapped") != std::string::npos);
     CHECK(error(kShell, R"("linux":{"devices":[{"path":"/dev/x","type":"q"}]},)")
               .find("unknown type") != std::string::npos);
     CHECK(error(kShell, R"("linux":{"sysctl":{"a":1}},)").find("must be a string") !=

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The limits of an OCI configuration as files of the unified cgroup hierarchy.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/resources.h"
+#include "base/result.h"
+
+namespace cc::agent {
+
+struct CgroupSetting {
+    std::string file;
+    std::string value;
+    // Where the kernel has no such file there is nothing to limit either: no swap, no huge pages.
+    bool idle_without_file = false;
+    bool operator==(const CgroupSetting&) const = default;
+};
+
+// In the order in which they are to be written. What contradicts itself is an error.
+Result<std::vector<CgroupSetting>> CgroupSettings(const ResourceSpec& resources);
+// Writes them to the cgroup at `path`. A file that is missing is an error that names it.
+Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources);
+
+// 2 .. 262144 shares of version 1 as 1 .. 10000 of weight, with the default of the one (1024) at
+// the default of the other (100).
+int64_t WeightOfShares(int64_t shares);
+
+}  // namespace cc::agent

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/device_filter.h"
+
+#include <cstddef>
+#include <cstdint>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+namespace cc::agent {
+
+namespace {
+
+using Program = std::vector<bpf_insn>;
+
+// The program's registers. An access is a set of bits; those that no rule has decided yet wait in
+// kAccess, so that each is decided by the last rule that covers it.
+constexpr uint8_t kVerdict = BPF_REG_0, kContext = BPF_REG_1, kAccess = BPF_REG_2,
+                  kType = BPF_REG_3, kMajor = BPF_REG_4, kMinor = BPF_REG_5;
+
+bpf_insn Instruction(int code, uint8_t to, uint8_t from, int16_t offset, int32_t immediate) {
+    bpf_insn made{};
+    made.code = static_cast<uint8_t>(code);
+    made.dst_reg = to & 0xf;
+    made.src_reg = from & 0xf;
+    made.off = offset;
+    made.imm = immediate;
+    return made;
+}
+
+bpf_insn LoadWord(uint8_t to, size_t offset) {
+    return Instruction(BPF_LDX | BPF_MEM | BPF_W, to, kContext, static_cast<int16_t>(offset), 0);
+}
+bpf_insn Operate(int operation, uint8_t to, uint32_t value) {
+    return Instruction(BPF_ALU | operation | BPF_K, to, 0, 0, static_cast<int32_t>(value));
+}
+bpf_insn Jump(int condition, uint8_t reg, uint32_t value, size_t distance) {
+    return Instruction(BPF_JMP | condition | BPF_K, reg, 0, static_cast<int16_t>(distance),
+                       static_cast<int32_t>(value));
+}
+
+void Append(Program& program, const Program& more) {
+    program.insert(program.end(), more.begin(), more.end());
+}
+
+Program Answer(bool allow) {
+    return {Instruction(BPF_ALU64 | BPF_MOV | BPF_K, kVerdict, 0, 0, allow ? 1 : 0),
+            Instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)};
+}
+
+// What is done with an access to a device that the rule is about.
+Program Decision(const DeviceRule& rule) {
+    Program decision;
+    if (rule.access == DeviceRule::kAll) return Answer(rule.allow);
+    const Program answer = Answer(rule.allow);
+    if (rule.allow) {
+        decision.push_back(Operate(BPF_AND, kAccess, DeviceRule::kAll & ~rule.access));
+        decision.push_back(Jump(BPF_JNE, kAccess, 0, answer.size()));
+    } else {
+        decision.push_back(Jump(BPF_JSET, kAccess, rule.access, 1));
+        decision.push_back(Jump(BPF_JA, 0, 0, answer.size()));
+    }
+    Append(decision, answer);
+    return decision;
+}
+
+struct Condition {
+    uint8_t reg;
+    uint32_t value;
+};
+
+std::vector<Condition> Conditions(const DeviceRule& rule) {
+    std::vector<Condition> conditions;
+    if (rule.type == 'c') conditions.push_back({kType, BPF_DEVCG_DEV_CHAR});
+    if (rule.type == 'b') conditions.push_back({kType, BPF_DEVCG_DEV_BLOCK});
+    if (rule.major) conditions.push_back({kMajor, *rule.major});
+    if (rule.minor) conditions.push_back({kMinor, *rule.minor});
+    return conditions;
+}
+
+int Bpf(int command, bpf_attr& attributes) {
+    return static_cast<int>(::syscall(SYS_bpf, command, &attributes, sizeof attributes));
+}
+
+}  // namespace
+
+std::vector<DeviceRule> DefaultDeviceRules() {
+    const auto character = [](uint32_t major, std::optional<uint32_t> minor) {
+        return DeviceRule{true, 'c', major, minor, DeviceRule::kAll};
+    };
+    // Numbers as in the kernel's Documentation/admin-guide/devices.txt.
+    constexpr uint32_t kMemory = 1, kTty = 5, kPts = 136;
+    return {{true, 'c', {}, {}, DeviceRule::kMknod},
+            {true, 'b', {}, {}, DeviceRule::kMknod},
+            character(kMemory, 3),  // null
+            character(kMemory, 5),  // zero
+            character(kMemory, 7),  // full
+            character(kMemory, 8),  // random
+            character(kMemory, 9),  // urandom
+            character(kTty, 0),     // tty
+            character(kTty, 2),     // ptmx
+            character(kPts, {})};
+}
+
+Program DeviceProgram(const std::vector<DeviceRule>& rules) {
+    Program program{LoadWord(kType, offsetof(bpf_cgroup_dev_ctx, access_type)),
+                    LoadWord(kAccess, offsetof(bpf_cgroup_dev_ctx, access_type)),
+                    LoadWord(kMajor, offsetof(bpf_cgroup_dev_ctx, major)),
+                    LoadWord(kMinor, offsetof(bpf_cgroup_dev_ctx, minor)),
+                    Operate(BPF_AND, kType, 0xffff),
+                    Operate(BPF_RSH, kAccess, 16)};
+    for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule) {
+        const Program decision = Decision(*rule);
+        const auto conditions = Conditions(*rule);
+        for (size_t i = 0; i < conditions.size(); ++i)
+            program.push_back(Jump(BPF_JNE, conditions[i].reg, conditions[i].value,
+                                   conditions.size() - i - 1 + decision.size()));
+        Append(program, decision);
+        // The kernel takes no program with instructions that are never reached.
+        if (conditions.empty() && rule->access == DeviceRule::kAll) return program;
+    }
+    Append(program, Answer(false));
+    return program;
+}
+
+Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules) {
+    const Program program = DeviceProgram(rules);
+    constexpr char kLicense[] = "Apache-2.0";
+    bpf_attr load{};
+    load.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    load.insns = reinterpret_cast<uintptr_t>(program.data());
+    load.insn_cnt = static_cast<uint32_t>(program.size());
+    load.license = reinterpret_cast<uintptr_t>(kLicense);
+    const int loaded = Bpf(BPF_PROG_LOAD, load);
+    if (loaded < 0) return FailErrno("loading the filter of devices");
+    const Fd filter = Fd::Adopt(loaded);
+    bpf_attr attach{};
+    attach.target_fd = static_cast<uint32_t>(cgroup);
+    attach.attach_bpf_fd = static_cast<uint32_t>(filter.get());
+    attach.attach_type = BPF_CGROUP_DEVICE;
+    // A container that divides its cgroup may put filters of its own below this one, never above.
+    attach.attach_flags = BPF_F_ALLOW_MULTI;
+    if (Bpf(BPF_PROG_ATTACH, attach) < 0) return FailErrno("attaching the filter of devices");
+    return {};
+}
+
+}  // namespace cc::agent

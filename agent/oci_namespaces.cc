@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The namespaces of an OCI configuration. The VM is what separates a container from the host, so
+// most of the list asks for what is so anyway: mount, pid, uts, ipc and cgroup namespaces are new
+// for each container, and the network is the VM's. A path names a namespace of the host's kernel,
+// which is on the other side of the wall; the runtime says what it does about one.
+#include <algorithm>
+#include <iterator>
+
+#include "agent/oci_reader.h"
+#include "base/json_full.h"
+
+namespace cc::agent {
+
+namespace {
+
+constexpr std::string_view kTypes[] = {"pid", "network", "mount",  "ipc",
+                                       "uts", "user",    "cgroup", "time"};
+
+Result<std::vector<IdMapping>> Mappings(const Json& json, std::string_view key) {
+    std::vector<IdMapping> mappings;
+    CC_ASSIGN(const Json* array, ArrayMember(json, key));
+    if (array == nullptr) return mappings;
+    for (const auto& entry : *array) {
+        IdMapping mapping;
+        CC_ASSIGN(mapping.container,
+                  Context(key, UnsignedMember(entry, "containerID", 0, UINT32_MAX)));
+        CC_ASSIGN(mapping.host, Context(key, UnsignedMember(entry, "hostID", 0, UINT32_MAX)));
+        CC_ASSIGN(mapping.size, Context(key, UnsignedMember(entry, "size", 0, UINT32_MAX)));
+        mappings.push_back(mapping);
+    }
+    return mappings;
+}
+
+Result<void> ReadTimeOffsets(const Json& json, ContainerSpec& spec) {
+    CC_ASSIGN(const Json* offsets, ObjectMember(json, "timeOffsets"));
+    if (offsets == nullptr || offsets->empty()) return {};
+    if (!spec.time_namespace) return Fail("timeOffsets are given, but no time namespace");
+    for (const auto& [clock, entry] : offsets->items()) {
+        if (clock != "boottime" && clock != "monotonic")
+            return Fail(Cat("timeOffsets: the clock ", Quoted(clock, 32),
+                            " is unknown, boottime and monotonic have offsets"));
+        TimeOffset offset;
+        offset.clock = clock;
+        CC_ASSIGN(offset.seconds,
+                  Context("timeOffsets", IntMember(entry, "secs", 0, INT64_MIN, INT64_MAX)));
+        CC_ASSIGN(offset.nanoseconds,
+                  Context("timeOffsets", UnsignedMember(entry, "nanosecs", 0, 999999999)));
+        spec.time_offsets.push_back(std::move(offset));
+    }
+    return {};
+}
+
+Result<void> CheckIdMap(const ContainerSpec& spec) {
+    if (!spec.user_namespace) {
+        if (spec.id_map.empty()) return {};
+        return Fail("uidMappings or gidMappings are given, but no user namespace");
+    }
+    if (spec.id_map.uids.empty() || spec.id_map.gids.empty())
+        return Fail("a user namespace needs uidMappings and gidMappings");
+    return {};
+}
+
+}  // namespace
+
+Result<IdMappings> ReadIdMappings(const Json& json) {
+    IdMappings map;
+    CC_ASSIGN(map.uids, Mappings(json, "uidMappings"));
+    CC_ASSIGN(map.gids, Mappings(json, "gidMappings"));
+    return map;
+}
+
+Result<void> ReadNamespaces(const Json& linux_json, ContainerSpec& spec) {
+    CC_ASSIGN(const Json* namespaces, ArrayMember(linux_json, "namespaces"));
+    if (namespaces != nullptr)
+        for (const auto& entry : *namespaces) {
+            CC_ASSIGN(const std::string type, Context("namespaces", TextMember(entry, "type")));
+            if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes))
+                return Fail(Cat("namespaces: the type ", Quoted(type, 32), " is unknown"));
+            spec.user_namespace = spec.user_namespace || type == "user";
+            spec.time_namespace = spec.time_namespace || type == "time";
+        }
+    CC_ASSIGN(spec.id_map, ReadIdMappings(linux_json));
+    CC_TRY(CheckIdMap(spec));
+    return ReadTimeOffsets(linux_json, spec);
+}
+
+}  // namespace cc::agent

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/oci/without_effect.h"
+
+#include "base/json_full.h"
+
+namespace cc::runtime {
+
+namespace {
+
+struct Setting {
+    const char* section;
+    const char* name;
+    const char* reason;
+};
+
+constexpr Setting kSettings[] = {
+    {"process", "apparmorProfile", "the guest has no AppArmor"},
+    {"process", "selinuxLabel", "the guest has no SELinux"},
+    {"linux", "mountLabel", "the guest has no SELinux"},
+    {"linux", "intelRdt", "the host's cache and memory bandwidth are not the guest's to divide"},
+    {"linux", "memoryPolicy", "its nodes are the host's"},
+    {"linux", "netDevices", "devices of the host cannot move into a virtual machine"},
+};
+
+const Json* Find(const Json& config, const char* section, const char* name) {
+    const Json* object = Member(config, section);
+    return object == nullptr ? nullptr : Member(*object, name);
+}
+
+bool Asks(const Json& value) {
+    return !value.empty() && value != "" && value != "unconfined";
+}
+
+void AddNamespaces(const Json& config, std::vector<std::string>& found) {
+    const Json* namespaces = Find(config, "linux", "namespaces");
+    if (namespaces == nullptr || !namespaces->is_array()) return;
+    for (const auto& entry : *namespaces) {
+        const Json* path = Member(entry, "path");
+        const std::string type = StringMember(entry, "type").value_or("");
+        // The network's is entered: it is where the VM's cards are looked for.
+        if (path == nullptr || *path == "" || type == "network") continue;
+        found.push_back(Cat("linux.namespaces ", type,
+                            ": the path names a namespace of the host's kernel; the container "
+                            "gets a new one"));
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> WithoutEffect(const Json& config) {
+    std::vector<std::string> found;
+    for (const auto& [section, name, reason] : kSettings) {
+        const Json* value = Find(config, section, name);
+        if (value != nullptr && Asks(*value))
+            found.push_back(Cat(section, ".", name, ": ", reason));
+    }
+    AddNamespaces(config, found);
+    for (const char* name : {"rdma", "network"}) {
+        const Json* resources = Find(config, "linux", "resources");
+        const Json* value = resources == nullptr ? nullptr : Member(*resources, name);
+        if (value != nullptr && Asks(*value))
+            found.push_back(Cat("linux.resources.", name, ": the guest has no such controller"));
+    }
+    return found;
+}
+
+}  // namespace cc::runtime
