@@ -122,7 +122,7 @@ Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
 
 Result<ResourceSpec> ParseResources(std::string_view text) {
     CC_ASSIGN(const Json json, Context("linux.resources", ParseJson(text)));
-    return Context("linux.resources", ReadResources(json));
+    return Context("linux.resources", ReadResources(&json));
 }
 
 Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {
