@@ -16,9 +16,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kKillDeadline{10000};
 
-Result<void> SignalShim(const ContainerRecord& container, int signal) {
-    CC_ASSIGN(const Process shim, Process::Find(container.shim.pid, container.shim.start_time));
-    return shim.Signal(signal);
+// One that has ended meanwhile is success.
+Result<void> KillShim(const ContainerRecord& container) {
+    const auto shim = Process::Find(container.shim.pid, container.shim.start_time);
+    return shim ? shim->Signal(SIGKILL) : Result<void>();
 }
 
 // Before the start there is no process yet that could handle a signal: what would end a process
@@ -28,7 +29,7 @@ Result<void> SignalCreated(const ContainerRecord& container, int signal) {
                                  SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
     for (const int harmless : kHarmless)
         if (signal == harmless) return {};
-    return SignalShim(container, SIGKILL);
+    return KillShim(container);
 }
 
 Result<void> SignalGuest(const SandboxRecord& sandbox, const std::string& id, int signal,
@@ -48,7 +49,7 @@ Result<void> SignalRunning(const Store& store, const ContainerRecord& container,
     Log(LogLevel::kWarn, "the guest cannot be reached; its virtual machine is ended",
         {{"why", sent.error().message}});
     CC_TRY(StopVm(sandbox));
-    return SignalShim(container, SIGKILL);
+    return KillShim(container);
 }
 
 Result<int> Kill(App& app, const CliValues& own) {
