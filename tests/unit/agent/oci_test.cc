@@ -229,7 +229,8 @@ TEST_CASE("a process that joins is bound to the processors it names") {
     if (SkipWithoutRoot()) return;
     Pod pod;
     HostSide& host = pod.host();
-    const Json config = Config("sleep 1000");
+    Json config = Config("sleep 1000");
+    config["process"]["execCPUAffinity"] = {{"final", "1000"}};  // not for the first process
     Acknowledged(host.Call(ControlCode::kNewContainer, Message("c", config)));
     Json process = config["process"];
     process["args"] = {"grep", "Cpus_allowed_list", "/proc/self/status"};
@@ -379,6 +380,30 @@ TEST_CASE("sysctls are set or said why not") {
     config["hostname"] = "one";
     config["linux"]["sysctl"] = {{"kernel.hostname", "two"}};
     CHECK(pod.Fails(config).find("contradicts") != std::string::npos);
+}
+
+TEST_CASE("a step that fails leaves no process, mount or cgroup behind") {
+    if (SkipWithoutRoot()) return;
+    Pod pod;
+    const std::string mounts =
+        ReadFile(Cat("/proc/", pod.agent().process().pid(), "/mountinfo"), 1 << 20).value();
+    Json good = Config("true");
+    std::vector<Json> broken(6, good);
+    broken[0]["mounts"].push_back({{"destination", "/x"}, {"type", "no-such-type"}});
+    broken[1]["linux"]["sysctl"] = {{"no.such", "1"}};
+    broken[2]["process"]["args"] = {"/etc"};
+    broken[3]["process"]["rlimits"] =
+        Json::parse(R"([{"type":"RLIMIT_NOFILE","soft":2,"hard":1}])");
+    broken[4]["linux"]["devices"] =
+        Json::parse(R"([{"path":"/etc/passwd/x","type":"c","major":1,"minor":3}])");
+    broken[5]["linux"]["resources"]["unified"] = {{"no.such", "1"}};
+    for (const Json& config : broken)
+        CHECK(pod.Fails(config).starts_with("Process could not be started: "));
+    CHECK(ReadFile(Cat("/proc/", pod.agent().process().pid(), "/mountinfo"), 1 << 20).value() ==
+          mounts);
+    // The name is free, and with it the cgroup.
+    Acknowledged(pod.host().Call(ControlCode::kNewContainer, Message("fails", good)));
+    CHECK(pod.host().WaitExit(3) == 0);
 }
 
 }  // namespace cc::agent
