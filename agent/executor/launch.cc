@@ -15,6 +15,7 @@
 #include "agent/executor/priorities.h"
 #include "agent/executor/process_setup.h"
 #include "agent/executor/report.h"
+#include "agent/executor/seccomp.h"
 #include "agent/executor/terminal.h"
 #include "agent/executor/user_namespace.h"
 #include "base/file.h"
@@ -108,10 +109,12 @@ Result<void> JoinContainer(const LaunchOptions& options) {
 Result<void> RunChild(const LaunchOptions& options) {
     if (::setsid() < 0) return FailErrno("starting a session");
     ::umask(0);  // modes given for devices and directories are meant as they are
+    CC_ASSIGN(const SeccompFilter filter, CompileSeccomp(options.container->seccomp));
     CC_TRY(options.join_pidfd >= 0 ? JoinContainer(options) : StartContainer(options));
     ::close(kPidfd);
     ::close(kPeer);
-    return BecomeProcess(*options.container, *options.process, [] { ReportReady(kReport); });
+    return BecomeProcess(*options.container, *options.process, filter,
+                         [] { ReportReady(kReport); });
 }
 
 int ChildMain(const LaunchOptions& options, int pidfd, int peer) {

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "agent/executor/program.h"
-#include "agent/executor/seccomp.h"
 #include "agent/executor/users.h"
 #include "base/fd.h"
 #include "base/text.h"
@@ -79,9 +78,9 @@ void AddHome(std::vector<std::string>& env, const std::string& home) {
 }
 
 Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity,
-                            const std::optional<SeccompSpec>& seccomp) {
+                            const SeccompFilter& filter) {
     // Loading a filter needs either no_new_privs or a privilege that is about to go.
-    if (seccomp && !process.no_new_privileges) CC_TRY(LoadSeccomp(*seccomp));
+    if (!process.no_new_privileges) CC_TRY(LoadSeccomp(filter));
     CC_TRY(LimitBounding(process.capabilities.bounding));
     CC_TRY(KeepCapabilities());
     // As root first, as the user where root may not: on a share that maps root to nobody.
@@ -113,7 +112,7 @@ Result<void> GiveStreams(uint32_t uid) {
 }
 
 Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
-                           void (*about_to_exec)()) {
+                           const SeccompFilter& filter, void (*about_to_exec)()) {
     CC_TRY(JoinNewKeyring(Cat("_ses.", container.id)));
     CC_ASSIGN(const Identity identity, FindIdentity(process.user));
     CC_TRY(GiveStreams(identity.uid));
@@ -122,13 +121,13 @@ Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& pr
         return FailErrno("setting linux.personality");
     auto env = process.env;
     AddHome(env, identity.home);
-    CC_TRY(DropPrivileges(process, identity, container.seccomp));
+    CC_TRY(DropPrivileges(process, identity, filter));
     CC_ASSIGN(const std::string program, FindProgram(process.args.front(), env));
     // From here on nothing of the agent's is left but the three standard streams.
     if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FailErrno("closing descriptors");
     about_to_exec();
     // As late as it can be: of what the filter forbids, only execve is still to come.
-    if (container.seccomp && process.no_new_privileges) CC_TRY(LoadSeccomp(*container.seccomp));
+    if (process.no_new_privileges) CC_TRY(LoadSeccomp(filter));
     return Execute(program, process.args, env);
 }
 

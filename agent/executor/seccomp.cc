@@ -115,20 +115,6 @@ Result<std::vector<sock_filter>> Export(scmp_filter_ctx filter) {
     return program;
 }
 
-Result<void> Install(const std::vector<sock_filter>& program, const SeccompSpec& spec) {
-    if (program.size() > BPF_MAXINSNS)
-        return Fail(Cat("linux.seccomp: the filter has ", program.size(),
-                        " instructions, the kernel takes ", BPF_MAXINSNS));
-    const unsigned flags = (spec.log ? SECCOMP_FILTER_FLAG_LOG : 0U) |
-                           (spec.speculation_allowed ? SECCOMP_FILTER_FLAG_SPEC_ALLOW : 0U) |
-                           (spec.synchronise_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0U);
-    const sock_fprog filter{static_cast<unsigned short>(program.size()),
-                            const_cast<sock_filter*>(program.data())};
-    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter) != 0)
-        return FailErrno("linux.seccomp: loading the filter");
-    return {};
-}
-
 // Adds the rules. Returns the highest number of a call that they name, -1 when they name none.
 Result<int> AddRules(scmp_filter_ctx filter, uint32_t fallback,
                      const std::vector<SeccompRule>& rules) {
@@ -153,22 +139,39 @@ bool LetsThrough(uint32_t action) {
 
 }  // namespace
 
-Result<void> LoadSeccomp(const SeccompSpec& spec) {
-    CC_ASSIGN(const uint32_t fallback, Action(spec.default_action, spec.default_errno));
+Result<SeccompFilter> CompileSeccomp(const std::optional<SeccompSpec>& spec) {
+    SeccompFilter compiled;
+    if (!spec) return compiled;
+    CC_ASSIGN(const uint32_t fallback, Action(spec->default_action, spec->default_errno));
     const Filter filter(::seccomp_init(fallback));
     if (!filter) return Fail("linux.seccomp: making a filter failed");
     // A tree of comparisons instead of a list of them, where this library can: container profiles
     // are long.
     ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    CC_TRY(AddArchitectures(filter.get(), spec.architectures));
-    CC_ASSIGN(const int last, AddRules(filter.get(), fallback, spec.rules));
-    CC_ASSIGN(auto program, Export(filter.get()));
+    CC_TRY(AddArchitectures(filter.get(), spec->architectures));
+    CC_ASSIGN(const int last, AddRules(filter.get(), fallback, spec->rules));
+    CC_ASSIGN(compiled.program, Export(filter.get()));
     if (last >= 0 && !LetsThrough(fallback)) {
         // The library's names of architectures are the kernel's numbers.
         const auto newer = RefuseCallsAbove(static_cast<uint32_t>(last), ::seccomp_arch_native());
-        program.insert(program.begin(), newer.begin(), newer.end());
+        compiled.program.insert(compiled.program.begin(), newer.begin(), newer.end());
     }
-    return Install(program, spec);
+    if (compiled.program.size() > BPF_MAXINSNS)
+        return Fail(Cat("linux.seccomp: the filter has ", compiled.program.size(),
+                        " instructions, the kernel takes ", BPF_MAXINSNS));
+    compiled.flags = (spec->log ? SECCOMP_FILTER_FLAG_LOG : 0U) |
+                     (spec->speculation_allowed ? SECCOMP_FILTER_FLAG_SPEC_ALLOW : 0U) |
+                     (spec->synchronise_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0U);
+    return compiled;
+}
+
+Result<void> LoadSeccomp(const SeccompFilter& filter) {
+    if (filter.program.empty()) return {};
+    const sock_fprog program{static_cast<unsigned short>(filter.program.size()),
+                             const_cast<sock_filter*>(filter.program.data())};
+    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program) != 0)
+        return FailErrno("linux.seccomp: loading the filter");
+    return {};
 }
 
 }  // namespace cc::agent

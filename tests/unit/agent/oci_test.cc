@@ -302,16 +302,21 @@ TEST_CASE("a system call filter knows every condition, the flags, and the errors
     CHECK(pod.Fails(config).find("listener") != std::string::npos);
 }
 
-TEST_CASE("a filter that allows only what its program needs does not get in the agent's way") {
+TEST_CASE("a filter forbids the program what the agent still had to do") {
     if (SkipWithoutRoot()) return;
     Pod pod;
     Json config = Config("");
     config["process"]["args"] = {"/bin/busybox", "true"};
     config["process"]["noNewPrivileges"] = true;
-    config["linux"]["seccomp"] = Json::parse(R"({"defaultAction":"SCMP_ACT_ERRNO",
-        "defaultErrnoRet":38,"syscalls":[{"names":["execve","exit","exit_group"],
-        "action":"SCMP_ACT_ALLOW"}]})");
-    CHECK(pod.Run(config).err == "");
+    config["linux"]["seccomp"] = Json::parse(R"({"defaultAction":"SCMP_ACT_ALLOW",
+        "syscalls":[{"names":["sendmsg","close_range","capset","setresuid","setgroups","keyctl",
+        "memfd_create","seccomp","faccessat"],"action":"SCMP_ACT_KILL_PROCESS"}]})");
+    // Limits that the agent itself could not work with are the program's only.
+    config["process"]["rlimits"] = Json::parse(R"([{"type":"RLIMIT_FSIZE","soft":0,"hard":0},
+        {"type":"RLIMIT_NOFILE","soft":3,"hard":3}])");
+    const Outcome outcome = pod.Run(config);
+    CHECK(outcome.code == 0);
+    CHECK(outcome.err == "");
 }
 
 TEST_CASE("a program that cannot be started is told in the words that engines look for") {
