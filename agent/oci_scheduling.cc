@@ -78,7 +78,8 @@ Result<int> ReadIoPriority(const Json& json) {
 }  // namespace
 
 Result<void> ReadScheduling(const Json& json, const ProcessSpec* container, ProcessSpec& process) {
-    if (container != nullptr) {
+    const bool joins = container != nullptr;
+    if (joins) {
         process.io_priority = container->io_priority;
         process.scheduler = container->scheduler;
     }
@@ -91,7 +92,7 @@ Result<void> ReadScheduling(const Json& json, const ProcessSpec* container, Proc
         CC_ASSIGN(process.scheduler, Context("scheduler", ReadScheduler(*scheduler)));
     }
     CC_ASSIGN(const Json* affinity, ObjectMember(json, "execCPUAffinity"));
-    if (affinity == nullptr) return {};
+    if (affinity == nullptr || !joins) return {};
     // "initial" is for the time until the process is in the container's cgroup, which it is born
     // in.
     for (const char* key : {"initial", "final"}) {

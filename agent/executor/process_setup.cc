@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "agent/executor/program.h"
-#include "agent/executor/seccomp.h"
 #include "agent/executor/users.h"
 #include "base/fd.h"
 #include "base/text.h"
@@ -80,9 +79,9 @@ void AddHome(std::vector<std::string>& env, const std::string& home) {
 
 // `entered`: whether the working directory has been entered already.
 Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity,
-                            const std::optional<SeccompSpec>& seccomp, bool entered) {
+                            const SeccompFilter& filter, bool entered) {
     // Loading a filter needs either no_new_privs or a privilege that is about to go.
-    if (seccomp && !process.no_new_privileges) CC_TRY(LoadSeccomp(*seccomp));
+    if (!process.no_new_privileges) CC_TRY(LoadSeccomp(filter));
     CC_TRY(LimitBounding(process.capabilities.bounding));
     CC_TRY(KeepCapabilities());
     CC_TRY(SetIdentity(identity));
@@ -112,7 +111,7 @@ Result<void> GiveStreams(uint32_t uid) {
 }
 
 Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
-                           const ExecSteps& steps) {
+                           const SeccompFilter& filter, const ExecSteps& steps) {
     CC_TRY(JoinNewKeyring(Cat("_ses.", container.id)));
     CC_ASSIGN(const Identity identity, FindIdentity(process.user));
     CC_TRY(GiveStreams(identity.uid));
@@ -127,13 +126,13 @@ Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& pr
         if (entered) CC_TRY(FindProgram(process.args.front(), env));
         CC_TRY(steps.prepared());
     }
-    CC_TRY(DropPrivileges(process, identity, container.seccomp, entered));
+    CC_TRY(DropPrivileges(process, identity, filter, entered));
     CC_ASSIGN(const std::string program, FindProgram(process.args.front(), env));
     // From here on nothing of the agent's is left but the three standard streams.
     if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FailErrno("closing descriptors");
     steps.about_to_exec();
     // As late as it can be: of what the filter forbids, only execve is still to come.
-    if (container.seccomp && process.no_new_privileges) CC_TRY(LoadSeccomp(*container.seccomp));
+    if (process.no_new_privileges) CC_TRY(LoadSeccomp(filter));
     return Execute(program, process.args, env);
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "agent/executor/seccomp.h"
 #include "agent/spec.h"
 
 namespace cc::agent {
@@ -19,7 +20,7 @@ struct ExecSteps {
 // Called in the child, inside the container, with standard streams in place. Returns only with an
 // error.
 Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
-                           const ExecSteps& steps);
+                           const SeccompFilter& filter, const ExecSteps& steps);
 
 // Pipes belong to root; a process of another user must still be able to open /dev/stdout.
 Result<void> GiveStreams(uint32_t uid);

@@ -30,7 +30,7 @@ class ReportReader {
     using Done = std::function<void(Result<Outcome>)>;
     struct Events {
         std::function<void(Outcome)> held;  // once, before `done`, of a process that is held
-        Done done;  // once; may destroy the reader
+        Done done;                          // once; may destroy the reader
     };
     // Both are called from the loop.
     static Result<std::unique_ptr<ReportReader>> Open(uv::Loop& loop, Fd socket,

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/executor/seccomp.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <utility>
 
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "agent/executor/newer_calls.h"
+#include "base/fd.h"
 #include "base/text.h"
 
 namespace cc::agent {
@@ -92,32 +100,77 @@ Result<void> AddArchitectures(scmp_filter_ctx filter, const std::vector<std::str
     return {};
 }
 
-}  // namespace
+// What the library makes of the rules, as the kernel takes it.
+Result<std::vector<sock_filter>> Export(scmp_filter_ctx filter) {
+    const int made = ::memfd_create("seccomp", MFD_CLOEXEC);
+    if (made < 0) return FailErrno("linux.seccomp: a place for the filter");
+    const Fd file = Fd::Adopt(made);
+    if (const int error = ::seccomp_export_bpf(filter, made); error < 0)
+        return FailErrno("linux.seccomp: making the filter", -error);
+    struct stat status {};
+    if (::fstat(made, &status) < 0) return FailErrno("linux.seccomp: looking at the filter");
+    std::vector<sock_filter> program(static_cast<size_t>(status.st_size) / sizeof(sock_filter));
+    const ssize_t size = ::pread(made, program.data(), program.size() * sizeof(sock_filter), 0);
+    if (size != status.st_size) return FailErrno("linux.seccomp: reading the filter");
+    return program;
+}
 
-Result<void> LoadSeccomp(const SeccompSpec& spec) {
-    CC_ASSIGN(const uint32_t fallback, Action(spec.default_action, spec.default_errno));
-    const Filter filter(::seccomp_init(fallback));
-    if (!filter) return Fail("linux.seccomp: making a filter failed");
-    // The process' own no_new_privs is set by whoever asked for it.
-    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_NNP, 0);
-    // A tree of comparisons instead of a list of them, where this library can: container profiles
-    // are long.
-    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_LOG, spec.log ? 1 : 0);
-    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_SSB, spec.speculation_allowed ? 1 : 0);
-    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, spec.synchronise_threads ? 1 : 0);
-    CC_TRY(AddArchitectures(filter.get(), spec.architectures));
-    for (const auto& rule : spec.rules) {
+// Adds the rules. Returns the highest number of a call that they name, -1 when they name none.
+Result<int> AddRules(scmp_filter_ctx filter, uint32_t fallback,
+                     const std::vector<SeccompRule>& rules) {
+    int last = -1;
+    for (const auto& rule : rules) {
         CC_ASSIGN(const uint32_t action, Action(rule.action, rule.errno_value));
-        if (action == fallback) continue;  // libseccomp refuses a rule that says what holds anyway
         for (const auto& name : rule.names) {
             const int number = ::seccomp_syscall_resolve_name(name.c_str());
             if (number == __NR_SCMP_ERROR) continue;
-            CC_TRY(Context(name, AddRule(filter.get(), action, number, rule)));
+            last = std::max(last, number);
+            // The library refuses a rule that says what holds anyway.
+            if (action != fallback) CC_TRY(Context(name, AddRule(filter, action, number, rule)));
         }
     }
-    if (const int error = ::seccomp_load(filter.get()); error < 0)
-        return FailErrno("linux.seccomp: loading the filter", -error);
+    return last;
+}
+
+bool LetsThrough(uint32_t action) {
+    const uint32_t kind = action & SECCOMP_RET_ACTION_FULL;
+    return kind == SCMP_ACT_ALLOW || kind == SCMP_ACT_LOG || kind == SECCOMP_RET_TRACE;
+}
+
+}  // namespace
+
+Result<SeccompFilter> CompileSeccomp(const std::optional<SeccompSpec>& spec) {
+    SeccompFilter compiled;
+    if (!spec) return compiled;
+    CC_ASSIGN(const uint32_t fallback, Action(spec->default_action, spec->default_errno));
+    const Filter filter(::seccomp_init(fallback));
+    if (!filter) return Fail("linux.seccomp: making a filter failed");
+    // A tree of comparisons instead of a list of them, where this library can: container profiles
+    // are long.
+    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    CC_TRY(AddArchitectures(filter.get(), spec->architectures));
+    CC_ASSIGN(const int last, AddRules(filter.get(), fallback, spec->rules));
+    CC_ASSIGN(compiled.program, Export(filter.get()));
+    if (last >= 0 && !LetsThrough(fallback)) {
+        // The library's names of architectures are the kernel's numbers.
+        const auto newer = RefuseCallsAbove(static_cast<uint32_t>(last), ::seccomp_arch_native());
+        compiled.program.insert(compiled.program.begin(), newer.begin(), newer.end());
+    }
+    if (compiled.program.size() > BPF_MAXINSNS)
+        return Fail(Cat("linux.seccomp: the filter has ", compiled.program.size(),
+                        " instructions, the kernel takes ", BPF_MAXINSNS));
+    compiled.flags = (spec->log ? SECCOMP_FILTER_FLAG_LOG : 0U) |
+                     (spec->speculation_allowed ? SECCOMP_FILTER_FLAG_SPEC_ALLOW : 0U) |
+                     (spec->synchronise_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0U);
+    return compiled;
+}
+
+Result<void> LoadSeccomp(const SeccompFilter& filter) {
+    if (filter.program.empty()) return {};
+    const sock_fprog program{static_cast<unsigned short>(filter.program.size()),
+                             const_cast<sock_filter*>(filter.program.data())};
+    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program) != 0)
+        return FailErrno("linux.seccomp: loading the filter");
     return {};
 }
 

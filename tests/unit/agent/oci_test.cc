@@ -229,7 +229,8 @@ TEST_CASE("a process that joins is bound to the processors it names") {
     if (SkipWithoutRoot()) return;
     Pod pod;
     HostSide& host = pod.host();
-    const Json config = Config("sleep 1000");
+    Json config = Config("sleep 1000");
+    config["process"]["execCPUAffinity"] = {{"final", "1000"}};  // not for the first process
     Acknowledged(host.Call(ControlCode::kNewContainer, Message("c", config)));
     Json process = config["process"];
     process["args"] = {"grep", "Cpus_allowed_list", "/proc/self/status"};
@@ -301,16 +302,21 @@ TEST_CASE("a system call filter knows every condition, the flags, and the errors
     CHECK(pod.Fails(config).find("listener") != std::string::npos);
 }
 
-TEST_CASE("a filter that allows only what its program needs does not get in the agent's way") {
+TEST_CASE("a filter forbids the program what the agent still had to do") {
     if (SkipWithoutRoot()) return;
     Pod pod;
     Json config = Config("");
     config["process"]["args"] = {"/bin/busybox", "true"};
     config["process"]["noNewPrivileges"] = true;
-    config["linux"]["seccomp"] = Json::parse(R"({"defaultAction":"SCMP_ACT_ERRNO",
-        "defaultErrnoRet":38,"syscalls":[{"names":["execve","exit","exit_group"],
-        "action":"SCMP_ACT_ALLOW"}]})");
-    CHECK(pod.Run(config).err == "");
+    config["linux"]["seccomp"] = Json::parse(R"({"defaultAction":"SCMP_ACT_ALLOW",
+        "syscalls":[{"names":["sendmsg","close_range","capset","setresuid","setgroups","keyctl",
+        "memfd_create","seccomp","faccessat"],"action":"SCMP_ACT_KILL_PROCESS"}]})");
+    // Limits that the agent itself could not work with are the program's only.
+    config["process"]["rlimits"] = Json::parse(R"([{"type":"RLIMIT_FSIZE","soft":0,"hard":0},
+        {"type":"RLIMIT_NOFILE","soft":3,"hard":3}])");
+    const Outcome outcome = pod.Run(config);
+    CHECK(outcome.code == 0);
+    CHECK(outcome.err == "");
 }
 
 TEST_CASE("a program that cannot be started is told in the words that engines look for") {
@@ -379,6 +385,30 @@ TEST_CASE("sysctls are set or said why not") {
     config["hostname"] = "one";
     config["linux"]["sysctl"] = {{"kernel.hostname", "two"}};
     CHECK(pod.Fails(config).find("contradicts") != std::string::npos);
+}
+
+TEST_CASE("a step that fails leaves no process, mount or cgroup behind") {
+    if (SkipWithoutRoot()) return;
+    Pod pod;
+    const std::string mounts =
+        ReadFile(Cat("/proc/", pod.agent().process().pid(), "/mountinfo"), 1 << 20).value();
+    Json good = Config("true");
+    std::vector<Json> broken(6, good);
+    broken[0]["mounts"].push_back({{"destination", "/x"}, {"type", "no-such-type"}});
+    broken[1]["linux"]["sysctl"] = {{"no.such", "1"}};
+    broken[2]["process"]["args"] = {"/etc"};
+    broken[3]["process"]["rlimits"] =
+        Json::parse(R"([{"type":"RLIMIT_NOFILE","soft":2,"hard":1}])");
+    broken[4]["linux"]["devices"] =
+        Json::parse(R"([{"path":"/etc/passwd/x","type":"c","major":1,"minor":3}])");
+    broken[5]["linux"]["resources"]["unified"] = {{"no.such", "1"}};
+    for (const Json& config : broken)
+        CHECK(pod.Fails(config).starts_with("Process could not be started: "));
+    CHECK(ReadFile(Cat("/proc/", pod.agent().process().pid(), "/mountinfo"), 1 << 20).value() ==
+          mounts);
+    // The name is free, and with it the cgroup.
+    Acknowledged(pod.host().Call(ControlCode::kNewContainer, Message("fails", good)));
+    CHECK(pod.host().WaitExit(3) == 0);
 }
 
 }  // namespace cc::agent
