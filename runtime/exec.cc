@@ -76,12 +76,8 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     const std::string id = own.Get("container-id");
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
     CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
-    const Status status = CurrentStatus(container, store);
-    if (status == Status::kPaused)
-        return Fail("cannot exec in a paused container; resume it first");
-    if (status != Status::kRunning)
-        return Fail(
-            Cat("cannot exec in a container that is not running (it is ", Name(status), ")"));
+    if (const Status status = CurrentStatus(container, store); status != Status::kRunning)
+        return Fail(Cat("cannot exec in a ", Name(status), " container"));
     CC_ASSIGN(const std::string text, store.LoadConfig(id));
     CC_ASSIGN(const OciSpec spec, ParseSpec(text));
     CC_ASSIGN(ExecProcess process, ReadProcess(spec, own));
