@@ -2,6 +2,7 @@
 #include "agent/cgroup_stats.h"
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace cc::agent {
 
@@ -30,8 +31,9 @@ constexpr const char* kFiles[] = {
 
 CgroupFiles ReadCgroupFiles(const std::string& path) {
     CgroupFiles read;
-    for (const std::string name : kFiles)
-        if (auto text = ReadFile(path + "/" + name, kLongestFile)) read.files[name] = *text;
+    for (const char* name : kFiles)
+        if (auto text = ReadFile(Cat(path, "/", name), kLongestFile))
+            read.files[name] = std::move(*text);
     return read;
 }
 

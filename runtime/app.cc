@@ -129,9 +129,8 @@ std::vector<CliSection> ManualSections() {
         {"FILES",
          "  /etc/clear-containers/configuration.toml\n"
          "  /usr/share/defaults/clear-containers/configuration.toml\n"
-         "The first that exists is read; its comments explain every key. Without one everything "
-         "has "
-         "its default.\n\n"
+         "The first that exists is read; its comments explain every key. Without one everything\n"
+         "has its default.\n\n"
          "  /run/clear-containers\n"
          "State of containers (see --root), directories of virtual machines, and cc-proxy's socket "
          "and log."},

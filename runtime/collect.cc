@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json_full.h"
 #include "base/text.h"
 #include "base/undo.h"
 #include "protocol/vm_config.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 
+#include "base/json_full.h"
 #include "runtime/app.h"
 #include "runtime/host/environment.h"
 #include "runtime/verbs.h"

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "protocol/container_control.h"
 #include "runtime/app.h"
 #include "runtime/duration.h"
 #include "runtime/sandbox/agent_call.h"

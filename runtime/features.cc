@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What containers may ask for: the features structure of the OCI runtime specification. The guest's
 // agent is what does it; a test holds these lists against its parsers.
+#include <algorithm>
 #include <cstdio>
 
 #include "base/json_full.h"

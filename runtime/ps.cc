@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/text.h"
+#include "protocol/agent_messages.h"
 #include "runtime/app.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/verbs.h"

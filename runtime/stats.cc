@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/stats.h"
 
+#include <map>
+
 #include "base/json_full.h"
 
 namespace cc::runtime {

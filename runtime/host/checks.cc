@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/host/checks.h"
 
+#include <algorithm>
+
 #include <sys/utsname.h>
 #include <unistd.h>
 

@@ -18,7 +18,7 @@ constexpr const char* kUnknown = "<<unknown>>";
 constexpr const char* kFormat = "1.0.9";  // of the structure, as 3.0 counts
 constexpr size_t kSmallFile = 1 << 20;
 
-std::string OrUnknown(std::string text) {
+std::string OrUnknown(const std::string& text) {
     return text.empty() ? kUnknown : text;
 }
 

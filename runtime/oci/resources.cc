@@ -75,7 +75,7 @@ Json WithoutZeros(const Json& object) {
         if (value.is_object()) {
             Json inner = WithoutZeros(value);
             if (!inner.empty()) out[key] = std::move(inner);
-        } else if (value != 0 && value != "" && !value.is_null()) {
+        } else if (value != 0 && value != Json(std::string()) && !value.is_null()) {
             out[key] = value;
         }
     }

@@ -155,6 +155,24 @@ TEST_CASE("a long command goes to an agent with the extension only") {
     }
 }
 
+TEST_CASE("commands of our own go to an agent with the extension only") {
+    for (const int extension : {0, kPlainExtension}) {
+        Hub hub;
+        const auto runtime = hub.Register(extension);
+        const std::string data = R"({"container":"web"})";
+        hub.Say(runtime, kHyper, hub.Hyper("pausecontainer", {}, data));
+        if (extension > 0) {
+            CHECK(hub.control->Take() == EncodeControl(ControlCode::kPauseContainer, data));
+            continue;
+        }
+        CHECK(hub.control->received.empty());
+        CHECK(
+            ParseErrorText(Hub::Frame(runtime).payload) ==
+            "the agent in the virtual machine is one of Clear Containers 3.0, which does not know "
+            "the command pausecontainer");
+    }
+}
+
 TEST_CASE("replies find the clients that asked, first in first out, also when one has given up") {
     Hub hub;
     const auto first = hub.Register();

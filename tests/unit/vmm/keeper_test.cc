@@ -38,7 +38,7 @@ struct Vm {
         if (keeper.process) keeper.process.Kill();
     }
     Result<void> Start() {
-        CC_ASSIGN(keeper, StartKeeper(CC_TEST_KEEPER, config, -1));
+        CC_ASSIGN(keeper, StartKeeper(CC_TEST_KEEPER, config, nullptr));
         return {};
     }
     VmClient Connect() {
