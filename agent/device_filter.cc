@@ -133,7 +133,13 @@ Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules
     load.insns = reinterpret_cast<uintptr_t>(program.data());
     load.insn_cnt = static_cast<uint32_t>(program.size());
     load.license = reinterpret_cast<uintptr_t>(kLicense);
-    const int loaded = Bpf(BPF_PROG_LOAD, load);
+    // The kernel gives up with EAGAIN when a signal comes while it looks at the program.
+    constexpr int kTries = 16;
+    int loaded = -1;
+    for (int i = 0; i < kTries && loaded < 0; ++i) {
+        loaded = Bpf(BPF_PROG_LOAD, load);
+        if (loaded < 0 && errno != EAGAIN) break;
+    }
     if (loaded < 0) return FailErrno("loading the filter of devices");
     const Fd filter = Fd::Adopt(loaded);
     bpf_attr attach{};

@@ -122,7 +122,10 @@ Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
 
 Result<ResourceSpec> ParseResources(std::string_view text) {
     CC_ASSIGN(const Json json, Context("linux.resources", ParseJson(text)));
-    return Context("linux.resources", ReadResources(&json));
+    CC_ASSIGN(ResourceSpec spec, Context("linux.resources", ReadResources(&json)));
+    // The filter that the container was made with stays: another one would only add to it.
+    spec.devices.reset();
+    return spec;
 }
 
 Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {

@@ -24,9 +24,10 @@ const Words kRecursiveMountOptions = {
     "nodiratime", "noexec", "norelatime", "nostrictatime", "nosuid",  "nosymfollow",
     "relatime",   "ro",     "rw",         "strictatime",   "suid",    "symfollow",
     "private",    "shared", "slave",      "unbindable",    "bind"};
-const Words kMountOptions = {"async", "defaults", "loud", "remount", "silent", "tmpcopyup"};
+const Words kMountOptions = {"async",   "defaults", "idmap",  "loud",
+                             "remount", "ridmap",   "silent", "tmpcopyup"};
 
-const Words kNamespaces = {"cgroup", "ipc", "mount", "network", "pid", "uts"};
+const Words kNamespaces = {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"};
 
 // In the order of their numbers.
 const Words kCapabilities = {"CAP_CHOWN",

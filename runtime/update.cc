@@ -11,6 +11,7 @@
 #include "runtime/oci/resources.h"
 #include "runtime/oci/spec.h"
 #include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/limits.h"
 #include "runtime/verbs.h"
 
 namespace cc::runtime {
@@ -35,12 +36,15 @@ Result<Json> ReadChanges(const CliValues& own) {
 // The whole of linux.resources goes to the guest, so that values which belong together (quota and
 // period, memory and swap) arrive together.
 Result<void> TellGuest(const Store& store, const ContainerRecord& container,
-                       const std::string& config) {
-    CC_ASSIGN(const Json document,
-              ParseJson(config, {.bytes = kMaxSpecBytes, .depth = kMaxSpecDepth}));
-    const UpdateContainer message{container.id, DumpJson(document["linux"]["resources"])};
+                       const Json& resources) {
+    const UpdateContainer message{container.id, DumpJson(resources)};
     CC_TRY(CallGuest(store, container, ControlCode::kUpdateContainer, Encode(message)));
     return {};
+}
+
+Result<void> TellHost(const Store& store, const ContainerRecord& container, const Json& resources) {
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+    return ApplyResources(container, sandbox, resources);
 }
 
 Result<int> Update(App& app, const CliValues& own) {
@@ -55,9 +59,13 @@ Result<int> Update(App& app, const CliValues& own) {
         return Fail(Cat(what, ": container not running (it is ", Name(status), ")"));
     CC_ASSIGN(const std::string before, store.LoadConfig(id));
     CC_ASSIGN(const std::string config, Context(what, WithResources(before, changes)));
+    CC_ASSIGN(const Json document,
+              ParseJson(config, {.bytes = kMaxSpecBytes, .depth = kMaxSpecDepth}));
+    const Json& resources = document["linux"]["resources"];
     // Otherwise the guest learns of it with the rest, at `start`.
     if (status != Status::kCreated || container.held)
-        CC_TRY(Context(what, TellGuest(store, container, config)));
+        CC_TRY(Context(what, TellGuest(store, container, resources)));
+    CC_TRY(Context(what, TellHost(store, container, resources)));
     CC_TRY(store.SaveConfig(id, config));
     return 0;
 }

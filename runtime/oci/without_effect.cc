@@ -28,17 +28,18 @@ const Json* Find(const Json& config, const char* section, const char* name) {
 }
 
 bool Asks(const Json& value) {
-    return !value.empty() && value != "" && value != "unconfined";
+    const std::string text = value.is_string() ? value.get<std::string>() : "an object";
+    return !value.empty() && !text.empty() && text != "unconfined";
 }
 
 void AddNamespaces(const Json& config, std::vector<std::string>& found) {
     const Json* namespaces = Find(config, "linux", "namespaces");
     if (namespaces == nullptr || !namespaces->is_array()) return;
     for (const auto& entry : *namespaces) {
-        const Json* path = Member(entry, "path");
+        const std::string path = StringMember(entry, "path").value_or("");
         const std::string type = StringMember(entry, "type").value_or("");
         // The network's is entered: it is where the VM's cards are looked for.
-        if (path == nullptr || *path == "" || type == "network") continue;
+        if (path.empty() || type == "network") continue;
         found.push_back(Cat("linux.namespaces ", type,
                             ": the path names a namespace of the host's kernel; the container "
                             "gets a new one"));

@@ -140,6 +140,7 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
     CC_ASSIGN(const bool past, OfAnotherBoot(json));
     if (past) {
         record.creator = record.shim = {};
+        record.exec_shims.clear();
         record.cgroups.clear();
         record.cgroups_created.clear();
     }

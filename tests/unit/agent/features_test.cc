@@ -33,7 +33,8 @@ bool Loads(const SeccompSpec& spec) {
     const pid_t child = ::fork();
     if (child == 0) {
         ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        ::_exit(LoadSeccomp(spec) ? 0 : 1);
+        const auto filter = CompileSeccomp(spec);
+        ::_exit(filter && LoadSeccomp(*filter) ? 0 : 1);
     }
     int status = -1;
     return ::waitpid(child, &status, 0) == child && status == 0;
