@@ -288,9 +288,9 @@ Result<IoResponse> ParseIoResponse(std::string_view payload, uint16_t version) {
     }
     if (const Json* agent = reader.Object("agent")) {
         GoReader agent_reader(*agent);
-        response.agent = AgentInfo{agent_reader.Int("startedMs"), agent_reader.Int("readyMs"),
-                                   static_cast<int>(std::clamp<int64_t>(
-                                       agent_reader.Int("extension"), 0, INT_MAX))};
+        response.agent = AgentInfo{
+            agent_reader.Int("startedMs"), agent_reader.Int("readyMs"),
+            static_cast<int>(std::clamp<int64_t>(agent_reader.Int("extension"), 0, INT_MAX))};
         CC_TRY(agent_reader.Finish("response"));
     }
     response.connection = reader.Bool("connection");

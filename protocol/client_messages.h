@@ -128,8 +128,8 @@ std::string Encode(const LogEntry& entry, uint16_t version = kClientVersion2);
 // Refuses what 3.0 refuses: another source or level, an empty message.
 Result<LogEntry> ParseLogEntry(std::string_view payload, uint16_t version = kClientVersion2);
 
-// When the agent of a VM agreed to our extension, the proxy tells which, and what the agent measured
-// of itself: times in milliseconds of the guest's clock, which starts with its kernel.
+// When the agent of a VM agreed to our extension, the proxy tells which, and what the agent
+// measured of itself: times in milliseconds of the guest's clock, which starts with its kernel.
 struct AgentInfo {
     int64_t started_ms = 0;
     int64_t ready_ms = 0;
@@ -140,7 +140,7 @@ struct IoResponse {  // to RegisterVM and AttachVM
     std::string url;
     std::vector<std::string> tokens;
     std::optional<AgentInfo> agent;  // absent with a 3.0 agent: then the bytes are 3.0's
-    bool connection = false;          // AttachVM: the proxy has taken the one that came with it
+    bool connection = false;         // AttachVM: the proxy has taken the one that came with it
 };
 std::string Encode(const IoResponse& response, uint16_t version = kClientVersion2);
 Result<IoResponse> ParseIoResponse(std::string_view payload, uint16_t version = kClientVersion2);

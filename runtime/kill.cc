@@ -66,8 +66,9 @@ Result<int> Kill(App& app, const CliValues& own) {
     }
     if (signal == 0) return 0;
     CC_TRY(Context(Cat("signalling container ", Quoted(id, 64)),
-                   status == Status::kCreated && !container.held ? SignalCreated(container, signal)
-                                              : SignalRunning(store, container, signal, all)));
+                   status == Status::kCreated && !container.held
+                       ? SignalCreated(container, signal)
+                       : SignalRunning(store, container, signal, all)));
     return 0;
 }
 

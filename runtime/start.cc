@@ -53,9 +53,10 @@ Result<void> StartInGuest(const Store& store, const ContainerRecord& container,
     }
     CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id));
     CC_ASSIGN(const std::string message,
-              NewContainerMessage(bundle.spec, container.id, plan, HookState(container, Status::kCreated, kFirstPid)));
-    CC_TRY(CallAgent(attached.client, ControlCode::kNewContainer, message, container.token,
-                     deadline));
+              NewContainerMessage(bundle.spec, container.id, plan,
+                                  HookState(container, Status::kCreated, kFirstPid)));
+    CC_TRY(
+        CallAgent(attached.client, ControlCode::kNewContainer, message, container.token, deadline));
     return {};
 }
 
