@@ -111,7 +111,7 @@ TEST_CASE("an update that cannot be is refused in one clear sentence") {
     // The host's unified hierarchy may have no controllers; a guest's has them all.
     const Answer answer = update(R"({"pids":{"limit":7}})");
     if (answer.code == ControlCode::kError)
-        CHECK(answer.payload.find("lacks that cgroup controller") != std::string::npos);
+        CHECK(answer.payload.find("has no such cgroup file") != std::string::npos);
 }
 
 }  // namespace cc::agent

@@ -62,8 +62,8 @@ TEST_CASE("a connection that AttachVM brings is announced as the documentation s
               R"({"containerId":"web","numIOStreams":1,"connection":true})");
     const IoResponse answer{"unix:///p", {token}, AgentInfo{1180, 1195, 3}, true};
     CHECK(EncodeResponse(ClientCommand::kAttachVm, Encode(answer)) ==
-          Bytes("000203000000010200000090") + R"({"io":{"URL":"unix:///p","tokens":[")" + token +
-              R"("]},"agent":{"startedMs":1180,"readyMs":1195},"connection":true})");
+          Bytes("00020300000001020000009e") + R"({"io":{"URL":"unix:///p","tokens":[")" + token +
+              R"("]},"agent":{"startedMs":1180,"readyMs":1195,"extension":3},"connection":true})");
     for (const uint16_t version : {kClientVersion2, k3}) {
         CHECK(ParseAttachVm(Encode(request, version), version)->connection);
         CHECK(ParseIoResponse(Encode(answer, version), version)->connection);
