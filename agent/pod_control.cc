@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of our own about a container that runs.
+// The commands of our own about a container that is there.
 #include "agent/cgroup_stats.h"
 #include "agent/pod.h"
 #include "base/text.h"
@@ -44,7 +44,10 @@ Result<std::string> Pod::Stats(const OneContainer& message) {
 }
 
 Result<std::string> Pod::Update(const UpdateContainer& message) {
-    CC_ASSIGN(const Container* container, FindRunning(message.container, "update"));
+    if (!started_) return Fail("Pod not started, impossible to update");
+    CC_ASSIGN(Container * container, Find(message.container, "update"));
+    if (!container->running() && !container->held())
+        return Fail(Cat("Container ", message.container, " not running, impossible to update"));
     CC_ASSIGN(const ResourceSpec resources, ParseResources(message.resources));
     CC_TRY(Context("updating the container", container->cgroup().Limit(resources)));
     return std::string();

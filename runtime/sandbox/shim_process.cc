@@ -31,6 +31,25 @@ std::vector<std::string> Shortened(const std::vector<std::string>& title) {
     return words;
 }
 
+std::vector<std::string> ArgumentsOf(const ShimOptions& options) {
+    std::vector<std::string> arguments = {"cc-shim",
+                                          "--container-id",
+                                          options.container_id,
+                                          "--start-fd",
+                                          std::to_string(kStartFd),
+                                          "--connection-fd",
+                                          std::to_string(kConnectionFd)};
+    if (options.enter_root)
+        arguments.insert(arguments.end(), {"--host-mounts-fd", std::to_string(kHostMountsFd)});
+    if (!options.terminal) arguments.emplace_back("--no-terminal");
+    if (options.debug) arguments.emplace_back("--debug");
+    // Words from here on are the title.
+    const auto title = Shortened(options.title);
+    if (!title.empty()) arguments.emplace_back("--");
+    arguments.insert(arguments.end(), title.begin(), title.end());
+    return arguments;
+}
+
 // In the child: the runtime is single-threaded, so more than system calls is allowed here.
 Result<void> EnterPlace(const ShimOptions& options) {
     CC_TRY(JoinCgroups(options.cgroups, 0));
@@ -52,18 +71,7 @@ Result<Shim> Shim::Fork(const ShimOptions& options) {
     CC_ASSIGN(FdPair connection, MakeSocketPair(SOCK_STREAM));
     SpawnOptions spawn;
     spawn.executable = options.executable;
-    spawn.arguments = {"cc-shim",
-                       "--container-id",
-                       options.container_id,
-                       "--start-fd",
-                       std::to_string(kStartFd),
-                       "--connection-fd",
-                       std::to_string(kConnectionFd)};
-    if (!options.terminal) spawn.arguments.emplace_back("--no-terminal");
-    if (options.debug) spawn.arguments.emplace_back("--debug");
-    const auto title = Shortened(options.title);
-    if (!title.empty()) spawn.arguments.emplace_back("--");
-    spawn.arguments.insert(spawn.arguments.end(), title.begin(), title.end());
+    spawn.arguments = ArgumentsOf(options);
     for (int fd = 0; fd < 3; ++fd)
         spawn.fds.push_back({options.console >= 0 ? options.console : fd, fd});
     spawn.fds.push_back({start.first.get(), kStartFd});
@@ -71,8 +79,6 @@ Result<Shim> Shim::Fork(const ShimOptions& options) {
     Fd host_mounts;
     if (options.enter_root) {
         CC_ASSIGN(host_mounts, OpenFile("/proc/self/ns/mnt", O_RDONLY));
-        spawn.arguments.insert(spawn.arguments.end(),
-                               {"--host-mounts-fd", std::to_string(kHostMountsFd)});
         spawn.fds.push_back({host_mounts.get(), kHostMountsFd});
     }
     spawn.new_session = options.console >= 0;
