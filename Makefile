@@ -32,7 +32,7 @@ run:
 
 ## test: every test, with all set-up; the last line counts
 test:
-	@packaging/install-deps.sh build run test
+	@packaging/install-deps.sh build run test engines
 	@$(MAKE) --no-print-directory all tests image
 	@tests/run.sh
 

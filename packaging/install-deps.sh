@@ -18,8 +18,8 @@ declare -A groups=(
     [lint]="clang-format clang-tidy"
     [fuzz]="clang libclang-rt-14-dev llvm"
     [kernel]="linux-source-6.1 gcc make flex bison bc libelf-dev libssl-dev kmod xz-utils"
-    # The container engines that the tests of later work drive.
-    [engines]=""
+    # The container engines that the end-to-end tests drive, and the clients beside them.
+    [engines]="docker.io containerd podman iptables"
 )
 
 fail() {

@@ -58,7 +58,9 @@ Result<std::string> FindProgram(const std::string& name, const std::vector<std::
         if (error == 0) return name;
         const bool missing = error == ENOENT || error == ENOTDIR;
         return Fail(Cat("exec: ", Quoted(name), ": ", missing ? Cat("stat ", name, ": ") : "",
-                        LowerText(error)),
+                        LowerText(error),
+                        // What engines look for; of directories only the newer ones have heard.
+                        error == EISDIR ? ": permission denied" : ""),
                     error);
     }
     bool denied = false;

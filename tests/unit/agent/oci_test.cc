@@ -336,7 +336,7 @@ TEST_CASE("a program that cannot be started is told in the words that engines lo
     CHECK(error("/no/thing") ==
           prefix + R"(exec: "/no/thing": stat /no/thing: no such file or directory)");
     CHECK(error("/plain") == prefix + R"(exec: "/plain": permission denied)");
-    CHECK(error("/etc") == prefix + R"(exec: "/etc": is a directory)");
+    CHECK(error("/etc") == prefix + R"(exec: "/etc": is a directory: permission denied)");
     CHECK(error("/script") == prefix + "exec /script: no such file or directory");
     CHECK(error("/noise") == prefix + "exec /noise: exec format error");
 }

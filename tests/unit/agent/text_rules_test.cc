@@ -103,7 +103,8 @@ TEST_CASE("a program that cannot be run is named in the words that engines look 
           "exec: \"/foo\": stat /foo: no such file or directory");
     CHECK(FindProgram("/etc/passwd", env).error().message ==
           "exec: \"/etc/passwd\": permission denied");
-    CHECK(FindProgram("/etc", env).error().message == "exec: \"/etc\": is a directory");
+    CHECK(FindProgram("/etc", env).error().message ==
+          "exec: \"/etc\": is a directory: permission denied");
 }
 
 }  // namespace cc::agent

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// Debian's container engines with cc-runtime as their runtime, driven as a person would drive them.
+// Each has directories and sockets of its own, dockerd a network namespace, too. Networks are
+// another matter: all containers have `--network none`.
+#include <csignal>
+#include <optional>
+#include <thread>
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "tests/e2e/host.h"
+
+namespace cc::test {
+
+namespace {
+
+std::string Find(const std::string& program) {
+    for (const char* directory : {"/usr/bin/", "/usr/sbin/", "/usr/local/bin/"})
+        if (::access((directory + program).c_str(), X_OK) == 0) return directory + program;
+    return {};
+}
+
+bool SkipWithout(const std::string& program) {
+    if (!Find(program).empty()) return false;
+    Skip(program + " is not installed (packaging/install-deps.sh engines)");
+    return true;
+}
+
+// A daemon that ends with the test.
+class Daemon {
+  public:
+    Daemon(const Host& host, const std::string& command) {
+        log_ = host.directory() + "/daemon.log";
+        const Fd log = OpenFile(log_, O_WRONLY | O_CREAT | O_APPEND, 0644).value();
+        SpawnOptions options;
+        options.executable = "/bin/sh";
+        options.arguments = {"sh", "-c", "exec " + command};
+        options.environment.emplace();
+        for (char** entry = environ; *entry != nullptr; ++entry)
+            options.environment->push_back(*entry);
+        options.environment->push_back(host.Environment().front());
+        options.fds = {{log.get(), 1}, {log.get(), 2}};
+        options.new_session = true;
+        process_ = Spawn(options).value();
+    }
+    ~Daemon() {
+        (void)process_.Signal(SIGTERM);
+        if (!process_.WaitEnd(kPatience).value_or(false)) process_.Kill();
+        (void)process_.Reap();
+    }
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    std::string log() const { return ReadFile(log_, 1 << 20).value_or(""); }
+
+  private:
+    Process process_;
+    std::string log_;
+};
+
+// A client program with the options that lead it to its engine.
+class Engine {
+  public:
+    Engine(const Host& host, const std::string& program, std::vector<std::string> options)
+        : host_(host), path_(Find(program)), words_{program} {
+        words_.insert(words_.end(), options.begin(), options.end());
+    }
+    Finished operator()(const std::vector<std::string>& arguments, const std::string& input = "") {
+        auto words = words_;
+        words.insert(words.end(), arguments.begin(), arguments.end());
+        return RunProgram(path_, words, input, host_.Environment());
+    }
+    // Whether it answers within the patience.
+    bool Answers(const std::vector<std::string>& arguments) {
+        for (int i = 0; i < 300; ++i) {
+            if ((*this)(arguments).status == 0) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+        return false;
+    }
+
+  private:
+    const Host& host_;
+    std::string path_;
+    std::vector<std::string> words_;
+};
+
+void Expect(const Finished& finished, int status, const std::string& out) {
+    CHECK_MESSAGE(finished.status == status, finished.err);
+    CHECK(finished.out == out);
+}
+
+bool Has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+// A program that calls cc-runtime with the host's configuration, for engines that take no options.
+std::string Wrapper(const Host& host) {
+    std::vector<std::string> words = host.RuntimeArguments({});
+    words[0] = Cat(CC_BIN_DIR, "/cc-runtime");
+    words.resize(3);  // the engine has a --root of its own
+    const std::string path = host.directory() + "/runtime.sh";
+    REQUIRE(WriteFileAtomic(path, Cat("#!/bin/sh\nexec ", Join(words, " "), " \"$@\"\n"), 0755));
+    return path;
+}
+
+std::string ImageArchive(const Host& host) {
+    const std::string path = host.directory() + "/image.tar";
+    REQUIRE(RunProgram("/bin/tar", {"tar", "-C", host.rootfs(), "-cf", path, "."}).status == 0);
+    return path;
+}
+
+}  // namespace
+
+TEST_CASE("docker does with cc-runtime what it does with runc") {
+    if (SkipWithout("dockerd") || SkipWithout("docker")) return;
+    Host host;
+    const std::string base = host.directory() + "/docker";
+    REQUIRE(MakeDirectories(base, 0700));
+    const Json configuration = {{"runtimes", {{"cc", {{"path", Wrapper(host)}}}}},
+                                {"default-runtime", "cc"},
+                                {"iptables", false},
+                                {"bridge", "none"},
+                                {"data-root", base + "/data"},
+                                {"exec-root", base + "/exec"},
+                                {"pidfile", base + "/pid"},
+                                {"hosts", {"unix://" + base + "/sock"}},
+                                {"storage-driver", "vfs"},
+                                {"exec-opts", {"native.cgroupdriver=cgroupfs"}}};
+    REQUIRE(WriteFileAtomic(base + "/daemon.json", DumpJson(configuration), 0600));
+    const Daemon daemon(
+        host, Cat("unshare --net ", Find("dockerd"), " --config-file ", base, "/daemon.json"));
+    Engine docker(host, "docker", {"-H", "unix://" + base + "/sock"});
+    REQUIRE_MESSAGE(docker.Answers({"version"}), daemon.log());
+    REQUIRE(docker({"import", ImageArchive(host), "bb"}).status == 0);
+    const std::string env = "PATH=/bin";
+    const auto run = [&](std::vector<std::string> options, const std::vector<std::string>& command,
+                         const std::string& input = "") {
+        options.insert(options.begin(), {"run", "--network", "none", "-e", env});
+        options.emplace_back("bb");
+        options.insert(options.end(), command.begin(), command.end());
+        return docker(options, input);
+    };
+
+    Expect(run({"--rm"}, {"echo", "hello"}), 0, "hello\n");
+    Expect(run({"--rm", "-i"}, {"cat"}, "through stdin"), 0, "through stdin");
+    Expect(run({"--rm"}, {"sh", "-c", "echo err >&2; exit 7"}), 7, "");
+    CHECK(run({"--rm"}, {"no-such-program"}).status == 127);
+    CHECK(run({"--rm"}, {"/etc"}).status == 126);
+    Expect(run({"--rm", "--memory", "64m", "--pids-limit", "20"},
+               {"cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids.max"}),
+           0, "67108864\n20\n");
+    Expect(run({"--rm", "--tmpfs", "/t", "--user", "5:6"}, {"sh", "-c", "echo x >/t/a; cat /t/a"}),
+           0, "x\n");
+
+    REQUIRE(run({"-d", "--name", "one"}, {"sleep", "1000"}).status == 0);
+    Expect(docker({"exec", "one", "sh", "-c", "echo in; exit 3"}), 3, "in\n");
+    CHECK(Has(docker({"top", "one"}).out, "sleep 1000"));
+    CHECK(docker({"pause", "one"}).status == 0);
+    CHECK(docker({"inspect", "-f", "{{.State.Status}}", "one"}).out == "paused\n");
+    CHECK(docker({"unpause", "one"}).status == 0);
+    CHECK(docker({"update", "--memory", "100m", "--memory-swap", "100m", "one"}).status == 0);
+    Expect(docker({"exec", "one", "cat", "/sys/fs/cgroup/memory.max"}), 0, "104857600\n");
+    REQUIRE(WriteFileAtomic(base + "/file", "copied", 0644));
+    CHECK(docker({"cp", base + "/file", "one:/bin/file"}).status == 0);
+    Expect(docker({"exec", "one", "cat", "/bin/file"}), 0, "copied");
+    CHECK(docker({"restart", "-t", "0", "one"}).status == 0);
+    Expect(docker({"exec", "one", "cat", "/bin/file"}), 0, "copied");
+    CHECK(docker({"kill", "one"}).status == 0);
+    CHECK(docker({"wait", "one"}).out == "137\n");
+    CHECK(docker({"rm", "one"}).status == 0);
+}
+
+TEST_CASE("podman does with cc-runtime what it does with runc, and cp stays off the host's files") {
+    if (SkipWithout("podman")) return;
+    Host host;
+    const std::string base = host.directory() + "/podman";
+    std::vector<std::string> options{
+        "--root",           base + "/root", "--runroot",        base + "/run",
+        "--tmpdir",         base + "/tmp",  "--cgroup-manager", "cgroupfs",
+        "--events-backend", "file",         "--storage-driver", "vfs",
+        "--runtime",        Wrapper(host)};
+    Engine podman(host, "podman", options);
+    REQUIRE(podman({"import", ImageArchive(host), "bb"}).status == 0);
+    const auto run = [&](std::vector<std::string> more, const std::vector<std::string>& command,
+                         const std::string& input = "") {
+        more.insert(more.begin(), {"run", "--network", "none", "-e", "PATH=/bin"});
+        more.emplace_back("bb");
+        more.insert(more.end(), command.begin(), command.end());
+        return podman(more, input);
+    };
+    Expect(run({"--rm"}, {"echo", "hello"}), 0, "hello\n");
+    Expect(run({"--rm", "-i"}, {"cat"}, "through stdin"), 0, "through stdin");
+    CHECK(run({"--rm"}, {"sh", "-c", "exit 7"}).status == 7);
+    CHECK(run({"--rm"}, {"no-such-program"}).status == 127);
+    REQUIRE(run({"-d", "--name", "one"}, {"sleep", "1000"}).status == 0);
+    Expect(podman({"exec", "one", "sh", "-c", "echo in; exit 3"}), 3, "in\n");
+    // The same path on the host must not be touched.
+    const std::string path = host.directory() + "/file";
+    REQUIRE(WriteFileAtomic(path, "the host's", 0644));
+    REQUIRE(WriteFileAtomic(base + "/other", "the container's", 0644));
+    CHECK(podman({"exec", "one", "mkdir", "-p", host.directory()}).status == 0);
+    CHECK(podman({"cp", base + "/other", "one:" + path}).status == 0);
+    CHECK(ReadFile(path, 100).value() == "the host's");
+    Expect(podman({"exec", "one", "cat", path}), 0, "the container's");
+    CHECK(podman({"pause", "one"}).status == 0);
+    CHECK(podman({"unpause", "one"}).status == 0);
+    CHECK(podman({"rm", "-f", "-t", "0", "one"}).status == 0);
+    // What podman keeps mounted below its root.
+    (void)podman({"rmi", "-f", "bb"});
+}
+
+TEST_CASE("ctr runs, enters, pauses and measures a task of cc-runtime") {
+    if (SkipWithout("containerd") || SkipWithout("ctr")) return;
+    Host host;
+    const std::string base = host.directory() + "/cd";
+    REQUIRE(MakeDirectories(base, 0700));
+    const std::string configuration =
+        Cat("version = 2\nroot = \"", base, "/root\"\nstate = \"", base,
+            "/state\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = \"",
+            base, "/sock\"\n[ttrpc]\naddress = \"", base, "/ttrpc\"\n");
+    REQUIRE(WriteFileAtomic(base + "/config.toml", configuration, 0600));
+    const Daemon daemon(host, Cat(Find("containerd"), " -c ", base, "/config.toml"));
+    Engine ctr(host, "ctr", {"-a", base + "/sock"});
+    REQUIRE_MESSAGE(ctr.Answers({"version"}), daemon.log());
+    const auto run = [&](std::vector<std::string> options, const std::string& id,
+                         const std::vector<std::string>& command) {
+        options.insert(options.begin(),
+                       {"run", "--runc-binary", Wrapper(host), "--env", "PATH=/bin", "--rootfs"});
+        options.push_back(host.rootfs());
+        options.push_back(id);
+        options.insert(options.end(), command.begin(), command.end());
+        return ctr(options);
+    };
+    Expect(run({"--rm"}, "one", {"echo", "hello"}), 0, "hello\n");
+    CHECK(run({"--rm"}, "two", {"sh", "-c", "exit 9"}).status == 9);
+    REQUIRE(run({"-d"}, "three", {"sleep", "1000"}).status == 0);
+    Expect(ctr({"task", "exec", "--exec-id", "e", "three", "echo", "in"}), 0, "in\n");
+    CHECK(Has(ctr({"task", "metrics", "three"}).out, "memory"));
+    CHECK(ctr({"task", "pause", "three"}).status == 0);
+    CHECK(Has(ctr({"task", "ls"}).out, "PAUSED"));
+    CHECK(ctr({"task", "resume", "three"}).status == 0);
+    CHECK(ctr({"task", "kill", "-s", "KILL", "three"}).status == 0);
+    for (int i = 0; i < 100 && !Has(ctr({"task", "ls"}).out, "STOPPED"); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    (void)ctr({"task", "rm", "three"});  // its status is the task's
+    CHECK(ctr({"container", "rm", "three"}).status == 0);
+}
+
+}  // namespace cc::test
