@@ -19,6 +19,9 @@ enum class Acceleration { kAuto, kKvm, kTcg };
 constexpr std::string_view kCtlSocketName = "ctl.sock";  // agent control channel; cc-proxy connects
 constexpr std::string_view kIoSocketName = "io.sock";    // agent I/O channel; cc-proxy connects
 constexpr std::string_view kVerbSocketName = "vm.sock";  // the keeper's Vm verbs
+// A file that is there while the VM is paused, beside the control socket: cc-proxy, which knows no
+// more of a VM than its sockets, then lets no deadline of the guest's expire.
+constexpr std::string_view kPausedFileName = "paused";
 constexpr std::string_view kConsoleLogName =
     "console.log";  // what the guest's console printed, bounded
 constexpr std::string_view kKeeperLogName = "vmm.log";

@@ -164,7 +164,12 @@ void Client::RefuseBadJson(std::string_view payload, std::string_view error) {
 void Client::WaitFor(Wait what, Milliseconds deadline, void (Client::*expired)()) {
     wait_ = what;
     if (expired != nullptr)
-        deadline_.Set(router_.After(deadline), [this, expired] { (this->*expired)(); });
+        deadline_.Set(router_.After(deadline), [this, what, deadline, expired] {
+            // Nothing answers in a VM that is paused; of shims only the host is to blame.
+            if (what != Wait::kShim && waits_for_ != nullptr && waits_for_->paused())
+                return WaitFor(what, deadline, expired);
+            (this->*expired)();
+        });
 }
 
 void Client::GoOn() {

@@ -7,8 +7,10 @@
 
 #include "base/log.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "base/uv/channel.h"
 #include "protocol/client_messages.h"
+#include "protocol/vm_config.h"
 #include "proxy/ancillary.h"
 
 namespace cc::proxy {
@@ -171,6 +173,11 @@ Result<std::unique_ptr<Stream>> SocketWorld::Connect(const std::string& path) {
 Result<std::unique_ptr<Stream>> SocketWorld::TakeConnection(Fd descriptor) {
     CC_TRY(CheckUnixConnection(descriptor.get()));
     return MakeStream<PassedStream>(loop_, std::move(descriptor));
+}
+
+bool SocketWorld::VmPaused(const std::string& ctl_socket) {
+    const std::string directory = ctl_socket.substr(0, ctl_socket.rfind('/') + 1);
+    return ::access(Cat(directory, kPausedFileName).c_str(), F_OK) == 0;
 }
 
 std::chrono::milliseconds SocketWorld::Now() {

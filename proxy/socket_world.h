@@ -24,6 +24,7 @@ class SocketWorld final : public World {
     RecordFolder& records() { return records_; }
     Result<std::unique_ptr<Stream>> Connect(const std::string& path) override;
     Result<std::unique_ptr<Stream>> TakeConnection(Fd descriptor) override;
+    bool VmPaused(const std::string& ctl_socket) override;
     std::chrono::milliseconds Now() override;
     Result<std::string> NewToken() override;
     Result<std::string> NewRecordName() override { return MakeToken(); }

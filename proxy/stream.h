@@ -66,6 +66,8 @@ class World {
     virtual Result<std::unique_ptr<Stream>> Connect(const std::string& path) = 0;
     // Makes a descriptor that a client has sent a connection; an error if it is none.
     virtual Result<std::unique_ptr<Stream>> TakeConnection(Fd descriptor) = 0;
+    // Whether the keeper of the VM with this control socket says that it is paused.
+    virtual bool VmPaused(const std::string& ctl_socket) = 0;
     virtual std::chrono::milliseconds Now() = 0;  // of a clock that never goes back
     virtual Result<std::string> NewToken() = 0;
     virtual Result<std::string> NewRecordName() = 0;

@@ -120,9 +120,20 @@ void Vm::Connect() {
     }
     if (adopting_) return linked() ? StartEpoch() : Adopted();
     state_ = State::kWaitingReady;
-    deadline_.Set(router_.After(kReadyDeadline), [this] {
+    ExpectGuest(kReadyDeadline, [this] {
         RegistrationFailed(Cat("the agent of VM ", id_, " has not said READY within ",
                                kReadyDeadline.count() / 1000, " s"));
+    });
+}
+
+bool Vm::paused() const {
+    return router_.world().VmPaused(request_.ctl_serial);
+}
+
+void Vm::ExpectGuest(Milliseconds deadline, const Deadlines::Action& expired) {
+    deadline_.Set(router_.After(deadline), [this, deadline, expired] {
+        if (!paused()) return expired();
+        ExpectGuest(deadline, expired);
     });
 }
 
@@ -134,7 +145,7 @@ void Vm::HandleReady(std::string_view payload) {
     offer_ = ParseReadyOffer(payload);
     if (offer_.extension == 0) return Registered();
     state_ = State::kNegotiating;
-    deadline_.Set(router_.After(kReplyDeadline), [this] {
+    ExpectGuest(kReplyDeadline, [this] {
         RegistrationFailed(Cat("the agent of VM ", id_, " has not answered VERSION within ",
                                kReplyDeadline.count() / 1000, " s"));
     });

@@ -43,6 +43,8 @@ class Vm : public std::enable_shared_from_this<Vm> {
     bool lost() const { return state_ == State::kLost; }
     bool extended() const { return extension_ > 0; }
     // The ports are framed by protocol/link_frame.h: the agent keeps what is not acknowledged.
+    // Its deadlines start over as long as it is.
+    bool paused() const;
     bool linked() const { return extension_ >= kLinkExtension; }
     // Its agent has not said yet what of an earlier proxy's sessions lives on.
     bool adopting() const { return adopting_; }
@@ -139,6 +141,8 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void IoData(std::string_view bytes);
     void IoWritten();
     void Handle(const ControlMessage& message);
+    // `expired` when the guest has not done in time what was expected; not while it is paused.
+    void ExpectGuest(Milliseconds deadline, const Deadlines::Action& expired);
     void HandleReady(std::string_view payload);
     void HandleReply(bool success, std::string_view payload);
     void Replied(const Pending& pending, bool success, std::string_view payload);

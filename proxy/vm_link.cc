@@ -29,7 +29,7 @@ void Vm::StartEpoch() {
     control_.Send(hello);
     io_.Send(hello);
     if (adopting_) return;  // it takes as long as it takes; clients have deadlines
-    deadline_.Set(router_.After(kReplyDeadline), [this] {
+    ExpectGuest(kReplyDeadline, [this] {
         RegistrationFailed(Cat("the agent of VM ", id_, " has not answered Hello within ",
                                kReplyDeadline.count() / 1000, " s"));
     });

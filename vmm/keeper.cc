@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "vmm/preflight.h"
@@ -97,11 +98,22 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
         engine_,
         start_engine_(loop_, std::move(plan),
                       {.on_started = [this] { OnStarted(); },
-                       .on_paused = [this](bool paused) { paused_ = paused; },
+                       .on_paused = [this](bool paused) { OnPaused(paused); },
                        .on_console = [this](std::string_view bytes) { console_->Append(bytes); },
                        .on_output = [this](std::string_view line) { OnOutput(line); },
                        .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
     return {};
+}
+
+void Keeper::OnPaused(bool paused) {
+    paused_ = paused;
+    const std::string sign = Cat(config_.directory, "/", kPausedFileName);
+    if (!paused) {
+        (void)::unlink(sign.c_str());
+    } else if (auto written = WriteFileAtomic(sign, "", 0600); !written) {
+        Log(LogLevel::kWarn, "cc-proxy will not know that the VM is paused",
+            {{"why", written.error().message}});
+    }
 }
 
 void Keeper::OnStarted() {

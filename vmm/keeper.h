@@ -37,6 +37,7 @@ class Keeper {
     Result<void> StartVm(int64_t image_bytes);
     Result<Fd> Listen(std::string_view name, int type);
     void OnStarted();
+    void OnPaused(bool paused);
     void OnOutput(std::string_view line);
     void OnEnd(const EngineEnd& end);
     void Handle(const VmRequest& request, Fd fd, VerbServer::Answer answer);

@@ -205,6 +205,23 @@ TEST_CASE(
     CHECK(Hub::Frame(runtime).payload == "in time");
 }
 
+TEST_CASE("the deadline of a command stands still while its VM is paused") {
+    Hub hub;
+    const auto runtime = hub.Register();
+    hub.world.paused.insert("/ctl-vm0");
+    hub.Say(runtime, kHyper, hub.Hyper("startpod", {}, "{}"));
+    for (int i = 0; i < 5; ++i)
+        hub.world.Pass(kReplyDeadline);
+    CHECK(runtime->received.empty());
+    hub.world.paused.clear();
+    hub.Ack("at last");
+    CHECK(Hub::Frame(runtime).payload == "at last");
+    hub.Say(runtime, kHyper, hub.Hyper("ping"));
+    hub.world.Pass(kReplyDeadline);
+    CHECK(ParseErrorText(Hub::Frame(runtime).payload) ==
+          "the agent of VM vm0 has not answered ping within 60 s");
+}
+
 TEST_CASE("answers come in the order of the commands though the first has to wait") {
     Hub hub;
     const auto runtime = hub.Register();

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -103,6 +104,7 @@ class MemoryWorld final : public World {
     std::deque<std::string> tokens;         // handed out first
     std::map<std::string, int> listeners;   // socket paths: 0, or the errno of connecting
     std::map<std::string, PeerPtr> agents;  // whoever was connected to last, by path
+    std::set<std::string> paused;           // control sockets of VMs that are
 
     Result<std::unique_ptr<Stream>> Connect(const std::string& path) override {
         const auto found = listeners.find(path);
@@ -118,6 +120,7 @@ class MemoryWorld final : public World {
         passed = NewPeer();
         return std::make_unique<MemoryStream>(passed);
     }
+    bool VmPaused(const std::string& ctl_socket) override { return paused.contains(ctl_socket); }
     std::chrono::milliseconds Now() override { return now_; }
     Result<std::string> NewToken() override {
         if (tokens.empty()) return MakeToken();

@@ -99,8 +99,11 @@ TEST_CASE(
     CHECK_FALSE(status->paused);
     CHECK(client.Pause());
     CHECK(client.Status()->paused);
+    const std::string sign = Cat(vm.config.directory, "/", kPausedFileName);
+    CHECK(::access(sign.c_str(), F_OK) == 0);
     CHECK(client.Resume());
     CHECK_FALSE(client.Status()->paused);
+    CHECK(::access(sign.c_str(), F_OK) != 0);
     CHECK(test::Contains(client.Console().value(), "fake guest: up"));
     struct stat mode {};
     for (const auto name : {kCtlSocketName, kIoSocketName, kVerbSocketName}) {
