@@ -44,5 +44,9 @@ Result<void> MountOn(const std::string& type, const std::string& target, unsigne
 // Stage 2's details.
 Result<void> RaiseLoopback();
 void SeedEntropy();  // from the VMM's random device, when there is one
+// Random bytes that the kernel is to trust, and a new key made of them: what comes out of its
+// generators afterwards has nothing to do with what came before.
+Result<void> AddEntropy(std::string_view bytes);
+Result<void> SetClock(int64_t unix_time_ns);
 
 }  // namespace cc::agent

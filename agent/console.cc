@@ -21,6 +21,10 @@ void OpenConsole() {
         if (fd > 2) ::close(fd);
 }
 
+void Say(std::string_view line) {
+    (void)WriteAll(STDERR_FILENO, Cat(line, "\n"));
+}
+
 void Die(const std::string& why) {
     (void)WriteAll(2, Cat("cc-agent: ", why, "; switching the machine off\n"));
     ::sync();

@@ -12,6 +12,8 @@ namespace cc::agent {
 void OpenConsole();
 // One line on the console, then the machine is switched off: without an agent it is of no use to
 // anybody.
+// One line, whatever the log's level.
+void Say(std::string_view line);
 [[noreturn]] void Die(const std::string& why);
 
 }  // namespace cc::agent

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "agent/console.h"
 #include "agent/dispatch.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -52,6 +53,7 @@ void ControlChannel::OnDisconnect() {
     decoder_.Clear();
     link_.Close();
     port_->DropQueue();
+    if (std::exchange(rehearsed_, false)) Say(kRehearsedLine);
 }
 
 // Frames are looked for first: a plain message that was cut must not take a Hello for its rest.
@@ -103,6 +105,7 @@ bool ControlChannel::RunPlain() {
         return true;
     }
     if (link_.agreed() && TakesOwnership((*message)->code)) StartOver({});
+    rehearsed_ = (*message)->code == ControlCode::kRehearse;
     Run(**message, [this, connection = connection_](const Result<std::string>& result) {
         AnswerPlain(connection, result);
     });

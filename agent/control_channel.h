@@ -59,6 +59,7 @@ class ControlChannel {
     const int64_t started_ms_;
     int64_t ready_ms_ = 0;
     std::unique_ptr<Port> port_;
+    bool rehearsed_ = false;    // and the host that asked for it is still there
     bool dispatching_ = false;  // a command's function is on the stack
     bool busy_ = false;         // a command is being carried out
 

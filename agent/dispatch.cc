@@ -25,6 +25,8 @@ void Dispatch(Pod& pod, const ControlMessage& message, const Pod::Reply& reply) 
         case ControlCode::kStartPod:
             return With(ParseStartPod(payload), reply,
                         [&](const auto& parsed) { pod.Start(parsed, reply); });
+        case ControlCode::kRehearse:
+            return pod.Rehearse(reply);
         case ControlCode::kDestroyPod:
             return pod.Destroy(reply);
         case ControlCode::kNewContainer:

@@ -6,11 +6,13 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "agent/boot.h"
 #include "agent/ps.h"
 #include "agent/task.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "protocol/vm_config.h"
 
 namespace cc::agent {
 
@@ -52,6 +54,7 @@ Result<std::string> Acknowledge(Result<void> result) {
     return std::string();
 }
 
+constexpr size_t kLeastEntropy = 32;  // bytes: the size of the kernel generator's key
 constexpr uint64_t kNullSession = 1;  // stdio of all processes that no shim stands for
 
 }  // namespace
@@ -63,6 +66,8 @@ Pod::Pod(const Surroundings& surroundings, PodOptions options)
 
 void Pod::Start(const StartPod& message, Reply reply) {
     if (started_) return reply(Fail("Pod already started, impossible to start again"));
+    if (rehearsing_) return reply(Fail("The machine rehearses, impossible to start a pod"));
+    if (auto unique = BecomeUnique(message); !unique) return reply(Failure(unique.error()));
     hostname_ = message.hostname;
     if (::sethostname(hostname_.data(), hostname_.size()) < 0)
         Log(LogLevel::kWarn, FailErrno("setting the hostname").value().message);
@@ -78,6 +83,32 @@ void Pod::Start(const StartPod& message, Reply reply) {
     };
     RunInChild(surroundings_.loop, surroundings_.reaper, "starting the pod", kMountDeadline, work,
                finished);
+}
+
+// Before anything of the pod runs: a clone has its brothers' random numbers and their template's
+// time.
+Result<void> Pod::BecomeUnique(const StartPod& message) const {
+    if (rehearsal_ && message.entropy.size() < kLeastEntropy)
+        return Fail(
+            "This machine may be one of several clones and got no entropy of its own, impossible "
+            "to start a pod");
+    if (options_.keeps_clock_and_entropy) return {};
+    if (!message.entropy.empty()) CC_TRY(AddEntropy(message.entropy));
+    if (message.unix_time_ns != 0) CC_TRY(SetClock(message.unix_time_ns));
+    return {};
+}
+
+void Pod::Rehearse(Reply reply) {
+    if (started_ || rehearsing_)
+        return reply(Fail("The machine is in use, impossible to rehearse"));
+    rehearsing_ = true;
+    rehearsal_ = std::make_unique<Rehearsal>(surroundings_, [this](const std::string& target) {
+        return MountShare(std::string(kShareTag), options_.share_stand_in, target);
+    });
+    rehearsal_->Run([this, reply = std::move(reply)](Result<void> done) {
+        rehearsing_ = false;
+        reply(Acknowledge(std::move(done)));
+    });
 }
 
 void Pod::Destroy(Reply reply) {

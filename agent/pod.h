@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "agent/container.h"
+#include "agent/rehearsal.h"
 #include "protocol/agent_messages.h"
 #include "protocol/container_control.h"
 
@@ -16,6 +17,7 @@ namespace cc::agent {
 struct PodOptions {
     // Host tests: a directory that stands in for the shared one, instead of a 9p mount.
     std::string share_stand_in;
+    bool keeps_clock_and_entropy = false;  // host tests: they are the host's
 };
 
 class Pod {
@@ -39,8 +41,11 @@ class Pod {
     void Resume(const OneContainer& message, Reply reply);
     Result<std::string> Stats(const OneContainer& message);
     Result<std::string> Update(const UpdateContainer& message);
+    // Before the machine is saved. From then on a pod starts only with entropy of its own.
+    void Rehearse(Reply reply);
 
   private:
+    Result<void> BecomeUnique(const StartPod& message) const;
     Result<Container*> Find(const std::string& id, std::string_view impossible);
     // In a started pod, one whose first process has not ended.
     Result<Container*> FindRunning(const std::string& id, std::string_view impossible);
@@ -50,6 +55,8 @@ class Pod {
     const Surroundings& surroundings_;
     const PodOptions options_;
     bool started_ = false;
+    std::unique_ptr<Rehearsal> rehearsal_;  // stays: this machine has rehearsed
+    bool rehearsing_ = false;
     std::string hostname_;
     std::map<std::string, std::unique_ptr<Container>> containers_;
     // Containers are destroyed a turn later, as they may be on the stack.

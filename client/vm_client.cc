@@ -5,11 +5,11 @@
 #include <array>
 #include <csignal>
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "client/wait_readable.h"
 
 namespace cc {
 
@@ -22,20 +22,6 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kKeeperGrace{5000};
 // The keeper answers pause and resume within 5 s, stop within 2 s of SIGKILL.
 constexpr milliseconds kVerbDeadline{10000};
-
-// Waits until there is something to read.
-Result<void> WaitReadable(int fd, Clock::time_point end, milliseconds deadline,
-                          std::string_view what) {
-    while (true) {
-        const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-        pollfd waiting{fd, POLLIN, 0};
-        const int count = ::poll(&waiting, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
-        if (count > 0) return {};
-        if (count == 0)
-            return Fail(Cat(what, ": no answer within ", deadline.count(), " ms"), ETIMEDOUT);
-        if (errno != EINTR) return FailErrno(what);
-    }
-}
 
 // Everything up to end of file.
 Result<std::string> ReadReady(int fd, milliseconds deadline) {
@@ -66,13 +52,17 @@ Result<VmStatus> WaitReady(const Fd& ready, const VmConfig& config) {
 }  // namespace
 
 Result<KeeperHandle> StartKeeper(const std::string& executable, const VmConfig& config,
-                                 std::function<Result<void>()> in_child) {
+                                 std::function<Result<void>()> in_child, int memory, int state) {
     CC_ASSIGN(FdPair text, MakePipe());
     CC_ASSIGN(FdPair ready, MakePipe());
     SpawnOptions options;
     options.executable = executable;
     options.arguments = {"cc-vmm", "--config-fd", "3", "--ready-fd", "4"};
     options.fds = {{text.first.get(), 3}, {ready.second.get(), 4}};
+    if (config.origin != VmOrigin::kBoot) {
+        options.arguments.insert(options.arguments.end(), {"--memory-fd", "5", "--state-fd", "6"});
+        options.fds.insert(options.fds.end(), {{memory, 5}, {state, 6}});
+    }
     options.new_session = true;
     options.in_child = std::move(in_child);
     KeeperHandle keeper;

@@ -59,6 +59,7 @@ enum class ControlCode : uint32_t {
     kContainerStats = 103,
     kUpdateContainer = 104,
     kStartContainer = 105,  // extension 3
+    kRehearse = 106,        // extension 4; not for a client's use: the VM's keeper sends it
 };
 // Commands that no agent of 3.0 knows.
 constexpr bool NeedsExtension(ControlCode code) {

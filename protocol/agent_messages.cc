@@ -168,14 +168,21 @@ Result<std::vector<AgentSession>> ParseAgentSessions(std::string_view payload) {
 }
 
 std::string Encode(const StartPod& message) {
-    return DumpGo({{"hostname", message.hostname}, {"shareDir", message.share_dir}});
+    Json json = {{"hostname", message.hostname}, {"shareDir", message.share_dir}};
+    if (!message.entropy.empty()) json["entropy"] = HexEncode(message.entropy);
+    if (message.unix_time_ns != 0) json["unixTimeNs"] = message.unix_time_ns;
+    return DumpGo(json);
 }
 
 Result<StartPod> ParseStartPod(std::string_view payload) {
     CC_ASSIGN(const Json json, ParseGoObject(payload));
     GoReader reader(json);
-    StartPod message{reader.String("hostname"), reader.String("shareDir")};
+    StartPod message{
+        reader.String("hostname"), reader.String("shareDir"), {}, reader.Int("unixTimeNs")};
+    const auto entropy = HexDecode(reader.String("entropy"));
     CC_TRY(reader.Finish("STARTPOD"));
+    if (!entropy) return Fail("STARTPOD: entropy is not written in hexadecimal digits");
+    message.entropy = *entropy;
     return message;
 }
 

@@ -12,6 +12,9 @@
 // a host side that goes away and comes back without a byte or an exit status lost.
 // Extension 3 parts the making of a container from the start of its program: NEWCONTAINER with
 // "hold", then STARTCONTAINER.
+// Extension 4 is for saved machines: REHEARSE, after which the agent says kRehearsedLine on the
+// console once it has seen the host hang up; and STARTPOD with entropy and time, without which a
+// machine that rehearsed starts no pod.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +28,15 @@
 
 namespace cc {
 
-constexpr int kAgentExtension = 3;
-constexpr int kLinkExtension = 2;  // from which on the ports are framed by protocol/link_frame.h
-constexpr int kHoldExtension = 3;  // from which on a container can be made without being started
+constexpr int kAgentExtension = 4;
+constexpr int kLinkExtension = 2;   // from which on the ports are framed by protocol/link_frame.h
+constexpr int kHoldExtension = 3;   // from which on a container can be made without being started
+constexpr int kCloneExtension = 4;  // from which on a machine can be saved and made another's
+
+// A hang-up that is still on its way when the machine is saved, or that the next connection hides,
+// would be missed; the other ways to learn that the agent has seen it take a second (QEMU sends no
+// more than one event a second about a port).
+constexpr std::string_view kRehearsedLine = "cc-agent: rehearsed, and the host has hung up";
 
 // Where the agent mounts the sandbox's shared directory. The runtime rewrites the sources of bind
 // mounts in the OCI configuration it sends to paths below this one.
@@ -68,6 +77,10 @@ Result<std::vector<AgentSession>> ParseAgentSessions(std::string_view payload);
 struct StartPod {
     std::string hostname;   // the pod's id; also the default hostname of its containers
     std::string share_dir;  // 9p mount tag; empty: no share
+    // Ours, which 3.0's agent does not look at. Random bytes for the machine's pool, and the time
+    // of the host: neither a clone's nor an emulated machine's own is of any use.
+    std::string entropy = {};
+    int64_t unix_time_ns = 0;  // 0: not told
 };
 std::string Encode(const StartPod& message);
 Result<StartPod> ParseStartPod(std::string_view payload);

@@ -41,6 +41,8 @@ Result<VmConfig> FromJson(const Json& document) {
               IntMember(document, "memory_mib", defaults.memory_mib, 1, kMaxMemoryMib));
     CC_ASSIGN(config.mem_prealloc, BoolMember(document, "mem_prealloc"));
     CC_ASSIGN(config.hugepages, BoolMember(document, "hugepages"));
+    CC_ASSIGN(const std::string origin, StringMember(document, "origin", Name(defaults.origin)));
+    CC_ASSIGN(config.origin, ParseVmOrigin(origin));
     CC_ASSIGN(config.debug, BoolMember(document, "debug"));
     CC_ASSIGN(config.start_deadline_ms, IntMember(document, "start_deadline_ms",
                                                   defaults.start_deadline_ms, 1, kMaxDeadlineMs));
@@ -66,6 +68,7 @@ std::string Encode(const VmConfig& config) {
     document["memory_mib"] = config.memory_mib;
     document["mem_prealloc"] = config.mem_prealloc;
     document["hugepages"] = config.hugepages;
+    document["origin"] = std::string(Name(config.origin));
     document["debug"] = config.debug;
     document["start_deadline_ms"] = config.start_deadline_ms;
     return DumpJson(document);
@@ -101,6 +104,20 @@ std::string_view Name(Acceleration acceleration) {
     return "auto";
 }
 
+std::string_view Name(VmOrigin origin) {
+    switch (origin) {
+        case VmOrigin::kBoot:
+            return "boot";
+        case VmOrigin::kTemplate:
+            return "template";
+        case VmOrigin::kClone:
+            return "clone";
+        case VmOrigin::kPooled:
+            return "pooled";
+    }
+    return "boot";
+}
+
 Result<MachineType> ParseMachineType(std::string_view text) {
     for (const auto machine : {MachineType::kPc, MachineType::kQ35, MachineType::kMicrovm})
         if (text == Name(machine)) return machine;
@@ -111,6 +128,13 @@ Result<Acceleration> ParseAcceleration(std::string_view text) {
     for (const auto acceleration : {Acceleration::kAuto, Acceleration::kKvm, Acceleration::kTcg})
         if (text == Name(acceleration)) return acceleration;
     return Fail(Cat("acceleration ", Quoted(text), " is unknown; known are auto, kvm and tcg"));
+}
+
+Result<VmOrigin> ParseVmOrigin(std::string_view text) {
+    for (const auto origin :
+         {VmOrigin::kBoot, VmOrigin::kTemplate, VmOrigin::kClone, VmOrigin::kPooled})
+        if (text == Name(origin)) return origin;
+    return Fail(Cat("origin ", Quoted(text), " is unknown"));
 }
 
 }  // namespace cc

@@ -15,6 +15,14 @@ namespace cc {
 enum class MachineType { kPc, kQ35, kMicrovm };
 enum class Acceleration { kAuto, kKvm, kTcg };
 
+// How a VM begins, and what for.
+enum class VmOrigin {
+    kBoot,      // a guest that boots, for a sandbox
+    kTemplate,  // boots, rehearses, is saved, and ends
+    kClone,     // goes on where a template was saved, for a sandbox
+    kPooled,    // likewise, rehearses once more and waits, paused, until it is adopted
+};
+
 // Names within VmConfig::directory.
 constexpr std::string_view kCtlSocketName = "ctl.sock";  // agent control channel; cc-proxy connects
 constexpr std::string_view kIoSocketName = "io.sock";    // agent I/O channel; cc-proxy connects
@@ -46,6 +54,7 @@ struct VmConfig {
     int64_t memory_mib = 128;
     bool mem_prealloc = false;
     bool hugepages = false;
+    VmOrigin origin = VmOrigin::kBoot;
     bool debug = false;                 // the guest's console is not quiet
     int64_t start_deadline_ms = 10000;  // from exec of the VMM until it answers its control socket
 };
@@ -54,7 +63,9 @@ Result<VmConfig> ParseVmConfig(std::string_view text);
 
 std::string_view Name(MachineType machine);        // "pc", "q35", "microvm"
 std::string_view Name(Acceleration acceleration);  // "auto", "kvm", "tcg"
+std::string_view Name(VmOrigin origin);            // "boot", "template", "clone", "pooled"
 Result<MachineType> ParseMachineType(std::string_view text);
 Result<Acceleration> ParseAcceleration(std::string_view text);
+Result<VmOrigin> ParseVmOrigin(std::string_view text);
 
 }  // namespace cc

@@ -14,16 +14,17 @@ struct VerbName {
     VmVerb verb;
     std::string_view name;
 };
-constexpr std::array<VerbName, 7> kVerbs{{{VmVerb::kStatus, "status"},
+constexpr std::array<VerbName, 8> kVerbs{{{VmVerb::kStatus, "status"},
                                           {VmVerb::kShareAdd, "share_add"},
                                           {VmVerb::kShareRemove, "share_remove"},
                                           {VmVerb::kConsole, "console"},
                                           {VmVerb::kPause, "pause"},
                                           {VmVerb::kResume, "resume"},
+                                          {VmVerb::kAdopt, "adopt"},
                                           {VmVerb::kStop, "stop"}}};
 
 bool TakesPath(VmVerb verb) {
-    return verb == VmVerb::kShareAdd || verb == VmVerb::kShareRemove;
+    return verb == VmVerb::kShareAdd || verb == VmVerb::kShareRemove || verb == VmVerb::kAdopt;
 }
 
 // Relative, every component a plain name of a length that a file can have.
@@ -33,6 +34,13 @@ Result<void> CheckSharePath(std::string_view path) {
     for (const auto& component : Split(path, '/'))
         if (component.empty() || component == "." || component == ".." || component.size() > 255)
             return Fail(Cat("the path ", Quoted(path), " is not a plain path below the share"));
+    return {};
+}
+
+Result<void> CheckDirectory(std::string_view path) {
+    if (path.empty() || path.front() != '/' || path.size() > 4095 ||
+        path.find('\0') != std::string_view::npos)
+        return Fail(Cat(Quoted(path), " is not the absolute path of a directory"));
     return {};
 }
 
@@ -77,7 +85,8 @@ Result<VmRequest> ParseVmRequest(std::string_view text) {
     VmRequest request{.verb = found->verb, .path = {}};
     if (TakesPath(request.verb)) {
         CC_ASSIGN(request.path, Context(name, StringMember(document, "path")));
-        CC_TRY(Context(name, CheckSharePath(request.path)));
+        CC_TRY(Context(name, request.verb == VmVerb::kAdopt ? CheckDirectory(request.path)
+                                                            : CheckSharePath(request.path)));
     }
     return request;
 }
@@ -89,7 +98,7 @@ std::string Encode(const VmReply& reply, VmVerb to) {
         return DumpJson(document);
     }
     document["ok"] = true;
-    if (to == VmVerb::kStatus) {
+    if (to == VmVerb::kStatus || to == VmVerb::kAdopt) {
         document["keeper_pid"] = reply.status.keeper_pid;
         document["vmm_pid"] = reply.status.vmm_pid;
         document["paused"] = reply.status.paused;

@@ -9,7 +9,12 @@
 //
 // The keeper is started as `cc-vmm --config-fd N --ready-fd M`: it reads a VmConfig from N up to
 // end of file, starts the VM, and writes one such reply to M once the VMM answers and all sockets
-// listen (status fields as of `status`), or the error; then it closes M.
+// listen (status fields as of `status`), or the error; then it closes M. A pooled VM's M is a
+// SOCK_SEQPACKET socket that stays: `adopt` comes on it.
+//
+// VMs of the origins template, clone and pooled get two more descriptors, `--memory-fd` and
+// `--state-fd`: files with the guest's memory, and with the state of everything else. A template's
+// keeper writes both and answers on M when they are complete.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +33,8 @@ enum class VmVerb {
     kConsole,      // {} -> "console": the last lines the guest's console printed
     kPause,        // {} -> {}
     kResume,       // {} -> {}
+    kAdopt,        // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
+                   // becomes this one, and the guest goes on
     kStop,         // {} -> {} once the VMM is gone; the keeper then ends
 };
 constexpr size_t kMaxVmMessage = 192 * 1024;  // below the default buffer of a UNIX socket

@@ -17,4 +17,10 @@ std::string NowRfc3339() {
     return text;
 }
 
+int64_t UnixTimeNs() {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+}
+
 }  // namespace cc::runtime

@@ -16,7 +16,8 @@ namespace {
 
 constexpr size_t kMaxConfig = 1 << 20;
 constexpr int64_t kDefaultMemory = 128, kLeastMemory = 8, kMostMemory = 1 << 24;  // MiB
-constexpr int64_t kLongestBoot = 3600;                                            // seconds
+constexpr int64_t kMostPooled = 1000;
+constexpr int64_t kLongestBoot = 3600;  // seconds
 
 int64_t HostCpus() {
     return std::max<int64_t>(1, ::sysconf(_SC_NPROCESSORS_ONLN));
@@ -100,6 +101,12 @@ Result<void> SetMemoryOverhead(RuntimeConfig& config, int64_t value) {
     config.memory_overhead_mib = value;
     return {};
 }
+Result<void> SetPool(RuntimeConfig& config, int64_t value) {
+    if (value < -1 || value > kMostPooled)
+        return Fail(Cat("must lie between -1 and ", kMostPooled));
+    config.pool = value;
+    return {};
+}
 Result<void> SetBootTimeout(RuntimeConfig& config, int64_t value) {
     if (value < 1 || value > kLongestBoot)
         return Fail(Cat("must lie between 1 and ", kLongestBoot, " (seconds)"));
@@ -127,7 +134,7 @@ Key UnusedChoice(std::string_view section, std::string_view name,
 const std::vector<Key>& Keys() {
     using C = RuntimeConfig;
     constexpr std::string_view qemu = "hypervisor.qemu", proxy = "proxy.cc", shim = "shim.cc",
-                               own = "runtime";
+                               factory = "factory", own = "runtime";
     static const std::vector<Key> keys = {
         Path(qemu, "path", &C::hypervisor),
         Path(qemu, "kernel", &C::kernel),
@@ -159,6 +166,9 @@ const std::vector<Key>& Keys() {
         Flag(proxy, "enable_debug", &C::proxy_debug),
         Path(shim, "path", &C::shim_path),
         Flag(shim, "enable_debug", &C::shim_debug),
+        Flag(factory, "enable_template", &C::enable_template),
+        Path(factory, "template_path", &C::template_path),
+        Number(factory, "vm_cache_number", SetPool),
         Flag(own, "enable_debug", &C::debug),
         Path(own, "run_dir", &C::run_dir),
         Number(own, "boot_timeout", SetBootTimeout),
@@ -171,7 +181,7 @@ const std::vector<Key>& Keys() {
 // Tables that may stand in the file, also without keys.
 constexpr std::string_view kSections[] = {"hypervisor", "hypervisor.qemu", "proxy", "proxy.cc",
                                           "shim",       "shim.cc",         "agent", "agent.cc",
-                                          "runtime"};
+                                          "factory",    "runtime"};
 
 bool IsSection(std::string_view name) {
     return std::find(std::begin(kSections), std::end(kSections), name) != std::end(kSections);

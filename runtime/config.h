@@ -39,11 +39,19 @@ struct RuntimeConfig {
     std::string shim_path;
     bool shim_debug = false;
 
+    // [factory]
+    bool enable_template = true;
+    std::string template_path;  // empty: <run_dir>/template
+    int64_t pool = -1;          // VMs to keep ready; -1: by the memory at hand
+
     // [runtime]
     bool debug = false;
     std::string run_dir = "/run/clear-containers";
     std::chrono::seconds boot_timeout{60};
 
+    std::string TemplatePath() const {
+        return template_path.empty() ? run_dir + "/template" : template_path;
+    }
     std::string ProxySocket() const {
         return proxy_socket.empty() ? run_dir + "/proxy.sock" : proxy_socket;
     }

@@ -42,6 +42,7 @@ CliProgram RuntimeProgram() {
                         EnvVerb("cc-env"),
                         CollectVerb(),
                         CompletionVerb(),
+                        TemplateVerb(),
                         VersionVerb(),
                         CheckpointVerb(),
                         RestoreVerb()};

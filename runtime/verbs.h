@@ -30,6 +30,7 @@ CliCommand CheckVerb(const std::string& name);  // 3.0 calls it cc-check
 CliCommand EnvVerb(const std::string& name);    // cc-env
 CliCommand CollectVerb();
 CliCommand CompletionVerb();
+CliCommand TemplateVerb();
 CliCommand VersionVerb();
 CliCommand CheckpointVerb();
 CliCommand RestoreVerb();

@@ -23,6 +23,9 @@ struct EnginePlan {
     TscMeasurement tsc;
     Fd ctl_listener;  // listening sockets of the agent's two channels; the engine accepts on them
     Fd io_listener;
+    // Of every origin but kBoot: the guest's memory, and the state of the machine beside it.
+    Fd memory;
+    Fd state;
 };
 
 // How a VM ended. Clean: its guest powered off, or it was stopped.
@@ -49,6 +52,8 @@ class Engine {
     virtual pid_t pid() const = 0;
     virtual void Pause(Done done) = 0;
     virtual void Resume(Done done) = 0;
+    // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.
+    virtual void Save(Done done) = 0;
     // Politely, then by force two seconds later; on_end tells.
     virtual void Stop() = 0;
 };

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <csignal>
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "vmm/preflight.h"
+#include "vmm/rehearsal.h"
 
 namespace cc {
 
@@ -18,6 +21,8 @@ namespace {
 
 // A guest can make its VMM complain without end.
 constexpr size_t kOutputBudget = 256 * 1024;
+// From the VMM's answer to a guest that has booted and rehearsed, on a machine under load.
+constexpr std::chrono::seconds kRehearsalDeadline{60};
 
 int64_t NowMs() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -32,9 +37,9 @@ VmReply ReplyOf(const Result<void>& how) {
 
 }  // namespace
 
-Keeper::Keeper(VmConfig config, Fd ready, TscMeasurement tsc, StartEngine start_engine)
+Keeper::Keeper(VmConfig config, Descriptors inherited, TscMeasurement tsc, StartEngine start_engine)
     : config_(std::move(config)),
-      ready_(std::move(ready)),
+      inherited_(std::move(inherited)),
       tsc_(tsc),
       start_engine_(std::move(start_engine)),
       terminate_(loop_, [this](int) { Stop("SIGTERM"); }),
@@ -72,9 +77,10 @@ Result<void> Keeper::Start() {
 }
 
 Result<Fd> Keeper::Listen(std::string_view name, int type) {
-    const std::string path = Cat(config_.directory, "/", name);
-    CC_ASSIGN(Fd listener, ListenUnix(path, type, 0600));
-    sockets_.Push([path] { ::unlink(path.c_str()); });
+    CC_ASSIGN(Fd listener, ListenUnix(Cat(config_.directory, "/", name), type, 0600));
+    // Wherever the directory is by then.
+    sockets_.Push(
+        [this, name = std::string(name)] { ::unlink(Cat(config_.directory, "/", name).c_str()); });
     return listener;
 }
 
@@ -84,24 +90,25 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                     .image_bytes = image_bytes,
                     .tsc = tsc_,
                     .ctl_listener = {},
-                    .io_listener = {}};
+                    .io_listener = {},
+                    .memory = std::move(inherited_.memory),
+                    .state = std::move(inherited_.state)};
     CC_ASSIGN(plan.ctl_listener, Listen(kCtlSocketName, SOCK_STREAM));
     CC_ASSIGN(plan.io_listener, Listen(kIoSocketName, SOCK_STREAM));
     CC_ASSIGN(Fd verbs, Listen(kVerbSocketName, SOCK_SEQPACKET));
-    CC_ASSIGN(verbs_,
-              VerbServer::Open(loop_, std::move(verbs),
-                               [this](const VmRequest& request, Fd fd, VerbServer::Answer answer) {
-                                   Handle(request, std::move(fd), std::move(answer));
-                               }));
+    CC_ASSIGN(verbs_, PacketServer::Open(
+                          loop_, std::move(verbs),
+                          [this](Result<Received> packet, const PacketServer::Answer& answer) {
+                              Take(std::move(packet), answer);
+                          }));
     exec_ms_ = NowMs();
-    CC_ASSIGN(
-        engine_,
-        start_engine_(loop_, std::move(plan),
-                      {.on_started = [this] { OnStarted(); },
-                       .on_paused = [this](bool paused) { OnPaused(paused); },
-                       .on_console = [this](std::string_view bytes) { console_->Append(bytes); },
-                       .on_output = [this](std::string_view line) { OnOutput(line); },
-                       .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
+    CC_ASSIGN(engine_,
+              start_engine_(loop_, std::move(plan),
+                            {.on_started = [this] { OnStarted(); },
+                             .on_paused = [this](bool paused) { OnPaused(paused); },
+                             .on_console = [this](std::string_view bytes) { OnConsole(bytes); },
+                             .on_output = [this](std::string_view line) { OnOutput(line); },
+                             .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
     return {};
 }
 
@@ -116,18 +123,87 @@ void Keeper::OnPaused(bool paused) {
     }
 }
 
+void Keeper::OnConsole(std::string_view bytes) {
+    console_->Append(bytes);
+    if (rehearsal_) rehearsal_->OnConsole(bytes);
+}
+
 void Keeper::OnStarted() {
-    up_ = true;
     start_ms_ = NowMs() - exec_ms_;
     Log(LogLevel::kInfo, "the VM is up",
         {{"vmm_pid", Cat(engine_->pid())}, {"ms", Cat(start_ms_)}});
+    if (config_.origin == VmOrigin::kTemplate || config_.origin == VmOrigin::kPooled)
+        return Rehearse();
+    Up();
+}
+
+void Keeper::Up() {
+    up_ = true;
     TellReady({.error = {}, .status = Status(), .console = {}});
 }
 
+void Keeper::Rehearse() {
+    auto begun =
+        Rehearsal::Start(loop_, Cat(config_.directory, "/", kCtlSocketName), kRehearsalDeadline,
+                         [this](Result<void> how) { Rehearsed(std::move(how)); });
+    if (!begun) return Rehearsed(Failure(begun.error()));
+    rehearsal_ = std::move(*begun);
+}
+
+void Keeper::Rehearsed(Result<void> how) {
+    if (!how) return GiveUp(how.error().message);
+    Log(LogLevel::kInfo, "the guest has rehearsed", {{"ms", Cat(NowMs() - exec_ms_)}});
+    const auto then = [this](const Result<void>& done) {
+        if (!done) return GiveUp(done.error().message);
+        Up();
+        if (config_.origin == VmOrigin::kTemplate) Stop("it has been saved");
+    };
+    if (config_.origin == VmOrigin::kTemplate)
+        engine_->Save(then);
+    else
+        engine_->Pause(then);
+}
+
+void Keeper::GiveUp(const std::string& why) {
+    Log(LogLevel::kError, "the VM is of no use", {{"why", why}});
+    TellReady({.error = why, .status = {}, .console = {}});
+    engine_->Stop();
+}
+
+// The pool's VMs end with it and let everything else go first (vmm/template/child_vm.cc).
+void Keeper::LeavePool() const {
+    ::prctl(PR_SET_PDEATHSIG, 0);
+    (void)::setpriority(PRIO_PROCESS, 0, 0);
+    (void)::setpriority(PRIO_PGRP, static_cast<id_t>(engine_->pid()), 0);
+}
+
+// Renaming moves the sockets and the share with it: whoever has them open keeps them.
+void Keeper::Adopt(const std::string& directory, VerbAnswer answer) {
+    const auto refuse = [&](std::string why) {
+        answer({.error = Cat("adopting the VM: ", why), .status = {}, .console = {}});
+    };
+    if (config_.origin != VmOrigin::kPooled || adopted_ || !up_)
+        return refuse("it does not wait for that");
+    if (::rename(config_.directory.c_str(), directory.c_str()) < 0)
+        return refuse(
+            FailErrno(Cat("renaming ", config_.directory, " to ", directory)).value().message);
+    adopted_ = true;
+    LeavePool();
+    config_.directory = directory;
+    share_->MovedTo(Cat(directory, "/", kShareName));
+    engine_->Resume([this, answer = std::move(answer)](const Result<void>& resumed) {
+        if (!resumed)
+            return answer({.error = resumed.error().message, .status = {}, .console = {}});
+        answer({.error = {}, .status = Status(), .console = {}});
+    });
+}
+
 void Keeper::TellReady(const VmReply& reply) {
-    if (!ready_) return;
-    const auto told = WriteAll(ready_.get(), Encode(reply, VmVerb::kStatus));
-    ready_.Reset();
+    if (!inherited_.ready) return;
+    Fd ready = std::move(inherited_.ready);
+    Result<void> told = WriteAll(ready.get(), Encode(reply, VmVerb::kStatus));
+    // The pool says later who adopts it.
+    if (told && up_ && config_.origin == VmOrigin::kPooled) told = verbs_->Serve(std::move(ready));
     // Nobody is left who knows of this VM, or ever will.
     if (!told && up_) Stop("whoever asked for the VM has gone");
 }
@@ -167,7 +243,17 @@ VmStatus Keeper::Status() const {
     return status;
 }
 
-void Keeper::Handle(const VmRequest& request, Fd fd, VerbServer::Answer answer) {
+void Keeper::Take(Result<Received> packet, const PacketServer::Answer& answer) {
+    auto request = packet ? ParseVmRequest(packet->bytes) : Failure(packet.error());
+    if (!request)
+        return answer({Encode({.error = request.error().message, .status = {}, .console = {}},
+                              VmVerb::kStatus)});
+    Fd fd = packet->fds.empty() ? Fd() : std::move(packet->fds.front());
+    Handle(*request, std::move(fd),
+           [answer, verb = request->verb](const VmReply& reply) { answer({Encode(reply, verb)}); });
+}
+
+void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
     const auto later = [answer](const Result<void>& how) { answer(ReplyOf(how)); };
     if (!share_) return later(Fail("the VM has ended"));
     switch (request.verb) {
@@ -184,6 +270,8 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbServer::Answer answer) 
             return engine_->Pause(later);
         case VmVerb::kResume:
             return engine_->Resume(later);
+        case VmVerb::kAdopt:
+            return Adopt(request.path, std::move(answer));
         case VmVerb::kStop:
             stop_answers_.push_back(std::move(answer));
             return Stop("the stop verb");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keeper of one VM: prepares what the machine needs, starts the engine, serves the Vm verbs,
-// and ends with it.
+// and ends with it. A VM that is to become a template, or to wait in a pool, rehearses first.
 #pragma once
 
 #include <deque>
@@ -11,12 +11,15 @@
 #include "base/fd.h"
 #include "base/undo.h"
 #include "base/uv/loop.h"
+#include "protocol/vm_verbs.h"
 #include "vmm/console.h"
 #include "vmm/engine.h"
+#include "vmm/packet_server.h"
 #include "vmm/share.h"
-#include "vmm/verb_server.h"
 
 namespace cc {
+
+class Rehearsal;
 
 class Keeper {
   public:
@@ -24,29 +27,44 @@ class Keeper {
     using StartEngine =
         std::function<Result<std::unique_ptr<Engine>>(uv::Loop&, EnginePlan, EngineCallbacks)>;
 
-    // `ready` gets the one message that says whether the VM is up; an invalid descriptor is
-    // allowed.
-    Keeper(VmConfig config, Fd ready, TscMeasurement tsc, StartEngine start_engine);
+    // What the keeper inherited (protocol/vm_verbs.h).
+    struct Descriptors {
+        Fd ready;  // gets the one message that says whether the VM is up; may be none
+        Fd memory;
+        Fd state;
+    };
+
+    Keeper(VmConfig config, Descriptors inherited, TscMeasurement tsc, StartEngine start_engine);
     ~Keeper();
 
     // Until the VM has ended. The exit status of the process: 0 after a clean end.
     int Run();
 
   private:
+    using VerbAnswer = std::function<void(const VmReply&)>;
+
     Result<void> Start();
     Result<void> StartVm(int64_t image_bytes);
     Result<Fd> Listen(std::string_view name, int type);
     void OnStarted();
+    void Rehearse();
+    void Rehearsed(Result<void> how);
+    void GiveUp(const std::string& why);
+    void Up();
+    void LeavePool() const;
+    void Adopt(const std::string& directory, VerbAnswer answer);
     void OnPaused(bool paused);
+    void OnConsole(std::string_view bytes);
     void OnOutput(std::string_view line);
     void OnEnd(const EngineEnd& end);
-    void Handle(const VmRequest& request, Fd fd, VerbServer::Answer answer);
+    void Take(Result<Received> packet, const PacketServer::Answer& answer);
+    void Handle(const VmRequest& request, Fd fd, VerbAnswer answer);
     VmStatus Status() const;
     void TellReady(const VmReply& reply);
     void Stop(std::string_view why);
 
-    const VmConfig config_;
-    Fd ready_;
+    VmConfig config_;
+    Descriptors inherited_;
     TscMeasurement tsc_;
     StartEngine start_engine_;
     AccelerationChoice acceleration_;
@@ -55,13 +73,15 @@ class Keeper {
     uv::SignalWatch terminate_, interrupt_;
     std::unique_ptr<Share> share_;
     std::optional<Console> console_;
-    std::unique_ptr<VerbServer> verbs_;
+    std::unique_ptr<PacketServer> verbs_;
     std::unique_ptr<Engine> engine_;
-    std::deque<VerbServer::Answer> stop_answers_;
+    std::unique_ptr<Rehearsal> rehearsal_;
+    std::deque<VerbAnswer> stop_answers_;
     size_t output_budget_;  // bytes of the engine's output that still go into the log
     int64_t exec_ms_ = 0;   // monotonic clock when the engine was started
     int64_t start_ms_ = 0;
     bool up_ = false;
+    bool adopted_ = false;
     bool paused_ = false;
     int exit_status_ = 1;
 };

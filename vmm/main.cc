@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "vmm/keeper.h"
 #include "vmm/qemu/engine.h"
+#include "vmm/template/template_keeper.h"
 
 namespace cc {
 
@@ -38,20 +39,33 @@ Result<VmConfig> ReadConfig(const CliValues& values) {
 }
 
 Result<int> Keep(const CliValues& values, const TscMeasurement& tsc) {
-    Fd ready;
-    if (values.Has("ready-fd")) {
-        CC_ASSIGN(ready, InheritedFd(values, "ready-fd"));
-    }
+    Keeper::Descriptors inherited;
+    for (const auto& [option, fd] :
+         {std::pair{"ready-fd", &inherited.ready}, std::pair{"memory-fd", &inherited.memory},
+          std::pair{"state-fd", &inherited.state}})
+        if (values.Has(option)) {
+            CC_ASSIGN(*fd, InheritedFd(values, option));
+        }
     auto config = ReadConfig(values);
+    if (config && config->origin != VmOrigin::kBoot && (!inherited.memory || !inherited.state))
+        config = Fail("a VM that is a template or comes of one needs --memory-fd and --state-fd");
     if (!config) {
-        if (ready)
-            (void)WriteAll(ready.get(),
+        if (inherited.ready)
+            (void)WriteAll(inherited.ready.get(),
                            Encode({.error = config.error().message, .status = {}, .console = {}},
                                   VmVerb::kStatus));
         return Failure(config.error());
     }
     ::umask(077);
-    return Keeper(std::move(*config), std::move(ready), tsc, qemu::StartEngine).Run();
+    return Keeper(std::move(*config), std::move(inherited), tsc, qemu::StartEngine).Run();
+}
+
+int RunTemplate(const CliValues& values) {
+    auto config = InheritedFd(values, "config-fd");
+    auto ready = InheritedFd(values, "ready-fd");
+    if (config && ready) return KeepTemplate(std::move(*config), std::move(*ready));
+    Log(LogLevel::kError, (config ? ready : config).error().message);
+    return 1;
 }
 
 }  // namespace
@@ -73,8 +87,19 @@ int VmmMain(const std::vector<std::string>& arguments) {
         {.names = "--ready-fd",
          .value = "N",
          .help = "descriptor to tell on, in one JSON object, that the VM is up or why not"},
+        {.names = "--template",
+         .value = "",
+         .help = "keep a template instead: --config-fd brings what it shall be of, --ready-fd gets "
+                 "a line end when template.sock in its directory listens"},
+        {.names = "--memory-fd",
+         .value = "N",
+         .help = "file with the guest's memory, of a template and what comes of it"},
+        {.names = "--state-fd",
+         .value = "N",
+         .help = "file with the state of the rest of the machine, likewise"},
     };
     program.run = [&](const CliValues& values) {
+        if (values.Has("template")) return RunTemplate(values);
         auto status = Keep(values, tsc);
         if (status) return *status;
         Log(LogLevel::kError, status.error().message);

@@ -27,6 +27,8 @@ class Share {
     // inside, above or on another.
     Result<void> Add(const std::string& path, const Fd& mount);
     Result<void> Remove(const std::string& path);
+    // Its directory is found by another path now.
+    void MovedTo(std::string directory) { directory_ = std::move(directory); }
 
   private:
     explicit Share(std::string directory) : directory_(std::move(directory)) {}

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "client/vm_client.h"
 #include "runtime/clock.h"
@@ -21,6 +22,7 @@
 #include "runtime/sandbox/pod.h"
 #include "runtime/sandbox/shim_root.h"
 #include "runtime/sandbox/vm.h"
+#include "runtime/sandbox/vm_source.h"
 #include "runtime/storage/detached_mount.h"
 
 namespace cc::runtime {
@@ -28,6 +30,7 @@ namespace cc::runtime {
 namespace {
 
 constexpr std::string_view kPrepare = "prepare", kContainer = "container", kBootStep = "boot";
+constexpr size_t kEntropy = 64;  // bytes of it that a guest is given
 constexpr size_t kMaxMountinfo = 64 << 20;
 constexpr std::chrono::milliseconds kUnregisterDeadline{5000};
 
@@ -90,7 +93,7 @@ Result<void> Creation::Run() {
     auto run = [this]() -> Result<void> {
         for (const auto& step : Steps()) {
             CC_TRY((this->*step.run)());
-            if (step.name == kBootStep)
+            if (step.name == kBootStep && origin_ == VmOrigin::kBoot)
                 phases_.MarkBoot(step.name, agent_);
             else
                 phases_.Mark(step.name, step.phase);
@@ -196,9 +199,7 @@ Result<void> Creation::RecordIntent() {
     }
     CC_TRY(store_.SaveConfig(request_.id, bundle_.text));
     // Left over from a creation that was killed together with its state.
-    CC_TRY(StopVm(sandbox_));
-    CC_TRY(RemoveTree(sandbox_.vm_directory));
-    CC_TRY(MakeDirectories(sandbox_.vm_directory, 0700));
+    CC_TRY(ClearVmDirectory(sandbox_));
     undo_.Push(
         [this] { LogFailure("removing the VM's directory", RemoveTree(sandbox_.vm_directory)); });
     return {};
@@ -254,18 +255,23 @@ Result<void> Creation::StartVm() {
             return FailErrno("entering the network namespace");
         return {};
     };
-    CC_ASSIGN(
-        const KeeperHandle keeper,
-        Context("starting the virtual machine",
-                StartKeeper(self_, MakeVmConfig(config_, guest_, hypervisor_, sandbox_), enter)));
-    emulated_ = keeper.status.acceleration == "tcg";
-    interrupt_.Watch(keeper.process.pid());
-    sandbox_.keeper = {keeper.process.pid(), keeper.start_time};
-    sandbox_.vmm = Identify(static_cast<pid_t>(keeper.status.vmm_pid));
+    CC_ASSIGN(const StartedVm vm,
+              Context("starting the virtual machine",
+                      ObtainVm(config_, MakeVmConfig(config_, guest_, hypervisor_, sandbox_),
+                               sandbox_, self_, enter)));
+    origin_ = vm.origin;
+    emulated_ = vm.status.acceleration == "tcg";
+    interrupt_.Watch(vm.keeper.pid);
+    sandbox_.keeper = vm.keeper;
+    sandbox_.vmm = Identify(static_cast<pid_t>(vm.status.vmm_pid));
     Log(LogLevel::kInfo, "virtual machine started",
         {{"sandbox", sandbox_.id},
-         {"acceleration", keeper.status.acceleration},
-         {"reason", keeper.status.acceleration_reason}});
+         {"origin", std::string(Name(origin_))},
+         {"acceleration", vm.status.acceleration},
+         {"reason", vm.status.acceleration_reason}});
+    if (origin_ == VmOrigin::kPooled)
+        for (const auto& process : {sandbox_.keeper, sandbox_.vmm})
+            CC_TRY(JoinCgroups(sandbox_.cgroups, process.pid));
     return store_.Save(sandbox_);
 }
 
@@ -306,6 +312,8 @@ Result<void> Creation::StartPod() {
     cc::StartPod pod;
     pod.hostname = sandbox_.id;
     pod.share_dir = kShareTag;
+    CC_ASSIGN(pod.entropy, RandomBytes(kEntropy));
+    pod.unix_time_ns = UnixTimeNs();
     CC_TRY(Context("preparing the guest", CallAgent(*proxy_, ControlCode::kStartPod, Encode(pod))));
     return {};
 }

@@ -86,6 +86,7 @@ class Creation {
     CgroupPlan cgroup_, vm_cgroup_;
     std::vector<CgroupValue> limits_;
     int64_t memory_limit_ = 0;  // of the container, bytes
+    VmOrigin origin_ = VmOrigin::kBoot;
     bool emulated_ = false;
     Fd network_;  // the namespace to enter, when there is one already
     bool new_network_ = false;

@@ -99,6 +99,15 @@ int64_t HostMemoryMib() {
     return static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES)) / ((1 << 20) / ::sysconf(_SC_PAGESIZE));
 }
 
+int64_t HostAvailableMib() {
+    const std::string text = ReadFile("/proc/meminfo", 64 << 10).value_or("");
+    constexpr std::string_view key = "MemAvailable:";
+    const size_t at = text.find(key);
+    if (at == std::string::npos) return 0;
+    const auto line = Split(Trim(std::string_view(text).substr(at + key.size(), 32)), ' ');
+    return ParseNumber<int64_t>(line.front()).value_or(0) / 1024;
+}
+
 Result<void> EndProcess(const ProcessId& id, std::chrono::milliseconds patience,
                         std::string_view what) {
     if (id.pid <= 0) return {};
@@ -132,6 +141,12 @@ Result<void> StopVm(const SandboxRecord& recorded) {
     CC_TRY(EndProcess(sandbox.keeper, patience, "the keeper of the virtual machine"));
     // Its parent's end kills it.
     return EndProcess(sandbox.vmm, kVmmDeadline, "the virtual machine");
+}
+
+Result<void> ClearVmDirectory(const SandboxRecord& sandbox) {
+    CC_TRY(StopVm(sandbox));
+    CC_TRY(RemoveTree(sandbox.vm_directory));
+    return MakeDirectories(sandbox.vm_directory, 0700);
 }
 
 }  // namespace cc::runtime

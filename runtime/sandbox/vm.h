@@ -27,10 +27,14 @@ struct VmMemory {
 };
 VmMemory PlanVmMemory(const RuntimeConfig& config, int64_t limit, int64_t host_mib, bool emulated);
 int64_t HostMemoryMib();
+int64_t HostAvailableMib();  // of it, without swapping
 
 // Ends the VM, gently while its keeper answers, and waits until keeper and VMM are gone. Anything
 // may be dead already.
 Result<void> StopVm(const SandboxRecord& sandbox);
+
+// Before a VM is started there: ends one that may be there, and makes the directory anew.
+Result<void> ClearVmDirectory(const SandboxRecord& sandbox);
 
 // Waits for a process to end, kills it when the deadline has come, and reaps it if it is our child.
 // One that has gone is success.

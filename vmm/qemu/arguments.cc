@@ -121,7 +121,7 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
     out.Add("-cpu", facts.acceleration == Acceleration::kKvm ? "host" : "max");
     out.Add("-smp", CpuOption(config, facts.host_cpus));
     out.Add("-m", MemoryOption(config, facts));
-    out.Add("-object", MemoryBackend(config));
+    out.Add("-object", MemoryBackend(config, descriptors.memory));
     if (config.machine == MachineType::kMicrovm)
         out.Add("-global", "virtio-mmio.force-legacy=false");
     AddChannels(out, descriptors);
@@ -142,6 +142,9 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
     out.Add("-kernel", config.kernel);
     if (!config.initrd.empty()) out.Add("-initrd", config.initrd);
     out.Add("-append", line);
+    // What it is restored from comes with QMP, after the capabilities that say how.
+    if (config.origin == VmOrigin::kClone || config.origin == VmOrigin::kPooled)
+        out.Add("-incoming", "defer");
     return out.Take();
 }
 

@@ -21,6 +21,8 @@ struct Descriptors {
     int console = 4;  // one end of a socket pair
     int ctl = 5;      // listening sockets of the agent's channels
     int io = 6;
+    int memory = 7;  // of a template and its clones
+    int state = 8;   // of a clone
 };
 
 struct MachineFacts {

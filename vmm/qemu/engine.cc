@@ -22,9 +22,16 @@ namespace {
 using std::chrono::milliseconds;
 constexpr milliseconds kVerbDeadline{5000};
 constexpr milliseconds kStopDeadline{2000};
+// A machine's state without its memory is some 300 kB.
+constexpr milliseconds kSaveDeadline{10000};
 // After the process is gone its streams hold what it last said; nobody else has them, so this is a
 // safety net.
 constexpr milliseconds kDrainDeadline{1000};
+
+// What is saved is the machine without its shared memory; each step of it is told.
+constexpr const char* kCapabilities =
+    R"({"capabilities":[{"capability":"x-ignore-shared","state":true},)"
+    R"({"capability":"events","state":true}]})";
 
 // The smallest firmware: it does nothing but start the kernel. QEMU's own default for the other
 // machine types.
@@ -56,22 +63,30 @@ class QemuEngine : public Engine {
           output_lines_([this](std::string_view line) { callbacks_.on_output(line); }),
           process_watch_(loop, [this](int) { OnProcessEnd(); }),
           start_timer_(loop, [this] { OnStartDeadline(); }),
+          save_timer_(loop, [this] { Saved(Fail("saving took too long", ETIMEDOUT)); }),
           kill_timer_(loop, [this] { (void)process_.Signal(SIGKILL); }),
           drain_timer_(loop, [this] { Report(); }) {}
     ~QemuEngine() override {
         if (!reaped_) process_.Kill();
     }
 
-    Result<void> Start(uv::Loop& loop, const EnginePlan& plan);
+    Result<void> Start(uv::Loop& loop, EnginePlan plan);
     pid_t pid() const override { return process_.pid(); }
     void Pause(Done done) override { Verb("stop", std::move(done)); }
     void Resume(Done done) override { Verb("cont", std::move(done)); }
+    void Save(Done done) override;
     void Stop() override;
 
   private:
     Result<void> OpenStreams(uv::Loop& loop, Fd control, Fd console, Fd output);
     void Verb(std::string_view command, Done done);
     void OnReady();
+    void Restore();
+    void Fatal(std::string why);
+    void Started();
+    void Migrate();
+    void OnMigration(const std::string& status);
+    void Saved(Result<void> how);
     void OnEvent(const QmpEvent& event);
     void OnControlEnd(Result<void> how);
     void OnStartDeadline();
@@ -87,19 +102,23 @@ class QemuEngine : public Engine {
     Process process_;
     bool reaped_ = false;
     int status_ = 0;
+    VmOrigin origin_ = VmOrigin::kBoot;
+    Fd state_;  // of a template: where it is saved
+    Done saved_;
     bool started_ = false;
     bool stopping_ = false;
     std::string failure_;          // why we ended it ourselves
     std::string shutdown_reason_;  // as QEMU named it
     bool control_open_ = true, console_open_ = true, output_open_ = true;
     uv::Poll process_watch_;
-    uv::Timer start_timer_, kill_timer_, drain_timer_;
+    uv::Timer start_timer_, save_timer_, kill_timer_, drain_timer_;
     std::unique_ptr<QmpClient> qmp_;
     std::unique_ptr<uv::Channel> console_, output_;
 };
 
-Result<void> QemuEngine::Start(uv::Loop& loop, const EnginePlan& plan) {
+Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     program_ = plan.config.hypervisor;
+    origin_ = plan.config.origin;
     start_deadline_ms_ = plan.config.start_deadline_ms;
     const Descriptors numbers;
     CC_ASSIGN(auto arguments, Arguments(plan.config, Facts(plan), numbers));
@@ -117,6 +136,11 @@ Result<void> QemuEngine::Start(uv::Loop& loop, const EnginePlan& plan) {
                    {console.second.get(), numbers.console},
                    {plan.ctl_listener.get(), numbers.ctl},
                    {plan.io_listener.get(), numbers.io}};
+    if (origin_ != VmOrigin::kBoot) options.fds.push_back({plan.memory.get(), numbers.memory});
+    if (origin_ == VmOrigin::kTemplate)
+        state_ = std::move(plan.state);
+    else if (origin_ != VmOrigin::kBoot)
+        options.fds.push_back({plan.state.get(), numbers.state});
     options.new_process_group = true;
     options.parent_death_signal = SIGKILL;
     options.in_child = ConfineVmm;
@@ -168,7 +192,68 @@ void QemuEngine::Stop() {
     qmp_->Execute("quit", "", kStopDeadline, [](const auto&) {});
 }
 
+void QemuEngine::Save(Done done) {
+    saved_ = std::move(done);
+    Verb("stop", [this](Result<void> stopped) {
+        if (!stopped) return Saved(std::move(stopped));
+        qmp_->ExecuteWithFd("getfd", R"({"fdname":"state"})", state_, kVerbDeadline,
+                            [this](const Result<std::string>& got) {
+                                if (!got) return Saved(Failure(got.error()));
+                                Migrate();
+                            });
+    });
+}
+
+void QemuEngine::Migrate() {
+    save_timer_.Start(kSaveDeadline);
+    qmp_->Execute("migrate", R"({"uri":"fd:state"})", kVerbDeadline,
+                  [this](const Result<std::string>& begun) {
+                      if (!begun) Saved(Failure(begun.error()));
+                  });
+}
+
+void QemuEngine::OnMigration(const std::string& status) {
+    if (status == "failed" || status == "cancelled") Saved(Fail(Cat("saving has ", status)));
+    if (status != "completed") return;
+    if (origin_ == VmOrigin::kTemplate) return Saved({});
+    // It stands still, as it did when it was saved.
+    qmp_->Execute("cont", "", kVerbDeadline, [this](const Result<std::string>& goes_on) {
+        if (!goes_on) Fatal(goes_on.error().message);
+    });
+}
+
+void QemuEngine::Saved(Result<void> how) {
+    save_timer_.Stop();
+    if (const auto saved = std::exchange(saved_, nullptr)) saved(std::move(how));
+}
+
 void QemuEngine::OnReady() {
+    if (origin_ == VmOrigin::kBoot) return Started();
+    // Memory is not part of a saved machine: a template and its clones share a file.
+    qmp_->Execute("migrate-set-capabilities", kCapabilities, kVerbDeadline,
+                  [this](const Result<std::string>& set) {
+                      if (!set) return Fatal(set.error().message);
+                      if (origin_ == VmOrigin::kTemplate) return Started();
+                      Restore();
+                  });
+}
+
+// A clone is there when its state has been read and it says that it goes on.
+void QemuEngine::Restore() {
+    qmp_->Execute("migrate-incoming", Cat(R"({"uri":"fd:)", Descriptors().state, "\"}"),
+                  kVerbDeadline, [this](const Result<std::string>& begun) {
+                      if (!begun) Fatal(begun.error().message);
+                  });
+}
+
+void QemuEngine::Fatal(std::string why) {
+    if (reaped_) return;
+    failure_ = std::move(why);
+    (void)process_.Signal(SIGKILL);
+}
+
+void QemuEngine::Started() {
+    if (started_) return;
     start_timer_.Stop();
     started_ = true;
     callbacks_.on_started();
@@ -178,14 +263,16 @@ void QemuEngine::OnEvent(const QmpEvent& event) {
     Log(LogLevel::kDebug, "VMM event", {{"event", event.name}, {"reason", event.reason}});
     if (event.name == "SHUTDOWN") shutdown_reason_ = event.reason;
     if (event.name == "GUEST_PANICKED") shutdown_reason_ = "guest-panic";
+    if (event.name == "MIGRATION") OnMigration(event.status);
     if (event.name == "STOP") callbacks_.on_paused(true);
-    if (event.name == "RESUME") callbacks_.on_paused(false);
+    if (event.name != "RESUME") return;
+    callbacks_.on_paused(false);
+    Started();
 }
 
 void QemuEngine::OnControlEnd(Result<void> how) {
-    if (!how && !reaped_) {
-        failure_ = how.error().message;
-        (void)process_.Signal(SIGKILL);
+    if (!how) {
+        Fatal(how.error().message);
     } else if (!reaped_ && !kill_timer_.active()) {
         // It is about to exit; one that closed its control socket and stays is of no use.
         kill_timer_.Start(kStopDeadline);
@@ -194,14 +281,14 @@ void QemuEngine::OnControlEnd(Result<void> how) {
 }
 
 void QemuEngine::OnStartDeadline() {
-    failure_ = Cat("did not answer on its control socket within ", start_deadline_ms_, " ms");
-    (void)process_.Signal(SIGKILL);
+    Fatal(Cat("was not up within ", start_deadline_ms_, " ms"));
 }
 
 void QemuEngine::OnProcessEnd() {
     process_watch_.Stop();
     start_timer_.Stop();
     kill_timer_.Stop();
+    Saved(Fail("the VMM has ended"));
     status_ = process_.Reap().value_or(0);
     reaped_ = true;
     drain_timer_.Start(kDrainDeadline);
@@ -246,7 +333,7 @@ EngineEnd QemuEngine::HowItEnded() const {
 Result<std::unique_ptr<Engine>> StartEngine(uv::Loop& loop, EnginePlan plan,
                                             EngineCallbacks callbacks) {
     auto engine = std::make_unique<QemuEngine>(loop, std::move(callbacks));
-    CC_TRY(engine->Start(loop, plan));
+    CC_TRY(engine->Start(loop, std::move(plan)));
     return engine;
 }
 

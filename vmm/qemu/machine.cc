@@ -116,10 +116,17 @@ std::string MemoryOption(const VmConfig& config, const MachineFacts& facts) {
     return option.Set("slots", kMemorySlots).Set("maxmem", Cat(most, "M")).text();
 }
 
-std::string MemoryBackend(const VmConfig& config) {
-    // Private and anonymous: the kernel may merge its pages with other VMs' and use huge ones. The
-    // id, not the kind, is what a saved VM refers to: a template or clone puts a file behind the
-    // same id.
+std::string MemoryBackend(const VmConfig& config, int memory) {
+    // The id, not the kind, is what a saved VM refers to. A template writes into the file, a clone
+    // has a private view of it and writes to pages of its own.
+    if (config.origin != VmOrigin::kBoot)
+        return Option("memory-backend-file")
+            .Set("id", "ram")
+            .Set("size", Cat(config.memory_mib, "M"))
+            .Set("mem-path", Cat("/proc/self/fd/", memory))
+            .Set("share", config.origin == VmOrigin::kTemplate ? "on" : "off")
+            .text();
+    // Private and anonymous: the kernel may merge its pages with other VMs' and use huge ones.
     Option option(config.hugepages ? "memory-backend-memfd" : "memory-backend-ram");
     option.Set("id", "ram").Set("size", Cat(config.memory_mib, "M"));
     if (config.hugepages) option.On("hugetlb");

@@ -15,6 +15,7 @@ Result<std::string> MachineOption(const VmConfig& config);
 std::string AcceleratorOption(Acceleration acceleration);
 std::string CpuOption(const VmConfig& config, int64_t host_cpus);
 std::string MemoryOption(const VmConfig& config, const MachineFacts& facts);
-std::string MemoryBackend(const VmConfig& config);
+// `memory`: the number of the descriptor that a template or a clone has its memory from.
+std::string MemoryBackend(const VmConfig& config, int memory);
 
 }  // namespace cc::qemu

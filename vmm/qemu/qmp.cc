@@ -39,15 +39,33 @@ void QmpClient::Execute(std::string_view command, std::string_view arguments,
         done(Fail(Cat(command, ": the VMM's control socket is closed"), EPIPE));
         return;
     }
+    channel_->Write(Line(command, arguments, deadline, std::move(done)));
+}
+
+void QmpClient::ExecuteWithFd(std::string_view command, std::string_view arguments, const Fd& fd,
+                              std::chrono::milliseconds deadline, Done done) {
+    // Beside the channel: a descriptor travels with the bytes of one sendmsg(2).
+    if (!channel_ || channel_->queued() > 0) {
+        done(Fail(Cat(command, ": the VMM's control socket is closed or full"), EPIPE));
+        return;
+    }
+    const std::string line = Line(command, arguments, deadline, std::move(done));
+    const int number = fd.get();
+    if (auto sent = SendWithFds(channel_->fd(), line, {&number, 1}); !sent)
+        Finish(last_id_, Failure(sent.error()));
+}
+
+std::string QmpClient::Line(std::string_view command, std::string_view arguments,
+                            std::chrono::milliseconds deadline, Done done) {
     const uint64_t id = ++last_id_;
     auto timer = std::make_unique<uv::Timer>(loop_, [this, id, deadline] {
         Finish(id, Fail(Cat("no answer within ", deadline.count(), " ms"), ETIMEDOUT));
     });
     timer->Start(deadline);
     pending_.emplace(id, Pending{std::string(command), std::move(done), std::move(timer)});
-    channel_->Write(Cat("{\"execute\":\"", command, "\",",
-                        arguments.empty() ? "" : "\"arguments\":", arguments,
-                        arguments.empty() ? "" : ",", "\"id\":", id, "}\n"));
+    return Cat("{\"execute\":\"", command, "\",",
+               arguments.empty() ? "" : "\"arguments\":", arguments, arguments.empty() ? "" : ",",
+               "\"id\":", id, "}\n");
 }
 
 void QmpClient::OnData(std::string_view bytes) {
@@ -73,11 +91,14 @@ Result<void> QmpClient::OnLine(std::string_view line) {
     if (!message->is_object()) return Fail(Cat("not a message: ", Quoted(line, 80)));
     if (!greeted_) return OnGreeting(*message);
     if (const Json* event = Member(*message, "event"); event != nullptr && event->is_string()) {
-        const Json* data = Member(*message, "data");
-        const auto reason = data != nullptr ? StringMember(*data, "reason") : std::string();
+        QmpEvent told;
+        told.name = event->get<std::string>();
+        if (const Json* data = Member(*message, "data")) {
+            told.reason = StringMember(*data, "reason").value_or("");
+            told.status = StringMember(*data, "status").value_or("");
+        }
         // The event's handler may replace or destroy us: nothing of ours is touched after it.
-        if (callbacks_.on_event)
-            callbacks_.on_event({event->get<std::string>(), reason.value_or("")});
+        if (callbacks_.on_event) callbacks_.on_event(told);
         return {};
     }
     OnAnswer(*message);

@@ -17,8 +17,10 @@
 namespace cc::qemu {
 
 struct QmpEvent {
-    std::string name;    // "SHUTDOWN", "STOP" ...
-    std::string reason;  // data.reason where there is one
+    std::string name;  // "SHUTDOWN", "STOP" ...
+    // Members of its data, where there are such.
+    std::string reason;
+    std::string status;
 };
 
 class QmpClient {
@@ -43,6 +45,9 @@ class QmpClient {
     // error that names it.
     void Execute(std::string_view command, std::string_view arguments,
                  std::chrono::milliseconds deadline, Done done);
+    // The same; QEMU receives `fd` with the command, as getfd wants it.
+    void ExecuteWithFd(std::string_view command, std::string_view arguments, const Fd& fd,
+                       std::chrono::milliseconds deadline, Done done);
 
   private:
     struct Pending {
@@ -52,6 +57,9 @@ class QmpClient {
     };
     QmpClient(uv::Loop& loop, Callbacks callbacks)
         : loop_(loop), callbacks_(std::move(callbacks)) {}
+    // Notes who waits and returns the line to send.
+    std::string Line(std::string_view command, std::string_view arguments,
+                     std::chrono::milliseconds deadline, Done done);
     void OnData(std::string_view bytes);
     Result<void> OnLine(std::string_view line);
     Result<void> OnGreeting(const Json& message);

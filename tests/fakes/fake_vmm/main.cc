@@ -12,16 +12,24 @@
 //   fake.deaf          does not obey "quit"
 //   fake.chatty        prints 3 MB on the console
 //   fake.escape        escape codes on the console
+//   fake.agent         an agent is there: rehearses when it is told to
+//   fake.old-agent     likewise, but it is one of 3.0
+//   fake.no-restore    cannot be restored
+//   fake.slow-save     needs a second to be saved
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <string>
 #include <string_view>
 
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "protocol/agent_frame.h"
+#include "protocol/agent_messages.h"
 
 namespace {
 
@@ -65,6 +73,52 @@ std::string IdOf(const std::string& line) {
     return line.substr(start + 5, line.find_first_of(",}", start) - start - 5);
 }
 
+// What a saved machine is, to this one.
+constexpr std::string_view kState = "the state of a fake machine";
+int state_fd = -1;
+
+void Save(int qmp) {
+    if (Asked("fake.slow-save")) ::sleep(1);
+    if (::pwrite(state_fd, kState.data(), kState.size(), 0) < 0) std::exit(1);
+    Say(qmp, "{\"event\":\"MIGRATION\",\"data\":{\"status\":\"completed\"}}\r\n");
+}
+
+void Restore(int qmp, const std::string& line) {
+    const int fd = std::atoi(line.substr(line.find("fd:") + 3).c_str());
+    char state[64] = {};
+    if (::read(fd, state, sizeof state) < 0 || state != kState || Asked("fake.no-restore")) {
+        std::fprintf(stderr, "fake-vmm: load of migration failed: Invalid argument\n");
+        std::exit(1);
+    }
+    Say(qmp, "{\"event\":\"MIGRATION\",\"data\":{\"status\":\"completed\"}}\r\n");
+    Say(qmp, "{\"event\":\"RESUME\"}\r\n");
+}
+
+// A process of its own: one talk after the other.
+void BeAgent(int ctl, int console) {
+    if (::fork() != 0) return;
+    while (true) {
+        const int host = ::accept(ctl, nullptr, nullptr);
+        if (host < 0) std::exit(0);
+        const int extension = Asked("fake.old-agent") ? 0 : cc::kAgentExtension;
+        Say(host, cc::EncodeControl(cc::ControlCode::kReady, Encode(cc::ReadyOffer{extension})));
+        cc::ControlDecoder decoder;
+        char buffer[4096];
+        bool rehearsed = false;
+        while (true) {
+            const ssize_t count = ::read(host, buffer, sizeof buffer);
+            if (count <= 0) break;
+            decoder.Push({buffer, static_cast<size_t>(count)});
+            const auto message = decoder.Next();
+            if (!message || !*message) continue;
+            rehearsed = (*message)->code == cc::ControlCode::kRehearse;
+            Say(host, cc::EncodeControl(cc::ControlCode::kAck, {}));
+        }
+        ::close(host);
+        if (rehearsed) Say(console, std::string(cc::kRehearsedLine) + "\r\n");
+    }
+}
+
 void Obey(int qmp, const std::string& line) {
     const auto is = [&](const char* command) {
         return line.find(std::string("\"execute\":\"") + command + "\"") != std::string::npos;
@@ -79,6 +133,8 @@ void Obey(int qmp, const std::string& line) {
     }
     Say(qmp, "{\"return\": {}, \"id\": " + IdOf(line) + "}\r\n");
     if (is("quit")) EndOf(qmp, "host-qmp-quit");
+    if (is("migrate")) Save(qmp);
+    if (is("migrate-incoming")) Restore(qmp, line);
 }
 
 void Behave(int qmp, int console) {
@@ -98,12 +154,27 @@ void Behave(int qmp, int console) {
     }
 }
 
+// A descriptor that comes along is where to save to.
+ssize_t Read(int qmp, char* buffer, size_t size) {
+    iovec data{buffer, size};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t count = ::recvmsg(qmp, &message, 0);
+    if (const cmsghdr* header = CMSG_FIRSTHDR(&message); count > 0 && header != nullptr)
+        std::memcpy(&state_fd, CMSG_DATA(header), sizeof state_fd);
+    return count;
+}
+
 void Serve(int qmp, int console) {
     std::string pending;
     bool up = false;
     char buffer[4096];
     while (true) {
-        const ssize_t count = ::read(qmp, buffer, sizeof buffer);
+        const ssize_t count = Read(qmp, buffer, sizeof buffer);
         if (count <= 0) std::exit(0);
         pending.append(buffer, static_cast<size_t>(count));
         for (size_t end; (end = pending.find('\n')) != std::string::npos;
@@ -151,5 +222,6 @@ int main(int argc, char** argv) {
     Say(qmp,
         "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": 0}}, "
         "\"capabilities\": []}}\r\n");
+    if (Asked("fake.agent") || Asked("fake.old-agent")) BeAgent(fds["ctl"], console);
     Serve(qmp, console);
 }

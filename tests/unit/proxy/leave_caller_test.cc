@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A proxy started on demand leaves its caller behind. Tried in a small world of its own (pid, mount
 // and cgroup namespaces), so that what it leaves for is the test's and not the machine's.
-#include "proxy/leave_caller.h"
+#include "host/leave_caller.h"
 
 #include <fcntl.h>
 #include <sched.h>

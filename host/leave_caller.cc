@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "proxy/leave_caller.h"
+#include "host/leave_caller.h"
 
 #include <array>
 #include <csignal>
@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-namespace cc::proxy {
+namespace cc {
 
 namespace {
 
@@ -127,4 +127,4 @@ std::vector<std::string> LeaveCaller(const std::string& directory, int keep) {
     return complaints;
 }
 
-}  // namespace cc::proxy
+}  // namespace cc

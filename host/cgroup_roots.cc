@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "proxy/leave_caller.h"
+#include "host/leave_caller.h"
 
-namespace cc::proxy {
+namespace cc {
 
 namespace {
 
@@ -60,4 +60,4 @@ std::vector<std::string> CgroupRootsToEnter(std::string_view cgroup, std::string
     return files;
 }
 
-}  // namespace cc::proxy
+}  // namespace cc

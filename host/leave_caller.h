@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A proxy that a client started on demand serves everybody from then on, so it must not stay what
-// its caller happened to be: not in its session, cgroups, namespaces, working directory, not at its
-// priority, not with its descriptors and environment.
+// A daemon that a client started on demand (cc-proxy, the keeper of a template) serves everybody
+// from then on, so it must not stay what its caller happened to be: not in its session, cgroups,
+// namespaces, working directory, not at its priority, not with its descriptors and environment.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 
-namespace cc::proxy {
+namespace cc {
 
 // Call it before there are threads, loops or logs. Of the descriptors above 2 only `keep` stays
 // (-1: none); 0, 1 and 2 become /dev/null. `directory` is the socket's and exists: the mount
@@ -23,4 +23,4 @@ std::vector<std::string> LeaveCaller(const std::string& directory, int keep);
 // those that are not mounted, are left out.
 std::vector<std::string> CgroupRootsToEnter(std::string_view cgroup, std::string_view mountinfo);
 
-}  // namespace cc::proxy
+}  // namespace cc

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/template_client.h"
+
+#include <ctime>
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "client/proxy_start.h"
+#include "client/wait_readable.h"
+
+namespace cc {
+
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kVerbDeadline{10000};
+// Until a template that could not be made is tried again.
+constexpr std::chrono::seconds kFailureCounts{600};
+constexpr size_t kMaxReason = 64 << 10;
+
+milliseconds Left(Clock::time_point end) {
+    return std::max(std::chrono::ceil<milliseconds>(end - Clock::now()), milliseconds(0));
+}
+
+// Why a keeper could not make this template a short time ago.
+std::optional<std::string> RecentFailure(const std::string& directory) {
+    const std::string file = Cat(directory, "/", kTemplateFailureName);
+    struct stat status {};
+    if (::stat(file.c_str(), &status) < 0) return std::nullopt;
+    const auto age = std::chrono::seconds(::time(nullptr) - status.st_mtime);
+    if (age < std::chrono::seconds(0) || age > kFailureCounts) return std::nullopt;
+    return ReadFile(file, kMaxReason).value_or("");
+}
+
+Result<void> StartKeeper(const std::string& executable, const TemplateConfig& config,
+                         Clock::time_point end) {
+    const Fd text = Fd::Adopt(::memfd_create("cc-template-config", MFD_CLOEXEC));
+    if (!text) return FailErrno("making a file in memory");
+    CC_TRY(WriteAll(text.get(), Encode(config)));
+    if (::lseek(text.get(), 0, SEEK_SET) < 0) return FailErrno("rewinding a file");
+    CC_ASSIGN(FdPair ready, MakePipe());
+    SpawnOptions options;
+    options.executable = executable;
+    options.arguments = {"cc-vmm", "--template", "--config-fd", "3", "--ready-fd", "4"};
+    options.fds = {{text.get(), 3}, {ready.second.get(), 4}};
+    options.new_session = true;
+    CC_TRY(Spawn(options));
+    ready.second.Reset();
+    CC_TRY(WaitReadable(ready.first.get(), end, Left(end), "the template's keeper"));
+    CC_ASSIGN(const std::string words, ReadAll(ready.first.get(), kMaxReason));
+    if (words == "\n") return {};
+    return Fail(words.empty() ? "it ended without a word" : words);
+}
+
+}  // namespace
+
+Result<TemplateClient> TemplateClient::Connect(const std::string& directory) {
+    CC_ASSIGN(Fd fd, ConnectUnix(Cat(directory, "/", kTemplateSocketName), SOCK_SEQPACKET));
+    return TemplateClient(std::move(fd));
+}
+
+Result<TemplateClient> TemplateClient::ConnectOrStart(const std::string& executable,
+                                                      const TemplateConfig& config,
+                                                      milliseconds deadline) {
+    const auto end = Clock::now() + deadline;
+    auto found = Connect(config.directory);
+    if (found || !NobodyListens(found.error())) return found;
+    if (const auto why = RecentFailure(config.directory)) return Fail(*why, ECANCELED);
+    CC_TRY(MakeDirectories(config.directory, 0700));
+    CC_ASSIGN(const FileLock lock, FileLock::Acquire(Cat(config.directory, "/", kTemplateLockName),
+                                                     FileLock::Mode::kExclusive, Left(end)));
+    // Whoever held the lock before may have started one.
+    found = Connect(config.directory);
+    if (found || !NobodyListens(found.error())) return found;
+    CC_TRY(Context("starting the template's keeper", StartKeeper(executable, config, end)));
+    return Connect(config.directory);
+}
+
+Result<Received> TemplateClient::Call(const TemplateRequest& request, milliseconds deadline) {
+    CC_TRY(SendWithFds(fd_.get(), Encode(request), {}));
+    CC_TRY(WaitReadable(fd_.get(), Clock::now() + deadline, deadline, "the template's keeper"));
+    CC_ASSIGN(Received received, ReceiveWithFds(fd_.get(), kMaxVmMessage));
+    if (received.bytes.empty()) return Fail("the template's keeper has ended", ECONNRESET);
+    return received;
+}
+
+Result<TakenVm> TemplateClient::Take(const std::string& key, const std::string& directory,
+                                     milliseconds deadline) {
+    CC_ASSIGN(Received received,
+              Call({.verb = TemplateVerb::kTake, .key = key, .directory = directory}, deadline));
+    CC_ASSIGN(TemplateReply reply, ParseTemplateReply(received.bytes));
+    if (!reply.error.empty()) return Fail(std::move(reply.error));
+    TakenVm taken;
+    if (reply.pooled) {
+        taken.pooled = std::move(reply.vm);
+        return taken;
+    }
+    if (received.fds.size() != 2) return Fail("the template's keeper sent no template");
+    taken.memory = std::move(received.fds[0]);
+    taken.state = std::move(received.fds[1]);
+    return taken;
+}
+
+Result<TemplateStatus> TemplateClient::Status() {
+    CC_ASSIGN(const Received received,
+              Call({.verb = TemplateVerb::kStatus, .key = {}, .directory = {}}, kVerbDeadline));
+    CC_ASSIGN(TemplateReply reply, ParseTemplateReply(received.bytes));
+    if (!reply.error.empty()) return Fail(std::move(reply.error));
+    return std::move(reply.status);
+}
+
+Result<void> TemplateClient::Wait(const std::string& key, milliseconds deadline) {
+    return Tell({.verb = TemplateVerb::kWait, .key = key, .directory = {}}, deadline);
+}
+
+Result<void> TemplateClient::Stop() {
+    return Tell({.verb = TemplateVerb::kStop, .key = {}, .directory = {}}, kVerbDeadline);
+}
+
+Result<void> TemplateClient::Tell(const TemplateRequest& request, milliseconds deadline) {
+    CC_ASSIGN(const Received received, Call(request, deadline));
+    CC_ASSIGN(TemplateReply reply, ParseTemplateReply(received.bytes));
+    if (!reply.error.empty()) return Fail(std::move(reply.error));
+    return {};
+}
+
+}  // namespace cc

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client's side of the template verbs. A template that is missing is made by the first client
+// that wants a VM of it.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "protocol/template_verbs.h"
+
+namespace cc {
+
+// What a template gives: a VM that waited in its pool, or what one can be cloned from.
+struct TakenVm {
+    std::optional<VmStatus> pooled;
+    Fd memory;
+    Fd state;
+};
+
+class TemplateClient {
+  public:
+    // Nobody listens there: ENOENT or ECONNREFUSED.
+    static Result<TemplateClient> Connect(const std::string& directory);
+    // Starts a keeper (`executable` as cc-vmm) when there is none. ECANCELED: one that was tried a
+    // short time ago could not make this template; the text says why.
+    static Result<TemplateClient> ConnectOrStart(const std::string& executable,
+                                                 const TemplateConfig& config,
+                                                 std::chrono::milliseconds deadline);
+
+    // Waits for the template. `directory`: where a VM of the pool shall live, see TemplateRequest.
+    Result<TakenVm> Take(const std::string& key, const std::string& directory,
+                         std::chrono::milliseconds deadline);
+    // Until the template is there.
+    Result<void> Wait(const std::string& key, std::chrono::milliseconds deadline);
+    Result<TemplateStatus> Status();
+    Result<void> Stop();
+
+  private:
+    explicit TemplateClient(Fd fd) : fd_(std::move(fd)) {}
+    Result<void> Tell(const TemplateRequest& request, std::chrono::milliseconds deadline);
+    Result<Received> Call(const TemplateRequest& request, std::chrono::milliseconds deadline);
+    Fd fd_;
+};
+
+}  // namespace cc

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for an answer, for clients that may block.
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace cc {
+
+// Until there is something to read, or an end. ETIMEDOUT at `end`; the error names who was asked
+// (`what`) and the whole patience (`deadline`).
+Result<void> WaitReadable(int fd, std::chrono::steady_clock::time_point end,
+                          std::chrono::milliseconds deadline, std::string_view what);
+
+}  // namespace cc

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/vm_source.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "host/template_key.h"
+#include "runtime/sandbox/vm.h"
+
+namespace cc::runtime {
+
+namespace {
+
+constexpr int64_t kMostPooled = 4;
+// Of the memory that is available, this part may wait in a pool, counting each VM with its full
+// size.
+constexpr int64_t kPoolShare = 32;
+
+int64_t PoolSize(const RuntimeConfig& config) {
+    if (config.pool >= 0) return config.pool;
+    return std::min(kMostPooled, HostAvailableMib() / kPoolShare / config.memory_mib);
+}
+
+Result<StartedVm> StartHere(const VmConfig& vm, const std::string& executable,
+                            const std::function<Result<void>()>& enter, const TakenVm& from) {
+    CC_ASSIGN(const KeeperHandle keeper,
+              StartKeeper(executable, vm, enter, from.memory.get(), from.state.get()));
+    return StartedVm{vm.origin, {keeper.process.pid(), keeper.start_time}, keeper.status};
+}
+
+Result<StartedVm> FromTemplate(const RuntimeConfig& config, VmConfig vm,
+                               const std::string& executable,
+                               const std::function<Result<void>()>& enter) {
+    CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm));
+    CC_ASSIGN(TemplateClient client,
+              TemplateClient::ConnectOrStart(executable, wanted, config.boot_timeout));
+    CC_ASSIGN(const TakenVm taken, client.Take(wanted.key, vm.directory, config.boot_timeout));
+    if (taken.pooled)
+        return StartedVm{VmOrigin::kPooled, Identify(static_cast<pid_t>(taken.pooled->keeper_pid)),
+                         *taken.pooled};
+    vm.origin = VmOrigin::kClone;
+    auto cloned = StartHere(vm, executable, enter, taken);
+    // Whoever comes next shall not try it again.
+    if (!cloned) (void)client.Stop();
+    return Context("cloning the template", std::move(cloned));
+}
+
+}  // namespace
+
+Result<TemplateConfig> PlanTemplate(const RuntimeConfig& config, const VmConfig& vm) {
+    TemplateConfig wanted;
+    wanted.vm = vm;
+    wanted.vm.name.clear();
+    wanted.vm.directory.clear();
+    CC_ASSIGN(wanted.key, TemplateKey(wanted.vm));
+    wanted.directory = Cat(config.TemplatePath(), "/", TemplateDirectoryName(wanted.key));
+    wanted.pool = PoolSize(config);
+    return wanted;
+}
+
+Result<StartedVm> ObtainVm(const RuntimeConfig& config, const VmConfig& vm,
+                           const SandboxRecord& sandbox, const std::string& executable,
+                           const std::function<Result<void>()>& enter) {
+    if (config.enable_template && CanBeCloned(vm)) {
+        auto started = FromTemplate(config, vm, executable, enter);
+        if (started) return started;
+        // A reason that was told before is no news.
+        Log(started.error().code == ECANCELED ? LogLevel::kDebug : LogLevel::kWarn,
+            "there is no template to start from; the virtual machine boots",
+            {{"why", started.error().message}});
+        // A VM may have been given to us whose keeper we did not hear.
+        CC_TRY(ClearVmDirectory(sandbox));
+    }
+    return StartHere(vm, executable, enter, {});
+}
+
+}  // namespace cc::runtime

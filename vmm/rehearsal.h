@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keeper's one talk with the guest's agent, before the machine is anybody's: it waits for the
+// agent, has it rehearse (agent/rehearsal.h), hangs up, and waits until the agent says on the
+// console that it knows.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/uv/channel.h"
+#include "base/uv/loop.h"
+#include "protocol/agent_frame.h"
+
+namespace cc {
+
+class Rehearsal {
+  public:
+    using Done = std::function<void(Result<void>)>;
+
+    // `deadline`: for all of it. `done` is called once, from the loop, and may destroy this object.
+    static Result<std::unique_ptr<Rehearsal>> Start(uv::Loop& loop, const std::string& ctl_socket,
+                                                    std::chrono::milliseconds deadline, Done done);
+    // What the guest printed.
+    void OnConsole(std::string_view bytes);
+
+  private:
+    Rehearsal(uv::Loop& loop, std::chrono::milliseconds deadline, Done done);
+    void OnData(std::string_view bytes);
+    void OnMessage(const ControlMessage& message);
+    void Finish(Result<void> how);
+
+    enum class Stage { kReady, kAcknowledged, kLine };
+    Stage awaited_ = Stage::kReady;
+    std::string console_;  // the end of what was printed since the hang-up
+    uv::Timer deadline_;
+    std::unique_ptr<uv::Channel> channel_;
+    ControlDecoder decoder_;
+    Done done_;
+};
+
+}  // namespace cc

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// A machine that was saved: two files in memory that belong to no file system. Nobody can damage
+// them once they are sealed, not even a VMM that a guest has taken over: they cannot be written,
+// shrunk or punched, only mapped privately.
+#pragma once
+
+#include <cstdint>
+
+#include "base/fd.h"
+
+namespace cc {
+
+class SavedMachine {
+  public:
+    // Empty; to be written by a template's VMM.
+    static Result<SavedMachine> Make(int64_t memory_mib);
+    // An error (EBUSY) while somebody may still write.
+    Result<void> Seal();
+
+    int memory() const { return memory_.get(); }
+    // Reading begins at its start, independent of everybody else who reads.
+    Result<Fd> OpenState() const;
+    int state() const { return state_.get(); }
+    int64_t Bytes() const;  // that the host spends on it
+
+  private:
+    SavedMachine(Fd memory, Fd state) : memory_(std::move(memory)), state_(std::move(state)) {}
+    Fd memory_;
+    Fd state_;
+};
+
+}  // namespace cc
