@@ -26,13 +26,12 @@ Result<std::string> Identity(const std::string& path) {
 
 }  // namespace
 
-Result<std::string> TemplateKey(const VmConfig& config) {
+Result<std::string> TemplateKey(const std::string& program, const VmConfig& config) {
     std::string key;
     const auto add = [&key](std::string_view name, std::string_view value) {
         key += Cat(name, " ", value, "\n");
     };
-    CC_ASSIGN(const std::string self, SelfPath());
-    for (const auto& [name, path] : {std::pair{"program", self},
+    for (const auto& [name, path] : {std::pair{"program", program},
                                      {"hypervisor", config.hypervisor},
                                      {"kernel", config.kernel},
                                      {"image", config.image},

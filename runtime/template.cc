@@ -107,7 +107,7 @@ Result<int> Build(const RuntimeConfig& config) {
     const VmConfig vm = MakeVmConfig(config, guest, hypervisor, {});
     if (!CanBeCloned(vm))
         return Fail("a virtual machine with huge pages or preallocated memory has no template");
-    CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm));
+    CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm, self));
     // By hand it is tried again, whatever happened a minute ago.
     ::unlink(Cat(wanted.directory, "/", kTemplateFailureName).c_str());
     CC_ASSIGN(TemplateClient client,

@@ -32,7 +32,7 @@ Result<StartedVm> StartHere(const VmConfig& vm, const std::string& executable,
 Result<StartedVm> FromTemplate(const RuntimeConfig& config, VmConfig vm,
                                const std::string& executable,
                                const std::function<Result<void>()>& enter) {
-    CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm));
+    CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm, executable));
     CC_ASSIGN(TemplateClient client,
               TemplateClient::ConnectOrStart(executable, wanted, config.boot_timeout));
     CC_ASSIGN(const TakenVm taken, client.Take(wanted.key, vm.directory, config.boot_timeout));
@@ -48,12 +48,13 @@ Result<StartedVm> FromTemplate(const RuntimeConfig& config, VmConfig vm,
 
 }  // namespace
 
-Result<TemplateConfig> PlanTemplate(const RuntimeConfig& config, const VmConfig& vm) {
+Result<TemplateConfig> PlanTemplate(const RuntimeConfig& config, const VmConfig& vm,
+                                    const std::string& executable) {
     TemplateConfig wanted;
     wanted.vm = vm;
     wanted.vm.name.clear();
     wanted.vm.directory.clear();
-    CC_ASSIGN(wanted.key, TemplateKey(wanted.vm));
+    CC_ASSIGN(wanted.key, TemplateKey(executable, wanted.vm));
     wanted.directory = Cat(config.TemplatePath(), "/", TemplateDirectoryName(wanted.key));
     wanted.pool = PoolSize(config);
     return wanted;

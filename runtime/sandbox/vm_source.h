@@ -20,10 +20,11 @@ struct StartedVm {
     VmStatus status;
 };
 
-// What a template of this VM is, and where.
-Result<TemplateConfig> PlanTemplate(const RuntimeConfig& config, const VmConfig& vm);
+// What a template of this VM is, and where. `executable`: this program.
+Result<TemplateConfig> PlanTemplate(const RuntimeConfig& config, const VmConfig& vm,
+                                    const std::string& executable);
 
-// The VM of `sandbox`. `executable`: this program. `enter`: run in a keeper that is started, before
+// The VM of `sandbox`. `enter`: run in a keeper that is started, before
 // it starts the VM; one of the pool is what and where it is, the caller moves it to its cgroups.
 Result<StartedVm> ObtainVm(const RuntimeConfig& config, const VmConfig& vm,
                            const SandboxRecord& sandbox, const std::string& executable,

@@ -110,8 +110,8 @@ void TemplateKeeper::BuilderEnded() {
 
 Result<void> TemplateKeeper::Complete() {
     CC_TRY(saved_->Seal());
-    CC_ASSIGN(const std::string key, TemplateKey(config_.vm));
-    if (key != config_.key) return Fail("its kernel, image or VMM was replaced meanwhile");
+    CC_ASSIGN(const bool current, IsCurrent());
+    if (!current) return Fail("its kernel, image or VMM was replaced meanwhile");
     (void)RemoveTree(builder_->directory());
     pool_.emplace(loop_, Cat(config_.directory, "/", kTemplatePoolName), config_.vm, *saved_,
                   config_.pool);
@@ -135,9 +135,14 @@ void TemplateKeeper::GiveUp(const std::string& why) {
     loop_.Stop();
 }
 
+Result<bool> TemplateKeeper::IsCurrent() const {
+    CC_ASSIGN(const std::string self, SelfPath());
+    CC_ASSIGN(const std::string key, TemplateKey(self, config_.vm));
+    return key == config_.key;
+}
+
 void TemplateKeeper::CheckStale() {
-    const auto key = TemplateKey(config_.vm);
-    if (key && *key == config_.key) return;
+    if (IsCurrent().value_or(false)) return;
     Log(LogLevel::kInfo, "the template is out of date; its kernel, image or VMM was replaced");
     Stop(nullptr);
 }

@@ -36,6 +36,8 @@ class TemplateKeeper {
     void BuilderEnded();
     Result<void> Complete();
     void GiveUp(const std::string& why);
+    // Whether the files that the template is made of are still what they were.
+    Result<bool> IsCurrent() const;
     void CheckStale();
     void OnPressure();
 

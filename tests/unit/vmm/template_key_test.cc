@@ -19,7 +19,7 @@ struct Files {
         config.image = directory.Write("image", "i");
     }
     std::string Key() const {
-        const auto key = TemplateKey(config);
+        const auto key = TemplateKey(config.hypervisor, config);
         REQUIRE(key);
         return *key;
     }
@@ -75,7 +75,8 @@ TEST_CASE("a file that was replaced, changed or restored with its old times make
 TEST_CASE("a missing file is an error that names it") {
     Files files;
     files.config.kernel = "/nowhere/kernel";
-    CHECK(test::Contains(test::ErrorOf(TemplateKey(files.config)), "/nowhere/kernel"));
+    CHECK(test::Contains(test::ErrorOf(TemplateKey(files.config.hypervisor, files.config)),
+                         "/nowhere/kernel"));
 }
 
 TEST_CASE("a VM whose memory shall be its own from the start is not cloned") {

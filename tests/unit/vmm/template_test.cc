@@ -3,8 +3,10 @@
 // client.
 #include <csignal>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/process.h"
@@ -34,7 +36,7 @@ struct Template {
         vm.memory_mib = 1;
         config.directory = directory / "t";
         config.pool = pool;
-        config.key = TemplateKey(vm).value();
+        config.key = TemplateKey(CC_TEST_KEEPER, vm).value();
     }
     ~Template() {
         if (auto client = TemplateClient::Connect(config.directory)) (void)client->Stop();
