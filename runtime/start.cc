@@ -9,6 +9,7 @@
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/hooks.h"
+#include "runtime/sandbox/pod.h"
 #include "runtime/verbs.h"
 
 namespace cc::runtime {
@@ -51,9 +52,14 @@ Result<void> StartInGuest(const Store& store, const ContainerRecord& container,
                          Encode(cc::StartContainer{container.id}), "", deadline));
         return {};
     }
-    CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id));
+    const bool joined = container.id != sandbox.id;
+    CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id, joined || sandbox.pod));
+    NamespaceOwners owners;
+    if (joined) {
+        CC_ASSIGN(owners, OwnersOfNamespaces(bundle.spec, store, sandbox.id));
+    }
     CC_ASSIGN(const std::string message,
-              NewContainerMessage(bundle.spec, container.id, plan,
+              NewContainerMessage(bundle.spec, container.id, plan, owners,
                                   HookState(container, Status::kCreated, kFirstPid)));
     CC_TRY(
         CallAgent(attached.client, ControlCode::kNewContainer, message, container.token, deadline));

@@ -19,13 +19,25 @@ struct ShareItem {
     std::string what;  // for messages: "root file system", "mount of /etc/hosts"
 };
 
+// A bind mount on /dev/shm of a tmpfs that the engine made for it: memory of the host, which no
+// process of the guest could share over a file system.
+struct SharedMemory {
+    int64_t bytes = 0;
+    std::string mode;     // octal
+    bool of_pod = false;  // other containers of the VM see the same
+};
+
 struct SharePlan {
     std::vector<ShareItem> items;
     // Index in the configuration's mounts -> the source as the guest knows it.
     std::map<size_t, std::string> guest_sources;
+    // Likewise -> what the guest gets instead.
+    std::map<size_t, SharedMemory> shared_memory;
 };
 
-Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id);
+// `of_pod`: the container is one of several in its VM.
+Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id,
+                            bool of_pod = false);
 
 // Sources must exist; sockets and devices among them are warned about in the log.
 Result<void> CheckSources(const SharePlan& plan);
