@@ -403,7 +403,8 @@ TEST_CASE("pause, update and limits are of one container, and the VM lies beside
     if (Exists(cpu + "/a/cpu.shares")) {
         CHECK(Trim(ReadFile(cpu + "/a/cpu.shares", 100).value()) == "800");
         // The VM of a pod has the limits of the directory it lies in, not those of a container.
-        for (const auto& name : ListDirectory(cpu).value())
+        const auto names = ListDirectory(cpu).value();
+        for (const auto& name : names)
             if (name.starts_with("cc-vm-"))
                 CHECK(Trim(ReadFile(Cat(cpu, "/", name, "/cpu.shares"), 100).value()) == "1024");
     }
