@@ -162,6 +162,7 @@ TEST_CASE("the containers of a pod share its VM, network, ipc, host name and mem
     CHECK(pod.Count("cc-vmm") == 1);
     CHECK(pod.Count("qemu") == 1);
     CHECK(pod.Count("cc-shim") == 3);
+    CHECK(pod.VmMounts().find("/share/a/rootfs") != std::string::npos);
     CHECK(host.Runtime({"list", "--quiet"}).out == "a\nb\npod\n");
     CHECK(host.State("a")["pid"] != host.State("pod")["pid"]);
 

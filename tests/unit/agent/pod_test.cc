@@ -117,6 +117,7 @@ TEST_CASE("the end of a container in a shared pid namespace ends all of it, and 
     // Its first process is the init of them all.
     pod.Kill("pod");
     CHECK(pod.host().WaitExit(7) == 128 + SIGKILL);
+    CHECK(pod.host().WaitExit(3) == 128 + SIGKILL);
     CHECK(pod.Fails("c", Config(kPause, {"ipc=pod"})).find("does not run") != std::string::npos);
 }
 
