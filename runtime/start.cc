@@ -52,10 +52,9 @@ Result<void> StartInGuest(const Store& store, const ContainerRecord& container,
                          Encode(cc::StartContainer{container.id}), "", deadline));
         return {};
     }
-    const bool joined = container.id != sandbox.id;
-    CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id, joined || sandbox.pod));
+    CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id));
     NamespaceOwners owners;
-    if (joined) {
+    if (container.id != sandbox.id) {
         CC_ASSIGN(owners, OwnersOfNamespaces(bundle.spec, store, sandbox.id));
     }
     CC_ASSIGN(const std::string message,

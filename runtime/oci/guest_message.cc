@@ -41,7 +41,8 @@ void PlanShm(Json& mount, const SharedMemory& shm) {
     Json options = {Cat("size=", shm.bytes), Cat("mode=", shm.mode)};
     for (const auto& option : mount.value("options", Json::array()))
         if (option != "bind" && option != "rbind") options.push_back(option);
-    mount["type"] = shm.of_pod ? kPodShm : "tmpfs";
+    // Also of a container that is alone: others may yet join it (Podman says so of those only).
+    mount["type"] = kPodShm;
     mount["options"] = std::move(options);
 }
 

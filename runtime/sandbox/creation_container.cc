@@ -30,7 +30,7 @@ Result<void> Creation::PlanContainer() {
         Log(LogLevel::kWarn, "a setting has no effect in a virtual machine",
             {{"container", request_.id}, {"setting", setting}});
     CC_TRY(CheckConsole(request_.console, spec.process->terminal));
-    CC_ASSIGN(share_, PlanShare(bundle_, request_.id, role_.kind != PodRole::Kind::kAlone));
+    CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));
     CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
     CC_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMaxMountinfo));

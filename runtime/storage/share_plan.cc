@@ -16,8 +16,7 @@ namespace cc::runtime {
 namespace {
 
 // The host's own /dev/shm is not for one container: it stays a shared directory.
-std::optional<SharedMemory> AsSharedMemory(const OciMount& mount, const std::string& source,
-                                           bool of_pod) {
+std::optional<SharedMemory> AsSharedMemory(const OciMount& mount, const std::string& source) {
     if (mount.destination != "/dev/shm" || source == "/dev/shm") return std::nullopt;
     struct statfs place {};
     struct stat status {};
@@ -26,12 +25,12 @@ std::optional<SharedMemory> AsSharedMemory(const OciMount& mount, const std::str
         return std::nullopt;
     char mode[16];
     std::snprintf(mode, sizeof mode, "%o", static_cast<unsigned>(status.st_mode & 07777));
-    return SharedMemory{static_cast<int64_t>(place.f_blocks) * place.f_bsize, mode, of_pod};
+    return SharedMemory{static_cast<int64_t>(place.f_blocks) * place.f_bsize, mode};
 }
 
 }  // namespace
 
-Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id, bool of_pod) {
+Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id) {
     SharePlan plan;
     // Writable on the host's side even when root.readonly is set: the agent makes mount points in
     // it first.
@@ -49,7 +48,7 @@ Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_i
         ShareItem item;
         item.name = Cat(container_id, "/mounts/", i);
         item.source = InBundle(bundle.directory, mount.source);
-        if (auto shm = AsSharedMemory(mount, item.source, of_pod)) {
+        if (auto shm = AsSharedMemory(mount, item.source)) {
             plan.shared_memory.emplace(i, std::move(*shm));
             continue;
         }

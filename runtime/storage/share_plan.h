@@ -23,8 +23,7 @@ struct ShareItem {
 // process of the guest could share over a file system.
 struct SharedMemory {
     int64_t bytes = 0;
-    std::string mode;     // octal
-    bool of_pod = false;  // other containers of the VM see the same
+    std::string mode;  // octal
 };
 
 struct SharePlan {
@@ -35,9 +34,7 @@ struct SharePlan {
     std::map<size_t, SharedMemory> shared_memory;
 };
 
-// `of_pod`: the container is one of several in its VM.
-Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id,
-                            bool of_pod = false);
+Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id);
 
 // Sources must exist; sockets and devices among them are warned about in the log.
 Result<void> CheckSources(const SharePlan& plan);

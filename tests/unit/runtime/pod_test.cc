@@ -159,31 +159,30 @@ TEST_CASE("shared memory that an engine made on the host becomes the guest's own
     Bundle bundle;
     bundle.directory = directory.path();
     bundle.rootfs = directory / "rootfs";
-    const auto plan = [&](const std::string& source, bool of_pod) {
+    const auto plan = [&](const std::string& source) {
         Json json = Json::parse(DefaultSpec());
         json["mounts"] = {{{"destination", "/dev/shm"},
                            {"type", "bind"},
                            {"source", source},
                            {"options", {"rbind", "ro"}}}};
         bundle.spec = ParseSpec(json.dump()).value();
-        const SharePlan planned = PlanShare(bundle, "c", of_pod).value();
+        const SharePlan planned = PlanShare(bundle, "c").value();
         const auto sent =
             ParseNewContainer(NewContainerMessage(bundle.spec, "c", planned).value()).value();
         return Json::parse(sent.oci)["mounts"][0];
     };
     // The host's own, and a directory on a disk, are files that the container is given.
-    CHECK(plan("/dev/shm", true)["type"] == "bind");
-    CHECK(plan(directory / "rootfs", true)["type"] == "bind");
+    CHECK(plan("/dev/shm")["type"] == "bind");
+    CHECK(plan(directory / "rootfs")["type"] == "bind");
     if (::mount("shm", shm.c_str(), "tmpfs", 0, "size=64k,mode=1777") < 0) {
         std::printf("SKIPPED: mounting a tmpfs needs root\n");
         return;
     }
-    const Json of_pod = plan(shm, true), alone = plan(shm, false);
+    const Json mount = plan(shm);
     CHECK(::umount(shm.c_str()) == 0);
-    CHECK(of_pod["type"] == kPodShm);
-    CHECK(of_pod["source"] == shm);
-    CHECK(of_pod["options"] == Json({"size=65536", "mode=1777", "ro"}));
-    CHECK(alone["type"] == "tmpfs");
+    CHECK(mount["type"] == kPodShm);
+    CHECK(mount["source"] == shm);
+    CHECK(mount["options"] == Json({"size=65536", "mode=1777", "ro"}));
 }
 
 TEST_CASE("a joining creation makes no VM, and its steps are named as the others") {
