@@ -84,6 +84,7 @@ namespace {
 template <typename Steps>
 std::vector<std::string_view> NamesOf(const Steps& steps) {
     std::vector<std::string_view> names;
+    names.reserve(steps.size());
     for (const auto& step : steps)
         names.push_back(step.name);
     return names;
