@@ -18,6 +18,7 @@ struct AgentOptions {
     OpenPort open_io;
     std::string share;          // where the shared directory is mounted
     std::string cgroup_parent;  // made if missing, below a mounted cgroup2
+    std::string shm = "/run/pod-shm";
     PodOptions pod;
     int64_t started_ms = 0;  // CLOCK_BOOTTIME
     bool stop_at_sigterm = false;

@@ -21,16 +21,17 @@ Container::Container(const Surroundings& surroundings, ContainerSpec spec)
       sweep_(surroundings.loop, [this] { gone_.clear(); }),
       removal_(surroundings.loop, [this] { TryRemove(); }) {}
 
-void Container::Start(uint64_t stdio, uint64_t stderr_sequence, bool hold, Done done) {
+void Container::Start(const ContainerStart& how, Done done) {
     auto made = Cgroup::Make(Cat(surroundings_.cgroup_parent, "/", spec_.id), spec_.resources);
     if (!made) return done(Failure(made.error()));
     cgroup_ = std::move(*made);
     ProcessStart start;
     start.process = &spec_.process;
-    start.stdio = stdio;
-    start.stderr_sequence = stderr_sequence;
-    start.ended = [this] { running_ = false; };
-    if (hold)
+    start.stdio = how.stdio;
+    start.stderr_sequence = how.stderr_sequence;
+    start.shared = how.shared;
+    start.ended = [this] { FirstEnded(); };
+    if (how.hold)
         start.held = [this] {
             held_ = true;
             std::exchange(started_, nullptr)({});
@@ -52,6 +53,11 @@ void Container::FirstStarted(Result<void> started) {
     running_ = started.has_value();
     if (!started) (void)cgroup_.Remove();
     if (const auto done = std::exchange(started_, nullptr)) done(std::move(started));
+}
+
+void Container::FirstEnded() {
+    running_ = false;
+    if (!spec_.pid_of.empty()) cgroup_.Kill();
 }
 
 void Container::Exec(const ProcessSpec& process, uint64_t stdio, uint64_t stderr_sequence,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container: its first process, those that joined it, and its cgroup. It runs as long as the
 // first process does; when that ends the kernel ends all others, because it is the init of their
-// pid namespace.
+// pid namespace. In the pid namespace of another container it is us who end them.
 #pragma once
 
 #include <memory>
@@ -13,6 +13,13 @@
 
 namespace cc::agent {
 
+struct ContainerStart {
+    uint64_t stdio = 0;
+    uint64_t stderr_sequence = 0;
+    bool hold = false;  // see Container::Start
+    BornIn shared;      // namespaces of other containers
+};
+
 class Container {
   public:
     using Done = std::function<void(Result<void>)>;
@@ -22,10 +29,13 @@ class Container {
     const ProcessSpec& first_process() const { return spec_.process; }
     bool running() const { return running_; }
     bool held() const { return held_; }
+    // Has a first process, by which its namespaces are found.
+    bool alive() const { return running_ || held_; }
+    int pidfd() const { return processes_.front()->pidfd(); }
 
     // Makes the container and starts its first process. After an error nothing of it is left but
     // this object. `hold`: done is when the process waits for Release().
-    void Start(uint64_t stdio, uint64_t stderr_sequence, bool hold, Done done);
+    void Start(const ContainerStart& how, Done done);
     // Of a held container. After an error its process has ended.
     void Release(Done done);
     void Exec(const ProcessSpec& process, uint64_t stdio, uint64_t stderr_sequence,
@@ -49,6 +59,7 @@ class Container {
 
   private:
     void FirstStarted(Result<void> started);
+    void FirstEnded();
     void StartProcess(ProcessStart start, const Done& done);
     void Forget(const ContainerProcess* process);
     void TryRemove();

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The namespaces of an OCI configuration. The VM is what separates a container from the host, so
 // most of the list asks for what is so anyway: mount, pid, uts, ipc and cgroup namespaces are new
-// for each container, and the network is the VM's. A path names a namespace of the host's kernel,
-// which is on the other side of the wall; the runtime says what it does about one.
+// for each container, and the network is the VM's. A path of the host names a namespace of another
+// kernel and is not looked at; the runtime puts names of containers where they share one
+// (protocol/pod_sharing.h).
 #include <algorithm>
 #include <iterator>
 
 #include "agent/oci_reader.h"
 #include "base/json_full.h"
+#include "protocol/pod_sharing.h"
 
 namespace cc::agent {
 
@@ -60,6 +62,18 @@ Result<void> CheckIdMap(const ContainerSpec& spec) {
     return {};
 }
 
+Result<void> ReadOwner(const Json& entry, const std::string& type, ContainerSpec& spec) {
+    std::string* owner = type == "pid"   ? &spec.pid_of
+                         : type == "ipc" ? &spec.ipc_of
+                         : type == "uts" ? &spec.uts_of
+                                         : nullptr;
+    if (owner == nullptr) return {};
+    CC_ASSIGN(const std::string path, Context("namespaces", TextMember(entry, "path")));
+    if (!path.starts_with(kNamespaceOf)) return {};
+    *owner = path.substr(kNamespaceOf.size());
+    return Context(Cat("namespaces: ", type), CheckContainerId(*owner));
+}
+
 }  // namespace
 
 Result<IdMappings> ReadIdMappings(const Json& json) {
@@ -76,11 +90,16 @@ Result<void> ReadNamespaces(const Json& linux_json, ContainerSpec& spec) {
             CC_ASSIGN(const std::string type, Context("namespaces", TextMember(entry, "type")));
             if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes))
                 return Fail(Cat("namespaces: the type ", Quoted(type, 32), " is unknown"));
+            CC_TRY(ReadOwner(entry, type, spec));
             spec.user_namespace = spec.user_namespace || type == "user";
             spec.time_namespace = spec.time_namespace || type == "time";
         }
     CC_ASSIGN(spec.id_map, ReadIdMappings(linux_json));
     CC_TRY(CheckIdMap(spec));
+    // The builder of a container in a user namespace knows its first process as PID 1.
+    if (spec.user_namespace && !spec.pid_of.empty())
+        return Fail(
+            "a user namespace and the pid namespace of another container exclude each other");
     return ReadTimeOffsets(linux_json, spec);
 }
 

@@ -19,6 +19,9 @@ namespace cc::agent {
 namespace {
 
 constexpr std::chrono::seconds kMountDeadline{15};
+// Each costs the agent a cgroup, some descriptors and its processes' streams; a pod of this size is
+// a mistake.
+constexpr size_t kMaxContainers = 256;
 
 Result<void> MountShare(const std::string& tag, const std::string& stand_in,
                         const std::string& target) {
@@ -129,6 +132,7 @@ void Pod::Destroy(Reply reply) {
 }
 
 void Pod::Unmount(Reply reply) {
+    DropMemory();
     const auto finished = [this, reply = std::move(reply)](Result<void> unmounted) {
         started_ = false;
         reply(Acknowledge(std::move(unmounted)));
@@ -140,22 +144,37 @@ void Pod::Unmount(Reply reply) {
 
 void Pod::NewContainer(const cc::NewContainer& message, Reply reply) {
     if (!started_) return reply(NotStarted("run a new container"));
-    if (containers_.contains(message.id))
-        return reply(
-            Fail(Cat("Container ", message.id, " already exists, impossible to run a new one")));
-    auto spec = ParseContainer(message, hostname_);
+    if (auto good = CheckNew(message); !good) return reply(Failure(good.error()));
+    ContainerStart start;
+    start.stdio = message.process.stdio;
+    start.hold = message.hold;
+    const auto parsed = [&]() -> Result<ContainerSpec> {
+        CC_ASSIGN(ContainerSpec spec, ParseContainer(message, hostname_));
+        CC_ASSIGN(start.shared, SharedNamespaces(spec));
+        CC_TRY(ShareMemory(spec));
+        return spec;
+    };
+    auto spec = parsed();
     if (!spec)
         return reply(
             Fail(Cat("Process could not be started: ", spec.error().message), spec.error().code));
-    const uint64_t stderr_sequence = spec->process.terminal ? 0 : message.process.stderr_sequence;
+    start.stderr_sequence = spec->process.terminal ? 0 : message.process.stderr_sequence;
     auto& container = containers_[message.id];
     container = std::make_unique<Container>(surroundings_, std::move(*spec));
     container->Start(
-        message.process.stdio, stderr_sequence, message.hold,
-        [this, id = message.id, reply = std::move(reply)](Result<void> started) {
+        start, [this, id = message.id, reply = std::move(reply)](Result<void> started) {
             if (!started) Erase(id);
             reply(Acknowledge(Context("Process could not be started", std::move(started))));
         });
+}
+
+Result<void> Pod::CheckNew(const cc::NewContainer& message) const {
+    if (containers_.contains(message.id))
+        return Fail(Cat("Container ", message.id, " already exists, impossible to run a new one"));
+    if (containers_.size() >= kMaxContainers)
+        return Fail(
+            Cat("the pod has ", containers_.size(), " containers, impossible to run a new one"));
+    return {};
 }
 
 void Pod::StartContainer(const cc::StartContainer& message, Reply reply) {

@@ -51,12 +51,18 @@ class Pod {
     Result<Container*> FindRunning(const std::string& id, std::string_view impossible);
     void Erase(const std::string& id);
     void Unmount(Reply reply);
+    Result<void> CheckNew(const cc::NewContainer& message) const;
+    // pod_shared.cc
+    Result<BornIn> SharedNamespaces(const ContainerSpec& spec) const;
+    Result<void> ShareMemory(ContainerSpec& spec);
+    void DropMemory();
 
     const Surroundings& surroundings_;
     const PodOptions options_;
     bool started_ = false;
     std::unique_ptr<Rehearsal> rehearsal_;  // stays: this machine has rehearsed
     bool rehearsing_ = false;
+    std::map<std::string, std::string> shm_;  // source, as the host names it -> where it is mounted
     std::string hostname_;
     std::map<std::string, std::unique_ptr<Container>> containers_;
     // Containers are destroyed a turn later, as they may be on the stack.

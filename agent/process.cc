@@ -40,6 +40,7 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
     launch.share = surroundings.share;
     launch.cgroup = start.cgroup;
     launch.join_pidfd = start.join_pidfd;
+    launch.shared = start.shared;
     launch.hold = start.held != nullptr;
     const std::chrono::seconds deadline = StartDeadline(start);
     Session& session = surroundings.io.Add(start.stdio, start.stderr_sequence);

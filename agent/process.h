@@ -20,6 +20,7 @@ struct Surroundings {
     IoChannel& io;
     std::string share;          // where the shared directory is mounted
     std::string cgroup_parent;  // of the containers' cgroups
+    std::string shm;            // directory for the pod's shared memory
 };
 
 struct ProcessStart {
@@ -29,6 +30,7 @@ struct ProcessStart {
     uint64_t stderr_sequence = 0;
     int cgroup = -1;
     int join_pidfd = -1;  // -1: the first process of a new container
+    BornIn shared;        // see LaunchOptions
     // Null, or the process is held before its program is executed, until Release(). Called once,
     // when it waits; `started` comes after.
     std::function<void()> held;

@@ -40,7 +40,7 @@ Result<ContainerSpec> ParseContainer(const NewContainer& message, const std::str
     spec.id = message.id;
     // Resolved below the shared directory, so ".." cannot lead out of it.
     spec.rootfs = Cat(message.image, "/", message.rootfs);
-    if (spec.hostname.empty()) spec.hostname = pod_hostname;
+    if (spec.hostname.empty() && spec.uts_of.empty()) spec.hostname = pod_hostname;
     CC_TRY(CheckProcess(spec.process));
     return spec;
 }

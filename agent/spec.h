@@ -141,7 +141,10 @@ struct ContainerSpec {
     std::optional<SeccompSpec> seccomp;
     std::vector<OciHook> start_hooks;
     std::string hook_state;  // their standard input
-    // Mount, pid, uts, ipc and cgroup namespaces are always new; these are so when asked for.
+    // Mount and cgroup namespaces are always new; pid, ipc and uts namespaces are, or are those of
+    // these containers of the pod.
+    std::string pid_of, ipc_of, uts_of;
+    // These are new when asked for.
     bool user_namespace = false;
     IdMappings id_map;  // of the user namespace
     bool time_namespace = false;

@@ -5,6 +5,7 @@
 #include "protocol/agent_messages.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
+#include "runtime/sandbox/pod.h"
 
 namespace cc::fuzz {
 
@@ -15,7 +16,12 @@ void CheckContainer(std::string_view input) {
     if (!spec || !runtime::CheckSpec(*spec)) return;
     CC_FUZZ_CHECK(spec->process.has_value());
     CC_FUZZ_CHECK(!spec->process->args.empty());
-    const auto message = runtime::NewContainerMessage(*spec, "fuzzed", {});
+    const auto role = runtime::PodRoleOf(*spec, "fuzzed");
+    const bool joins = role && role->joins();
+    CC_FUZZ_CHECK(!joins || runtime::CheckId(role->sandbox_id).has_value());
+    const runtime::NamespaceOwners owners{{"pid", "pod"}, {"ipc", "pod"}};
+    const auto message = runtime::NewContainerMessage(*spec, "fuzzed", {},
+                                                      joins ? owners : runtime::NamespaceOwners{});
     if (!message) return;  // too long for one message
     const auto seen = ParseNewContainer(*message);
     CC_FUZZ_CHECK(seen.has_value());

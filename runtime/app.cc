@@ -187,6 +187,10 @@ std::vector<CliOption> CreateOptions() {
          .value = "",
          .help = "for tests: print the steps of creation",
          .hidden = true},
+        {.names = "--list-join-steps",
+         .value = "",
+         .help = "for tests: print those of a creation that joins a sandbox",
+         .hidden = true},
     };
 }
 

@@ -30,8 +30,9 @@ Result<CreateRequest> ReadCreateRequest(const App& app, const CliValues& own, bo
 }
 
 bool ListSteps(const CliValues& own) {
-    if (!own.Has("list-steps")) return false;
-    for (const auto name : Creation::StepNames())
+    const bool join = own.Has("list-join-steps");
+    if (!join && !own.Has("list-steps")) return false;
+    for (const auto name : join ? Creation::JoinStepNames() : Creation::StepNames())
         std::printf("%s\n", std::string(name).c_str());
     return true;
 }
@@ -52,11 +53,14 @@ Result<int> Create(App& app, const CliValues& own) {
 }  // namespace
 
 CliCommand CreateVerb() {
-    return {.name = "create",
-            .help = "make a container in a new virtual machine; `start` runs its process",
-            .options = CreateOptions(),
-            .stop_at_positional = false,
-            .run = Run(Create)};
+    return {
+        .name = "create",
+        .help =
+            "make a container, in a new virtual machine or in that of its pod; `start` runs its "
+            "process",
+        .options = CreateOptions(),
+        .stop_at_positional = false,
+        .run = Run(Create)};
 }
 
 }  // namespace cc::runtime

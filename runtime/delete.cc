@@ -29,7 +29,7 @@ Result<void> DeleteContainer(const Store& store, const std::string& id, bool for
     if (!force && status != Status::kStopped && status != Status::kCreated)
         return Fail(Cat("cannot delete container ", id, " that is not stopped: ", Name(status)));
     return Context(Cat("deleting container ", Quoted(id, 64)),
-                   RemoveContainer(store, *container, kill_after));
+                   RemoveContainer(store, *container, {force, kill_after}));
 }
 
 CliCommand DeleteVerb() {

@@ -9,6 +9,7 @@
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/hooks.h"
+#include "runtime/sandbox/pod.h"
 #include "runtime/verbs.h"
 
 namespace cc::runtime {
@@ -52,8 +53,12 @@ Result<void> StartInGuest(const Store& store, const ContainerRecord& container,
         return {};
     }
     CC_ASSIGN(const SharePlan plan, PlanShare(bundle, container.id));
+    NamespaceOwners owners;
+    if (container.id != sandbox.id) {
+        CC_ASSIGN(owners, OwnersOfNamespaces(bundle.spec, store, sandbox.id));
+    }
     CC_ASSIGN(const std::string message,
-              NewContainerMessage(bundle.spec, container.id, plan,
+              NewContainerMessage(bundle.spec, container.id, plan, owners,
                                   HookState(container, Status::kCreated, kFirstPid)));
     CC_TRY(
         CallAgent(attached.client, ControlCode::kNewContainer, message, container.token, deadline));

@@ -2,6 +2,7 @@
 #include "vmm/share.h"
 
 #include <algorithm>
+#include <vector>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -111,8 +112,16 @@ Result<void> Share::Add(const std::string& path, const Fd& mount) {
 }
 
 Result<void> Share::Remove(const std::string& path) {
-    if (!added_.contains(path))
-        return Fail(Cat("unsharing ", Quoted(path), ": it is not shared"), ENOENT);
+    std::vector<std::string> found;
+    for (const auto& added : added_)
+        if (Within(added, path)) found.push_back(added);
+    if (found.empty()) return Fail(Cat("unsharing ", Quoted(path), ": it is not shared"), ENOENT);
+    for (const auto& added : found)
+        CC_TRY(RemoveOne(added));
+    return {};
+}
+
+Result<void> Share::RemoveOne(const std::string& path) {
     CC_ASSIGN(const Fd top, OpenBelow(shown_.get(), path, O_PATH));
     // Through the descriptor: the path of the share's directory is not looked up again.
     if (::umount2(Cat("/proc/self/fd/", top.get()).c_str(), MNT_DETACH) < 0)

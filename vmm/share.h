@@ -26,6 +26,7 @@ class Share {
     // Shows a detached mount (open_tree(2)) to the guest as `path`, relative to the root. Not
     // inside, above or on another.
     Result<void> Add(const std::string& path, const Fd& mount);
+    // Takes away what was added as `path` or below it.
     Result<void> Remove(const std::string& path);
     // Its directory is found by another path now.
     void MovedTo(std::string directory) { directory_ = std::move(directory); }
@@ -34,6 +35,7 @@ class Share {
     explicit Share(std::string directory) : directory_(std::move(directory)) {}
     Result<void> MountRoot();
     Result<void> MakeMountPoint(const std::string& path, bool is_directory);
+    Result<void> RemoveOne(const std::string& path);
     void RemoveMountPoint(std::string path);
 
     std::string directory_;

@@ -16,17 +16,16 @@ namespace cc::agent {
 
 namespace {
 
-// While a child must be born in other pid or time namespaces: only children of the caller are
-// affected, never itself.
+// While a child must be born in other namespaces. Of pid and time namespaces only children of the
+// caller are affected; in the others the caller itself is for that while, with all signals blocked.
 class BornElsewhere {
   public:
     static Result<BornElsewhere> Enter(const ForkOptions& options) {
         BornElsewhere elsewhere;
-        if (options.pid_namespace_of >= 0) {
-            CC_ASSIGN(elsewhere.pids_, OpenFile("/proc/self/ns/pid", O_RDONLY));
-            if (::setns(options.pid_namespace_of, CLONE_NEWPID) < 0)
-                return FailErrno("joining the container's pid namespace");
-        }
+        const BornIn& in = options.born_in;
+        CC_TRY(Join(in.pid, "pid", CLONE_NEWPID, elsewhere.pids_));
+        CC_TRY(Join(in.ipc, "ipc", CLONE_NEWIPC, elsewhere.ipc_));
+        CC_TRY(Join(in.uts, "uts", CLONE_NEWUTS, elsewhere.uts_));
         if (options.clocks != nullptr) {
             CC_ASSIGN(elsewhere.clocks_, OpenFile("/proc/self/ns/time", O_RDONLY));
             CC_TRY(MakeTimeNamespace(*options.clocks));
@@ -36,11 +35,20 @@ class BornElsewhere {
     BornElsewhere(BornElsewhere&&) = default;
     ~BornElsewhere() {
         if (pids_) ::setns(pids_.get(), CLONE_NEWPID);
+        if (ipc_) ::setns(ipc_.get(), CLONE_NEWIPC);
+        if (uts_) ::setns(uts_.get(), CLONE_NEWUTS);
         if (clocks_) ::setns(clocks_.get(), CLONE_NEWTIME);
     }
 
   private:
     BornElsewhere() = default;
+    static Result<void> Join(int pidfd, const std::string& type, int flag, Fd& before) {
+        if (pidfd < 0) return {};
+        CC_ASSIGN(before, OpenFile("/proc/self/ns/" + type, O_RDONLY));
+        if (::setns(pidfd, flag) < 0)
+            return FailErrno(Cat("joining the container's ", type, " namespace"));
+        return {};
+    }
     // The offsets must be written before anybody is in the namespace.
     static Result<void> MakeTimeNamespace(const std::vector<TimeOffset>& clocks) {
         if (::unshare(CLONE_NEWTIME) < 0) return FailErrno("making a time namespace");
@@ -52,6 +60,8 @@ class BornElsewhere {
     }
 
     Fd pids_;
+    Fd ipc_;
+    Fd uts_;
     Fd clocks_;
 };
 

@@ -19,10 +19,17 @@ struct Child {
 // A child that has ended is not an error.
 Result<void> SignalChild(const Child& child, int signal);
 
+// Processes whose namespaces of these types a child is born in, as pidfds; -1: see ForkOptions.
+struct BornIn {
+    int pid = -1;
+    int ipc = -1;
+    int uts = -1;
+};
+
 struct ForkOptions {
-    uint64_t namespaces = 0;    // CLONE_NEW...
-    int cgroup = -1;            // directory of the cgroup to be born in
-    int pid_namespace_of = -1;  // pidfd of a process whose pid namespace the child is born in
+    uint64_t namespaces = 0;  // CLONE_NEW...
+    int cgroup = -1;          // directory of the cgroup to be born in
+    BornIn born_in;           // -1: the agent's, unless `namespaces` asks for a new one
     // The child is born in a new time namespace with these offsets.
     const std::vector<TimeOffset>* clocks = nullptr;
 };

@@ -158,7 +158,7 @@ Result<void> StartBuilder(const LaunchOptions& options, const Child& first, int 
     CC_TRY(WriteIdMaps("/proc/" + pid, spec.id_map));
     CC_TRY(SetOomScore(pid, spec.process));
     ForkOptions fork;
-    fork.pid_namespace_of = first.pidfd.get();
+    fork.born_in.pid = first.pidfd.get();
     CC_ASSIGN(const Child builder,
               Fork(fork, [&] { return BuilderMain(options, first.pidfd.get(), peer); }));
     return {};
@@ -170,11 +170,15 @@ Result<Child> Launch(const LaunchOptions& options) {
     const ContainerSpec& spec = *options.container;
     ForkOptions fork;
     fork.cgroup = options.cgroup;
-    fork.pid_namespace_of = options.join_pidfd;
+    fork.born_in.pid = options.join_pidfd;
     const bool first = options.join_pidfd < 0;
     const bool build = first && spec.user_namespace;
     if (first) {
-        fork.namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
+        fork.born_in = options.shared;
+        fork.namespaces = CLONE_NEWNS;
+        if (options.shared.pid < 0) fork.namespaces |= CLONE_NEWPID;
+        if (options.shared.ipc < 0) fork.namespaces |= CLONE_NEWIPC;
+        if (options.shared.uts < 0) fork.namespaces |= CLONE_NEWUTS;
         if (spec.user_namespace) fork.namespaces |= CLONE_NEWUSER;
         if (spec.time_namespace) fork.clocks = &spec.time_offsets;
     }

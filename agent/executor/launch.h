@@ -24,6 +24,7 @@ struct LaunchOptions {
     std::string share;    // the shared directory, in the agent's mount namespace
     int cgroup = -1;      // directory of the container's cgroup
     int join_pidfd = -1;  // of the container's first process; -1: this process is the first one
+    BornIn shared;        // of other containers of the pod, for the first process
     int report = -1;      // socket for ReportReader
     bool hold = false;    // wait for ReportReader::Release before the program is executed
 };

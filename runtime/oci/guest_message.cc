@@ -4,6 +4,7 @@
 #include "base/json_full.h"
 #include "protocol/agent_frame.h"
 #include "protocol/oci_hooks.h"
+#include "protocol/pod_sharing.h"
 
 namespace cc::runtime {
 
@@ -35,10 +36,34 @@ bool HasGuestHooks(const OciSpec& spec) {
     return hooks != nullptr && Member(*hooks, kGuestStage) != nullptr;
 }
 
-std::string ForGuest(const OciSpec& spec, const SharePlan& plan, const std::string& hook_state) {
+// A tmpfs of the guest in the place of the host's.
+void PlanShm(Json& mount, const SharedMemory& shm) {
+    Json options = {Cat("size=", shm.bytes), Cat("mode=", shm.mode)};
+    for (const auto& option : mount.value("options", Json::array()))
+        if (option != "bind" && option != "rbind") options.push_back(option);
+    // Also of a container that is alone: others may yet join it (Podman says so of those only).
+    mount["type"] = kPodShm;
+    mount["options"] = std::move(options);
+}
+
+// Paths of the host mean nothing in the guest.
+void NameNamespaces(Json& json, const NamespaceOwners& owners) {
+    if (!json.contains("linux") || !json["linux"].contains("namespaces")) return;
+    for (auto& entry : json["linux"]["namespaces"]) {
+        entry.erase("path");
+        const auto owner = owners.find(StringMember(entry, "type").value_or(""));
+        if (owner != owners.end()) entry["path"] = Cat(kNamespaceOf, owner->second);
+    }
+}
+
+std::string ForGuest(const OciSpec& spec, const SharePlan& plan, const NamespaceOwners& owners,
+                     const std::string& hook_state) {
     Json json = *spec.document;
     for (const auto& [index, source] : plan.guest_sources)
         json["mounts"][index]["source"] = source;
+    for (const auto& [index, shm] : plan.shared_memory)
+        PlanShm(json["mounts"][index], shm);
+    NameNamespaces(json, owners);
     json.erase("hooks");
     if (HasGuestHooks(spec)) {
         json["hooks"][kGuestStage] = (*spec.document)["hooks"][kGuestStage];
@@ -62,8 +87,8 @@ Result<std::string> WithinLimit(std::string message) {
 }  // namespace
 
 Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
-                                        const SharePlan& plan, const std::string& hook_state,
-                                        bool hold) {
+                                        const SharePlan& plan, const NamespaceOwners& owners,
+                                        const std::string& hook_state, bool hold) {
     NewContainer message;
     message.hold = hold;
     message.id = container_id;
@@ -77,7 +102,7 @@ Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& 
                                   .absolute_path = false});
     }
     message.process = ForAgent(*spec.process);
-    message.oci = ForGuest(spec, plan, hook_state);
+    message.oci = ForGuest(spec, plan, owners, hook_state);
     return WithinLimit(Encode(message));
 }
 

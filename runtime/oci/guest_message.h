@@ -13,11 +13,12 @@ namespace cc::runtime {
 
 // NEWCONTAINER with the configuration whole and, beside it, 3.0's fields. In the configuration the
 // sources of bind mounts are the guest's, hooks of the host are left out, and `hook_state` (JSON)
-// stands in "state" for those that run in the guest. `hold`: the agent makes the container and
-// keeps its process waiting. Too much for one control message is an error.
+// stands in "state" for those that run in the guest; namespaces have no paths but the names of
+// their `owners`. `hold`: the agent makes the container and keeps its process waiting. Too much for
+// one control message is an error.
 Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
-                                        const SharePlan& plan, const std::string& hook_state = "",
-                                        bool hold = false);
+                                        const SharePlan& plan, const NamespaceOwners& owners = {},
+                                        const std::string& hook_state = "", bool hold = false);
 
 // How much longer than usual the agent may take to start the container: the timeouts of its
 // startContainer hooks.

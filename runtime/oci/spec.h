@@ -47,6 +47,9 @@ struct OciNamespace {
     std::string path;  // empty: a new one
 };
 
+// Of a container that shares namespaces with others in its VM: type -> the other's id.
+using NamespaceOwners = std::map<std::string, std::string>;
+
 struct OciSpec {
     std::string version;
     std::string root_path;  // as written

@@ -32,14 +32,15 @@ bool Asks(const Json& value) {
     return !value.empty() && !text.empty() && text != "unconfined";
 }
 
-void AddNamespaces(const Json& config, std::vector<std::string>& found) {
+void AddNamespaces(const Json& config, const NamespaceOwners& shared,
+                   std::vector<std::string>& found) {
     const Json* namespaces = Find(config, "linux", "namespaces");
     if (namespaces == nullptr || !namespaces->is_array()) return;
     for (const auto& entry : *namespaces) {
         const std::string path = StringMember(entry, "path").value_or("");
         const std::string type = StringMember(entry, "type").value_or("");
         // The network's is entered: it is where the VM's cards are looked for.
-        if (path.empty() || type == "network") continue;
+        if (path.empty() || type == "network" || shared.contains(type)) continue;
         found.push_back(Cat("linux.namespaces ", type,
                             ": the path names a namespace of the host's kernel; the container "
                             "gets a new one"));
@@ -48,14 +49,14 @@ void AddNamespaces(const Json& config, std::vector<std::string>& found) {
 
 }  // namespace
 
-std::vector<std::string> WithoutEffect(const Json& config) {
+std::vector<std::string> WithoutEffect(const Json& config, const NamespaceOwners& shared) {
     std::vector<std::string> found;
     for (const auto& [section, name, reason] : kSettings) {
         const Json* value = Find(config, section, name);
         if (value != nullptr && Asks(*value))
             found.push_back(Cat(section, ".", name, ": ", reason));
     }
-    AddNamespaces(config, found);
+    AddNamespaces(config, shared, found);
     for (const char* name : {"rdma", "network"}) {
         const Json* resources = Find(config, "linux", "resources");
         const Json* value = resources == nullptr ? nullptr : Member(*resources, name);

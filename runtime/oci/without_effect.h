@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
+#include "runtime/oci/spec.h"
 
 namespace cc::runtime {
 
 // One text a setting, its name first: "process.apparmorProfile: the guest has no AppArmor".
-std::vector<std::string> WithoutEffect(const Json& config);
+// `shared`: namespaces whose paths do mean something.
+std::vector<std::string> WithoutEffect(const Json& config, const NamespaceOwners& shared = {});
 
 }  // namespace cc::runtime

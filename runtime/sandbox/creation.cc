@@ -4,26 +4,18 @@
 #include <csignal>
 
 #include <sched.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "client/vm_client.h"
-#include "runtime/clock.h"
-#include "runtime/oci/exec_process.h"
-#include "runtime/oci/guest_message.h"
-#include "runtime/oci/without_effect.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
-#include "runtime/sandbox/hooks.h"
 #include "runtime/sandbox/limits.h"
 #include "runtime/sandbox/pod.h"
-#include "runtime/sandbox/shim_root.h"
 #include "runtime/sandbox/vm.h"
 #include "runtime/sandbox/vm_source.h"
-#include "runtime/storage/detached_mount.h"
 
 namespace cc::runtime {
 
@@ -31,21 +23,16 @@ namespace {
 
 constexpr std::string_view kPrepare = "prepare", kContainer = "container", kBootStep = "boot";
 constexpr size_t kEntropy = 64;  // bytes of it that a guest is given
-constexpr size_t kMaxMountinfo = 64 << 20;
 constexpr std::chrono::milliseconds kUnregisterDeadline{5000};
-
-void LogFailure(std::string_view what, const Result<void>& result) {
-    if (!result) Log(LogLevel::kError, what, {{"why", result.error().message}});
-}
 
 }  // namespace
 
-const std::vector<Creation::Step>& Creation::Steps() {
+const std::vector<Creation::Step>& Creation::SandboxSteps() {
     static const std::vector<Step> steps = {
         // Bundle, configuration, guest files: touches nothing.
-        {"validate", kPrepare, &Creation::Validate},
+        {"validate", kPrepare, &Creation::PlanOwnSandbox},
         // Directories, locks, state "creating".
-        {"record", kPrepare, &Creation::RecordIntent},
+        {"record", kPrepare, &Creation::RecordSandbox},
         // cgroupsPath in every hierarchy with its limits, and the VM's beside it.
         {"cgroup", kPrepare, &Creation::MakeCgroups},
         // With stdio, network namespace, cgroup.
@@ -76,11 +63,49 @@ const std::vector<Creation::Step>& Creation::Steps() {
     return steps;
 }
 
-std::vector<std::string_view> Creation::StepNames() {
+const std::vector<Creation::Step>& Creation::JoinSteps() {
+    static const std::vector<Step> steps = {
+        // Also whether the sandbox is there and lives: touches nothing.
+        {"validate", kPrepare, &Creation::FindSandbox},
+        // And the sandbox's lock, up to the end: one at a time.
+        {"record", kPrepare, &Creation::RecordJoin},
+        {"cgroup", kPrepare, &Creation::MakeContainerCgroup},
+        {"shim", kPrepare, &Creation::ForkShim},
+        {"hooks", kPrepare, &Creation::RunCreateHooks},
+        {"proxy", "proxy", &Creation::ConnectProxy},
+        {"share", kContainer, &Creation::ShareInto},
+        {"attach", kContainer, &Creation::AttachShim},
+        {"container", kContainer, &Creation::MakeInside},
+        {"created", kContainer, &Creation::RecordCreated},
+        {"pid-file", kContainer, &Creation::WritePidFile},
+    };
+    return steps;
+}
+
+namespace {
+
+template <typename Steps>
+std::vector<std::string_view> NamesOf(const Steps& steps) {
     std::vector<std::string_view> names;
-    for (const auto& step : Steps())
+    names.reserve(steps.size());
+    for (const auto& step : steps)
         names.push_back(step.name);
     return names;
+}
+
+}  // namespace
+
+// Those that join are named as those that do not.
+std::vector<std::string_view> Creation::StepNames() {
+    return NamesOf(SandboxSteps());
+}
+
+std::vector<std::string_view> Creation::JoinStepNames() {
+    return NamesOf(JoinSteps());
+}
+
+void Creation::LogFailure(std::string_view what, const Result<void>& result) {
+    if (!result) Log(LogLevel::kError, what, {{"why", result.error().message}});
 }
 
 Creation::Creation(CreateRequest request, RuntimeConfig config, Store store, Phases& phases)
@@ -90,21 +115,8 @@ Creation::Creation(CreateRequest request, RuntimeConfig config, Store store, Pha
       phases_(phases) {}
 
 Result<void> Creation::Run() {
-    auto run = [this]() -> Result<void> {
-        for (const auto& step : Steps()) {
-            CC_TRY((this->*step.run)());
-            if (step.name == kBootStep && origin_ == VmOrigin::kBoot)
-                phases_.MarkBoot(step.name, agent_);
-            else
-                phases_.Mark(step.name, step.phase);
-            CC_TRY(interrupt_.Check());
-            if (step.name == request_.kill_after) ::raise(SIGKILL);
-            if (step.name == request_.fail_after)
-                return Fail(Cat("stopped after the step '", step.name, "', as --fail-after asked"));
-        }
-        return {};
-    };
-    auto done = run();
+    auto done = ReadBundle();
+    if (done) done = RunSteps();
     if (!done) {
         // An interrupt shows first as the failure of what it ended.
         if (auto interrupted = interrupt_.Check(); !interrupted) done = interrupted;
@@ -121,28 +133,44 @@ Result<void> Creation::Run() {
     return {};
 }
 
-Result<void> Creation::Validate() {
+Result<void> Creation::ReadBundle() {
     CC_TRY(CheckId(request_.id));
     CC_ASSIGN(bundle_, LoadBundle(request_.bundle));
-    const OciSpec& spec = bundle_.spec;
-    CC_TRY(CheckPodRole(spec));
-    for (const auto& setting : WithoutEffect(*spec.document))
-        Log(LogLevel::kWarn, "a setting has no effect in a virtual machine",
-            {{"container", request_.id}, {"setting", setting}});
-    CC_TRY(CheckConsole(request_.console, spec.process->terminal));
-    CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
-    CC_TRY(CheckSources(share_));
-    CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
-    CC_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMaxMountinfo));
-    CC_ASSIGN(cgroup_, PlanCgroup(mounts, spec.cgroups_path));
-    CC_ASSIGN(limits_, Context("linux.resources", CgroupValuesOf(spec.Resources())));
-    memory_limit_ = MemoryLimitOf(spec.Resources());
-    config_.memory_mib = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_).guest_mib;
-    CC_TRY(OpenNetwork());
-    CC_ASSIGN(self_, SelfPath());
+    CC_ASSIGN(role_, PodRoleOf(bundle_.spec, request_.id));
+    return {};
+}
+
+Result<void> Creation::RunSteps() {
+    for (const auto& step : role_.joins() ? JoinSteps() : SandboxSteps()) {
+        CC_TRY((this->*step.run)());
+        if (step.name == kBootStep && origin_ == VmOrigin::kBoot)
+            phases_.MarkBoot(step.name, agent_);
+        else
+            phases_.Mark(step.name, step.phase);
+        CC_TRY(interrupt_.Check());
+        if (step.name == request_.kill_after) ::raise(SIGKILL);
+        if (step.name == request_.fail_after)
+            return Fail(Cat("stopped after the step '", step.name, "', as --fail-after asked"));
+    }
+    return {};
+}
+
+Result<void> Creation::PlanOwnSandbox() {
+    CC_TRY(PlanContainer());
+    const bool pod = role_.kind == PodRole::Kind::kSandbox;
+    // The containers of a pod have one parent cgroup, which has its limits, and so has the VM, that
+    // lies in it; those of its own container are for the least of them.
+    if (!pod) vm_limits_ = limits_;
+    memory_limit_ = pod ? PodMemoryLimit(bundle_.spec) : MemoryLimitOf(bundle_.spec.Resources());
+    const int64_t memory =
+        PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_).guest_mib;
+    // A template for every size that a limit asks for would cost more than it saves.
+    if (memory != config_.memory_mib) config_.enable_template = false;
+    config_.memory_mib = memory;
     CC_ASSIGN(hypervisor_, FindHypervisor(config_));
     CC_ASSIGN(guest_, FindGuest(config_, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
+    sandbox_.pod = pod;
     vm_cgroup_ = PlanBeside(cgroup_, Cat("cc-vm-", sandbox_.vm_name));
     sandbox_.proxy_executable = config_.proxy_path.empty() ? self_ : config_.proxy_path;
     sandbox_.proxy_ksm = config_.proxy_ksm;
@@ -150,54 +178,14 @@ Result<void> Creation::Validate() {
     return {};
 }
 
-Result<void> Creation::OpenNetwork() {
-    const OciNamespace* network = bundle_.spec.Namespace("network");
-    new_network_ = network != nullptr && network->path.empty();
-    if (network == nullptr)
-        Log(LogLevel::kInfo,
-            "no network namespace is asked for; the virtual machine does not get the host's "
-            "network",
-            {{"container", request_.id}});
-    if (network == nullptr || new_network_) return {};
-    CC_ASSIGN(network_, OpenNetworkNamespace(network->path));
-    return {};
-}
-
-Result<void> Creation::RecordIntent() {
-    const OciSpec& spec = bundle_.spec;
-    undo_.Push([this] {
-        if (hooks_begun_)
-            RunHooksAnyway(*bundle_.spec.document, "poststop", container_, Status::kStopped);
-    });
-    CC_ASSIGN(container_lock_, store_.MakeContainer(request_.id));
-    undo_.Push([this] { LogFailure("removing state", store_.RemoveContainer(request_.id)); });
+Result<void> Creation::RecordSandbox() {
+    CC_TRY(ClaimId());
     CC_ASSIGN(sandbox_lock_, store_.MakeSandbox(sandbox_.id));
     undo_.Push([this] { LogFailure("removing state", store_.RemoveSandbox(sandbox_.id)); });
-    container_.id = request_.id;
-    container_.sandbox_id = sandbox_.id;
-    container_.oci_version = spec.version;
-    container_.bundle = bundle_.directory;
-    container_.rootfs = bundle_.rootfs;
-    container_.created = NowRfc3339();
-    container_.annotations = spec.annotations;
-    container_.terminal = spec.process->terminal;
-    container_.creator = Identify(::getpid());
-    container_.cgroups = cgroup_.Leaves();
-    // Before they are made: what is recorded and missing harms nobody.
-    container_.cgroups_created = MissingDirectories(cgroup_);
     sandbox_.cgroups = vm_cgroup_.Leaves();
     sandbox_.cgroups_created = MissingDirectories(vm_cgroup_);
     CC_TRY(store_.Save(sandbox_));
-    CC_TRY(store_.Save(container_));
-    // The terminal that `run` was called on has a size, which its shim could tell only later.
-    const OciProcess& process = *spec.process;
-    const auto size = TerminalSize(STDIN_FILENO);
-    const bool add_size = process.terminal && !request_.console.detach && process.rows == 0 && size;
-    if (add_size) {
-        bundle_.text = ConfigWithConsoleSize(spec, size->rows, size->columns);
-        CC_ASSIGN(bundle_.spec, ParseSpec(bundle_.text));
-    }
-    CC_TRY(store_.SaveConfig(request_.id, bundle_.text));
+    CC_TRY(RecordContainer());
     // Left over from a creation that was killed together with its state.
     CC_TRY(ClearVmDirectory(sandbox_));
     undo_.Push(
@@ -206,42 +194,9 @@ Result<void> Creation::RecordIntent() {
 }
 
 Result<void> Creation::MakeCgroups() {
-    undo_.Push([this] {
-        RemoveCgroups(sandbox_.cgroups_created);
-        RemoveCgroups(container_.cgroups_created);
-    });
-    const auto controllers = ControllersOf(limits_);
-    CC_TRY(MakeCgroup(cgroup_, controllers));
-    CC_TRY(MakeCgroup(vm_cgroup_, controllers));
-    return Context("linux.resources", LimitShim(container_.cgroups, limits_));
-}
-
-Result<void> Creation::ForkShim() {
-    const OciProcess& process = *bundle_.spec.process;
-    CC_ASSIGN(const Fd console, OpenConsole(request_.console, static_cast<int>(process.rows),
-                                            static_cast<int>(process.columns)));
-    ShimOptions options;
-    options.executable = config_.shim_path.empty() ? self_ : config_.shim_path;
-    options.container_id = request_.id;
-    options.title = process.args;
-    options.terminal = process.terminal;
-    options.debug = request_.debug || config_.shim_debug;
-    options.console = console.get();
-    options.network_namespace = network_.get();
-    options.new_network = new_network_;
-    options.cgroups = container_.cgroups;
-    options.enter_root = [this] { return EnterContainerRoot(bundle_.spec, share_); };
-    CC_ASSIGN(shim_, Shim::Fork(options));
-    undo_.Push([this] { shim_->Kill(); });
-    container_.shim = Identify(shim_->process().pid());
-    return store_.Save(container_);
-}
-
-Result<void> Creation::RunCreateHooks() {
-    hooks_begun_ = true;
-    for (const auto stage : {"prestart", "createRuntime", "createContainer"})
-        CC_TRY(RunHooks(*bundle_.spec.document, stage, container_, Status::kCreating));
-    return {};
+    CC_TRY(MakeContainerCgroup());
+    undo_.Push([this] { RemoveCgroups(sandbox_.cgroups_created); });
+    return MakeCgroup(vm_cgroup_, ControllersOf(limits_));
 }
 
 Result<void> Creation::StartVm() {
@@ -275,11 +230,6 @@ Result<void> Creation::StartVm() {
     return store_.Save(sandbox_);
 }
 
-Result<void> Creation::ConnectProxy() {
-    CC_ASSIGN(proxy_, ProxyClient::Connect(ProxyOf(sandbox_)));
-    return {};
-}
-
 Result<void> Creation::BootGuest() {
     undo_.Push([this] {
         // On a connection of its own: this one may still wait for an answer.
@@ -305,7 +255,7 @@ Result<void> Creation::BootGuest() {
 
 Result<void> Creation::SetVmLimits() {
     const VmMemory memory = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_);
-    return Context("linux.resources", LimitVm(sandbox_.cgroups, limits_, memory.host_bytes));
+    return Context("linux.resources", LimitVm(sandbox_.cgroups, vm_limits_, memory.host_bytes));
 }
 
 Result<void> Creation::StartPod() {
@@ -316,54 +266,6 @@ Result<void> Creation::StartPod() {
     pod.unix_time_ns = UnixTimeNs();
     CC_TRY(Context("preparing the guest", CallAgent(*proxy_, ControlCode::kStartPod, Encode(pod))));
     return {};
-}
-
-Result<void> Creation::ShareFiles() {
-    CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
-    for (const auto& item : share_.items) {
-        CC_ASSIGN(const Fd mount, CloneMount(item));
-        CC_TRY(Context(Cat("sharing the ", item.what, ", ", item.source),
-                       vm.ShareAdd(item.name, mount)));
-    }
-    return {};
-}
-
-Result<void> Creation::AttachShim() {
-    CC_ASSIGN(const IoResponse io,
-              proxy_->AttachVm({sandbox_.vm_name, 1}, kAgentDeadline, shim_->connection()));
-    if (io.tokens.size() != 1)
-        return Fail("attaching to the virtual machine: cc-proxy gave no token");
-    container_.token = io.tokens[0];
-    return shim_->Tell({.token = container_.token,
-                        .uri = io.url,
-                        .proxy_executable = sandbox_.proxy_executable,
-                        .proxy_log_level = sandbox_.proxy_log_level,
-                        .proxy_ksm = sandbox_.proxy_ksm,
-                        .connected = io.connection});
-}
-
-Result<void> Creation::MakeContainer() {
-    if (!agent_ || agent_->extension < kHoldExtension) return {};
-    CC_ASSIGN(const std::string message,
-              NewContainerMessage(bundle_.spec, request_.id, share_,
-                                  HookState(container_, Status::kCreated, kFirstPid), true));
-    CC_TRY(CallAgent(*proxy_, ControlCode::kNewContainer, message, container_.token));
-    container_.held = true;
-    container_.token.clear();
-    return {};
-}
-
-Result<void> Creation::RecordCreated() {
-    container_.status = Status::kCreated;
-    container_.creator = {};
-    return store_.Save(container_);
-}
-
-Result<void> Creation::WritePidFile() {
-    if (request_.pid_file.empty()) return {};
-    undo_.Push([this] { ::unlink(request_.pid_file.c_str()); });
-    return Context("pid file",
-                   WriteFileAtomic(request_.pid_file, std::to_string(container_.shim.pid), 0644));
 }
 
 }  // namespace cc::runtime

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Making a container: a list of steps, each with its undo. A failure at any of them leaves nothing
-// of those before.
+// of those before. There are two lists: with a sandbox of its own (creation.cc), and into a sandbox
+// that is there (creation_join.cc). Steps that are about the container alone are in both
+// (creation_container.cc).
 #pragma once
 
 #include <optional>
@@ -18,6 +20,7 @@
 #include "runtime/sandbox/console.h"
 #include "runtime/sandbox/interrupt.h"
 #include "runtime/sandbox/phases.h"
+#include "runtime/sandbox/pod.h"
 #include "runtime/sandbox/shim_process.h"
 #include "runtime/state/store.h"
 #include "runtime/storage/share_plan.h"
@@ -40,7 +43,8 @@ class Creation {
 
     // On success the container is created, its shim waits for `start`.
     Result<void> Run();
-    static std::vector<std::string_view> StepNames();
+    static std::vector<std::string_view> StepNames();      // of both lists
+    static std::vector<std::string_view> JoinStepNames();  // of those that join
 
     const ContainerRecord& container() const { return container_; }
     const SandboxRecord& sandbox() const { return sandbox_; }
@@ -52,25 +56,42 @@ class Creation {
         std::string_view phase;  // of Phases
         Result<void> (Creation::*run)();
     };
-    static const std::vector<Step>& Steps();
+    static const std::vector<Step>& SandboxSteps();
+    static const std::vector<Step>& JoinSteps();
 
-    Result<void> Validate();
-    Result<void> RecordIntent();
+    // Which container, and by that which list.
+    Result<void> ReadBundle();
+    Result<void> RunSteps();
+    static void LogFailure(std::string_view what, const Result<void>& result);
+
+    // With a sandbox of its own.
+    Result<void> PlanOwnSandbox();
+    Result<void> RecordSandbox();
     Result<void> MakeCgroups();
-    Result<void> ForkShim();
-    Result<void> RunCreateHooks();
     Result<void> StartVm();
-    Result<void> ConnectProxy();
     Result<void> BootGuest();
     Result<void> SetVmLimits();
     Result<void> StartPod();
+    // Into one that is there.
+    Result<void> FindSandbox();
+    Result<void> RecordJoin();
+    Result<void> ShareInto();
+    Result<void> MakeInside();
+    // In both.
+    Result<void> MakeContainerCgroup();
+    Result<void> ForkShim();
+    Result<void> RunCreateHooks();
+    Result<void> ConnectProxy();
     Result<void> ShareFiles();
     Result<void> AttachShim();
     Result<void> MakeContainer();
     Result<void> RecordCreated();
     Result<void> WritePidFile();
-
+    // Parts of steps.
+    Result<void> PlanContainer();
     Result<void> OpenNetwork();
+    Result<void> ClaimId();
+    Result<void> RecordContainer();
 
     CreateRequest request_;
     RuntimeConfig config_;
@@ -79,13 +100,15 @@ class Creation {
     InterruptGuard interrupt_;
 
     Bundle bundle_;
+    PodRole role_;
+    NamespaceOwners owners_;
     GuestFiles guest_;
     std::string hypervisor_;
     std::string self_;  // this program
     SharePlan share_;
     CgroupPlan cgroup_, vm_cgroup_;
-    std::vector<CgroupValue> limits_;
-    int64_t memory_limit_ = 0;  // of the container, bytes
+    std::vector<CgroupValue> limits_, vm_limits_;
+    int64_t memory_limit_ = 0;  // of the container, or of the pod, bytes
     VmOrigin origin_ = VmOrigin::kBoot;
     bool emulated_ = false;
     Fd network_;  // the namespace to enter, when there is one already

@@ -100,6 +100,8 @@ Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecor
                             const Json& resources) {
     CC_ASSIGN(const auto values, CgroupValuesOf(resources));
     CC_TRY(LimitShim(container.cgroups, values));
+    // One of several containers says nothing about the machine of all.
+    if (sandbox.pod || container.id != sandbox.id) return {};
     return LimitVm(sandbox.cgroups, values, 0);
 }
 

@@ -1,13 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Kubernetes engines say in annotations about a container's part in a pod (reference D6).
+// Pods: a sandbox is a VM that was made with one container, the sandbox's own ("pause", "infra"),
+// and that others join. Engines say in annotations which is which (reference D6).
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "runtime/oci/spec.h"
+#include "runtime/state/store.h"
 
 namespace cc::runtime {
 
-// A container that shall join another's sandbox cannot be made yet, and must not get a machine of
-// its own silently.
-Result<void> CheckPodRole(const OciSpec& spec);
+struct PodRole {
+    enum class Kind {
+        kAlone,    // no word of a pod: a sandbox with one container
+        kSandbox,  // the first container of a pod
+        kMember,   // joins `sandbox_id`
+    };
+    Kind kind = Kind::kAlone;
+    std::string sandbox_id;
+    bool joins() const { return kind == Kind::kMember; }
+};
+
+// Of container `id`. A part that is unknown or incomplete is an error: a container that shall join
+// another's sandbox must not get a machine of its own silently.
+Result<PodRole> PodRoleOf(const OciSpec& spec, const std::string& id);
+
+// The sum of the memory limits of a pod's containers in bytes, as far as the engine tells; 0: it
+// does not, or there is none.
+int64_t PodMemoryLimit(const OciSpec& spec);
+
+// A sandbox that a container can join now: its VM and its own container live. Otherwise the error
+// says which of them does not.
+Result<SandboxRecord> LoadJoinable(const Store& store, const std::string& sandbox_id);
+
+// Whose namespaces a container of this sandbox shares in the guest. On the host a namespace is
+// named by a path: that of the shim of a container in the sandbox means this container, any other
+// the sandbox's own.
+Result<NamespaceOwners> OwnersOfNamespaces(const OciSpec& spec, const Store& store,
+                                           const std::string& sandbox_id);
 
 }  // namespace cc::runtime

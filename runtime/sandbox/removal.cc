@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/removal.h"
 
+#include <algorithm>
 #include <csignal>
+#include <optional>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "runtime/oci/spec.h"
-#include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/guest_container.h"
 #include "runtime/sandbox/hooks.h"
 #include "runtime/sandbox/vm.h"
 
@@ -17,39 +19,10 @@ namespace cc::runtime {
 
 namespace {
 
-// For a guest that may be sick: after that it is ended without being asked.
-constexpr std::chrono::milliseconds kGentleDeadline{10000};
 constexpr std::chrono::milliseconds kShimDeadline{2000}, kNow{0};
 
 void Note(std::string_view what, const Error& error) {
     Log(LogLevel::kDebug, what, {{"why", error.message}});
-}
-
-// Lets the guest end its processes and write what it has to write.
-void CloseGuest(const SandboxRecord& sandbox, const std::string& container_id) {
-    auto attached = Attach(sandbox, 0);
-    if (!attached) return Note("the guest is not asked to finish", attached.error());
-    auto& client = attached->client;
-    // A process that still runs (delete --force) is killed; on a stopped container this does
-    // nothing.
-    const auto killed =
-        CallAgent(client, ControlCode::kKillContainer,
-                  Encode(KillContainer{container_id, SIGKILL, true, 0}), "", kGentleDeadline);
-    if (!killed) Note("killing the container in the guest", killed.error());
-    if (!killed && killed.error().code == ETIMEDOUT) return;
-    const auto removed = CallAgent(client, ControlCode::kRemoveContainer,
-                                   Encode(cc::RemoveContainer{container_id}), "", kGentleDeadline);
-    if (!removed) Note("removing the container in the guest", removed.error());
-    if (!removed && removed.error().code == ETIMEDOUT) return;
-    const auto destroyed = CallAgent(client, ControlCode::kDestroyPod, "", "", kGentleDeadline);
-    if (!destroyed) Note("ending the pod in the guest", destroyed.error());
-}
-
-void Unregister(const SandboxRecord& sandbox) {
-    auto client = ProxyClient::Connect(RunningProxyOf(sandbox));
-    if (!client) return Note("no cc-proxy to tell", client.error());
-    const auto done = client->UnregisterVm({sandbox.vm_name}, kGentleDeadline);
-    if (!done) Note("cc-proxy does not know the VM", done.error());
 }
 
 // A shim whose process has ended, or whose VM has, ends by itself, with the right status and after
@@ -69,37 +42,93 @@ void RunPoststop(const Store& store, const ContainerRecord& container) {
         Note("no poststop hooks", spec.error());
 }
 
+// A sandbox seen from a container that leaves it, under the sandbox's lock.
+struct Place {
+    std::optional<FileLock> lock;
+    std::optional<SandboxRecord> sandbox;  // gone, or spoilt: none
+    std::vector<ContainerRecord> others;
+    bool last() const { return others.empty(); }
+};
+
+Result<Place> EnterSandbox(const Store& store, const ContainerRecord& container) {
+    Place place;
+    auto lock = store.LockSandbox(container.sandbox_id);
+    if (!lock && lock.error().code != ENOENT) return Failure(lock.error());
+    if (lock) place.lock.emplace(std::move(*lock));
+    auto sandbox = store.LoadSandbox(container.sandbox_id);
+    if (sandbox)
+        place.sandbox.emplace(std::move(*sandbox));
+    else if (sandbox.error().code != ENOENT)
+        Note("reading the sandbox's state", sandbox.error());
+    CC_ASSIGN(place.others, store.ContainersIn(container.sandbox_id, container.id));
+    return place;
+}
+
+Result<void> CheckOthersStopped(const Store& store, const Place& place,
+                                const ContainerRecord& container) {
+    std::vector<std::string> running;
+    for (const auto& other : place.others)
+        if (CurrentStatus(other, store) != Status::kStopped) running.push_back(other.id);
+    if (running.empty()) return {};
+    return Fail(Cat("cannot delete sandbox ", container.id, " with containers in it that are not ",
+                    "stopped: ", Join(running, ", ")));
+}
+
+Result<void> EndVm(const SandboxRecord& sandbox) {
+    Unregister(sandbox);
+    CC_TRY(StopVm(sandbox));
+    return RemoveTree(sandbox.vm_directory);
+}
+
+// What it made of directories that others use by now is for the last of them to remove.
+Result<void> RemoveContainerCgroups(const Store& store, Place& place,
+                                    const ContainerRecord& container) {
+    RemoveCgroups(container.cgroups_created);
+    if (!place.sandbox || place.last()) return {};
+    std::vector<std::string> left;
+    for (const auto& directory : container.cgroups_created)
+        if (Exists(directory)) left.push_back(directory);
+    if (left.empty()) return {};
+    auto& all = place.sandbox->cgroups_created;
+    std::erase_if(left, [&](const std::string& directory) {
+        return std::find(all.begin(), all.end(), directory) != all.end();
+    });
+    all.insert(all.begin(), left.begin(), left.end());
+    return store.Save(*place.sandbox);
+}
+
 }  // namespace
 
 Result<void> RemoveContainer(const Store& store, const ContainerRecord& container,
-                             std::string_view kill_after) {
-    const auto done = [kill_after](std::string_view step) {
-        if (step == kill_after) ::raise(SIGKILL);
+                             const RemovalOptions& options) {
+    const auto done = [&options](std::string_view step) {
+        if (step == options.kill_after) ::raise(SIGKILL);
     };
-    const auto sandbox = store.LoadSandbox(container.sandbox_id);
-    if (!sandbox && sandbox.error().code != ENOENT)
-        Note("reading the sandbox's state", sandbox.error());
+    CC_ASSIGN(Place place, EnterSandbox(store, container));
+    const auto& sandbox = place.sandbox;
+    const bool own = container.id == container.sandbox_id;
+    if (own && !options.force) CC_TRY(CheckOthersStopped(store, place, container));
     const bool never_ran =
         container.status == Status::kCreating || container.status == Status::kCreated;
     if (never_ran) CC_TRY(EndShim(container, kNow));
     const bool vm_lives = sandbox && IsAlive(sandbox->keeper) && IsAlive(sandbox->vmm);
-    if (vm_lives) CloseGuest(*sandbox, container.id);
+    const bool ends_vm = own || place.last();
+    if (vm_lives) (ends_vm ? EndGuest : EndInGuest)(*sandbox, container);
     done("guest");
     CC_TRY(EndShim(container, kShimDeadline));
     done("shim");
-    if (sandbox) {
-        Unregister(*sandbox);
-        CC_TRY(StopVm(*sandbox));
-        CC_TRY(RemoveTree(sandbox->vm_directory));
-    }
+    if (sandbox && ends_vm) CC_TRY(EndVm(*sandbox));
+    if (vm_lives && !ends_vm) Unshare(*sandbox, container.id);
     done("vm");
-    // First the VM's, which lies in a directory that may be the container's to remove.
-    if (sandbox) RemoveCgroups(sandbox->cgroups_created);
-    RemoveCgroups(container.cgroups_created);
+    // First the VM's, which lies in a directory that may be the container's to remove; and of the
+    // last container once more, for directories that have been the others'.
+    if (sandbox && ends_vm) RemoveCgroups(sandbox->cgroups_created);
+    CC_TRY(RemoveContainerCgroups(store, place, container));
+    if (sandbox && place.last()) RemoveCgroups(sandbox->cgroups_created);
     done("cgroup");
     RunPoststop(store, container);
     done("hooks");
-    CC_TRY(store.RemoveSandbox(container.sandbox_id));
+    if (place.last()) CC_TRY(store.RemoveSandbox(container.sandbox_id));
     done("sandbox");
     return store.RemoveContainer(container.id);
 }

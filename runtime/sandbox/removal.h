@@ -8,10 +8,19 @@
 
 namespace cc::runtime {
 
-// The caller holds the container's lock. Returns when shim, VM and keeper are gone and the state is
-// removed. `kill_after`, for tests: the step after which this process is killed.
+struct RemovalOptions {
+    // Of a sandbox's own container: even when others in the sandbox have not stopped.
+    bool force = false;
+    // For tests: the step after which this process is killed.
+    std::string_view kill_after;
+};
+
+// The caller holds the container's lock. Returns when its shim is gone and its state is removed.
+//
+// A container that joined a sandbox leaves the VM to the others. With the sandbox's own container
+// the VM ends and the others stop; what is then left of the sandbox goes with the last of them.
 Result<void> RemoveContainer(const Store& store, const ContainerRecord& container,
-                             std::string_view kill_after = "");
+                             const RemovalOptions& options = {});
 
 // The steps that can be named there.
 inline constexpr std::string_view kRemovalSteps[] = {"guest",  "shim",  "vm",

@@ -158,6 +158,7 @@ std::string Encode(const SandboxRecord& record) {
                      {"proxyKsm", record.proxy_ksm},
                      {"keeper", ToJson(record.keeper)},
                      {"vmm", ToJson(record.vmm)},
+                     {"pod", record.pod},
                      {"cgroups", record.cgroups},
                      {"cgroupsCreated", record.cgroups_created}});
 }
@@ -174,6 +175,7 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(record.proxy_ksm, StringMember(json, "proxyKsm"));
     CC_ASSIGN(record.keeper, ProcessMember(json, "keeper"));
     CC_ASSIGN(record.vmm, ProcessMember(json, "vmm"));
+    CC_ASSIGN(record.pod, BoolMember(json, "pod"));
     CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
     CC_ASSIGN(const bool past, OfAnotherBoot(json));

@@ -63,6 +63,8 @@ struct SandboxRecord {
     std::string proxy_ksm;
     ProcessId keeper;
     ProcessId vmm;
+    // Made for several containers: its cgroup has their common parent's limits, not those of one.
+    bool pod = false;
     std::vector<std::string> cgroups;  // of the VM and of the shims of exec
     std::vector<std::string> cgroups_created;
 };

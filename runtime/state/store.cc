@@ -101,8 +101,11 @@ Result<ContainerRecord> Store::LoadContainer(const std::string& id) const {
 Result<SandboxRecord> Store::LoadSandbox(const std::string& id) const {
     CC_TRY(CheckId(id));
     const std::string path = SandboxDirectory(id) + "/sandbox.json";
-    CC_ASSIGN(const std::string text, ReadFile(path, kMaxRecord));
-    return Context(path, ParseSandboxRecord(text));
+    auto text = ReadFile(path, kMaxRecord);
+    if (!text && text.error().code == ENOENT)
+        return Fail(Cat("sandbox ", Quoted(id, 64), " does not exist"), ENOENT);
+    CC_TRY(text);
+    return Context(path, ParseSandboxRecord(*text));
 }
 
 Result<void> Store::Save(const ContainerRecord& record) const {
@@ -120,47 +123,52 @@ Result<std::string> Store::LoadConfig(const std::string& id) const {
     return ReadFile(ContainerDirectory(id) + "/config.json", kMaxRecord);
 }
 
-Result<FileLock> Store::MakeContainer(const std::string& id) const {
-    CC_TRY(CheckId(id));
-    CC_TRY(MakePrivate(root_));
-    CC_TRY(MakePrivate(root_ + "/containers"));
-    const std::string directory = ContainerDirectory(id);
+Result<FileLock> Store::Make(const std::string& directory, const std::string& what) {
     if (::mkdir(directory.c_str(), kDirectoryMode) < 0) {
-        if (errno == EEXIST) return Fail("container with given ID already exists", EEXIST);
+        if (errno == EEXIST) return Fail(what + " with given ID already exists", EEXIST);
         return FailErrno(Cat("making directory ", directory));
     }
     auto lock = FileLock::Acquire(directory + "/lock", FileLock::Mode::kExclusive, kLockDeadline);
     if (!lock) (void)RemoveDirectory(directory);
     return lock;
+}
+
+Result<FileLock> Store::MakeContainer(const std::string& id) const {
+    CC_TRY(CheckId(id));
+    CC_TRY(MakePrivate(root_));
+    CC_TRY(MakePrivate(root_ + "/containers"));
+    return Make(ContainerDirectory(id), "container");
 }
 
 Result<FileLock> Store::MakeSandbox(const std::string& id) const {
     CC_TRY(CheckId(id));
     CC_TRY(MakePrivate(root_ + "/sandboxes"));
-    const std::string directory = SandboxDirectory(id);
-    if (::mkdir(directory.c_str(), kDirectoryMode) < 0) {
-        if (errno == EEXIST) return Fail("sandbox with given ID already exists", EEXIST);
-        return FailErrno(Cat("making directory ", directory));
+    return Make(SandboxDirectory(id), "sandbox");
+}
+
+Result<FileLock> Store::Lock(const std::string& directory, const std::string& missing) {
+    const std::string path = directory + "/lock";
+    while (true) {
+        const ino_t before = InodeOf(path);
+        if (before == 0) return Fail(missing, ENOENT);
+        auto lock = FileLock::Acquire(path, FileLock::Mode::kExclusive, kLockDeadline);
+        if (!lock && lock.error().code == ENOENT) continue;
+        if (!lock) return lock;
+        // While we waited, what it guards may have been deleted, and another one of its name been
+        // made.
+        if (InodeOf(path) == before) return lock;
     }
-    auto lock = FileLock::Acquire(directory + "/lock", FileLock::Mode::kExclusive, kLockDeadline);
-    if (!lock) (void)RemoveDirectory(directory);
-    return lock;
 }
 
 Result<FileLock> Store::LockContainer(const std::string& id) const {
     CC_TRY(CheckId(id));
-    const std::string path = ContainerDirectory(id) + "/lock";
-    while (true) {
-        const ino_t before = InodeOf(path);
-        if (before == 0)
-            return Fail(Cat("container ", Quoted(id, 64), ": container does not exist"), ENOENT);
-        auto lock = FileLock::Acquire(path, FileLock::Mode::kExclusive, kLockDeadline);
-        if (!lock && lock.error().code == ENOENT) continue;
-        if (!lock) return lock;
-        // While we waited, the container may have been deleted, and another one of its name been
-        // made.
-        if (InodeOf(path) == before) return lock;
-    }
+    return Lock(ContainerDirectory(id),
+                Cat("container ", Quoted(id, 64), ": container does not exist"));
+}
+
+Result<FileLock> Store::LockSandbox(const std::string& id) const {
+    CC_TRY(CheckId(id));
+    return Lock(SandboxDirectory(id), Cat("sandbox ", Quoted(id, 64), " does not exist"));
 }
 
 Result<void> Store::RemoveContainer(const std::string& id) const {
@@ -178,6 +186,19 @@ Result<std::vector<std::string>> Store::Containers() const {
     CC_TRY(names);
     std::erase_if(*names, [](const std::string& name) { return !CheckId(name); });
     return names;
+}
+
+Result<std::vector<ContainerRecord>> Store::ContainersIn(const std::string& sandbox_id,
+                                                         const std::string& except) const {
+    CC_ASSIGN(const auto ids, Containers());
+    std::vector<ContainerRecord> found;
+    for (const auto& id : ids) {
+        if (id == except) continue;
+        auto container = LoadContainer(id);
+        if (container && container->sandbox_id == sandbox_id)
+            found.push_back(std::move(*container));
+    }
+    return found;
 }
 
 Status CurrentStatus(const ContainerRecord& container, const Store& store) {

@@ -42,16 +42,22 @@ class Store {
     Result<FileLock> MakeSandbox(const std::string& id) const;
     // The lock of one that exists; waits up to kLockDeadline.
     Result<FileLock> LockContainer(const std::string& id) const;
+    Result<FileLock> LockSandbox(const std::string& id) const;
     Result<void> RemoveContainer(const std::string& id) const;
     Result<void> RemoveSandbox(const std::string& id) const;
 
     // Ids of all that have a directory, sorted.
     Result<std::vector<std::string>> Containers() const;
+    // Those that are in a sandbox, but `except`. Records that cannot be read belong to none.
+    Result<std::vector<ContainerRecord>> ContainersIn(const std::string& sandbox_id,
+                                                      const std::string& except) const;
 
   private:
     explicit Store(std::string root) : root_(std::move(root)) {}
     std::string ContainerDirectory(const std::string& id) const;
     std::string SandboxDirectory(const std::string& id) const;
+    static Result<FileLock> Make(const std::string& directory, const std::string& what);
+    static Result<FileLock> Lock(const std::string& directory, const std::string& missing);
 
     std::string root_;
 };

@@ -1,12 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/storage/share_plan.h"
 
+#include <cstdio>
+#include <optional>
+
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include "base/log.h"
 #include "base/text.h"
 
 namespace cc::runtime {
+
+namespace {
+
+// The host's own /dev/shm is not for one container: it stays a shared directory.
+std::optional<SharedMemory> AsSharedMemory(const OciMount& mount, const std::string& source) {
+    if (mount.destination != "/dev/shm" || source == "/dev/shm") return std::nullopt;
+    struct statfs place {};
+    struct stat status {};
+    if (::statfs(source.c_str(), &place) < 0 || place.f_type != TMPFS_MAGIC ||
+        ::stat(source.c_str(), &status) < 0 || !S_ISDIR(status.st_mode))
+        return std::nullopt;
+    char mode[16];
+    std::snprintf(mode, sizeof mode, "%o", static_cast<unsigned>(status.st_mode & 07777));
+    return SharedMemory{static_cast<int64_t>(place.f_blocks) * place.f_bsize, mode};
+}
+
+}  // namespace
 
 Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id) {
     SharePlan plan;
@@ -26,6 +48,10 @@ Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_i
         ShareItem item;
         item.name = Cat(container_id, "/mounts/", i);
         item.source = InBundle(bundle.directory, mount.source);
+        if (auto shm = AsSharedMemory(mount, item.source)) {
+            plan.shared_memory.emplace(i, std::move(*shm));
+            continue;
+        }
         item.recursive = mount.Has("rbind");
         item.read_only = mount.Has("ro");
         item.what = Cat("mount of ", mount.destination);

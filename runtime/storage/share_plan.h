@@ -19,10 +19,19 @@ struct ShareItem {
     std::string what;  // for messages: "root file system", "mount of /etc/hosts"
 };
 
+// A bind mount on /dev/shm of a tmpfs that the engine made for it: memory of the host, which no
+// process of the guest could share over a file system.
+struct SharedMemory {
+    int64_t bytes = 0;
+    std::string mode;  // octal
+};
+
 struct SharePlan {
     std::vector<ShareItem> items;
     // Index in the configuration's mounts -> the source as the guest knows it.
     std::map<size_t, std::string> guest_sources;
+    // Likewise -> what the guest gets instead.
+    std::map<size_t, SharedMemory> shared_memory;
 };
 
 Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id);

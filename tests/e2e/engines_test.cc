@@ -112,6 +112,16 @@ std::string ImageArchive(const Host& host) {
     return path;
 }
 
+// With the image "bb".
+Engine Podman(Host& host, const std::string& base) {
+    Engine podman(host, "podman",
+                  {"--root", base + "/root", "--runroot", base + "/run", "--tmpdir", base + "/tmp",
+                   "--cgroup-manager", "cgroupfs", "--events-backend", "file", "--storage-driver",
+                   "vfs", "--runtime", Wrapper(host)});
+    REQUIRE(podman({"import", ImageArchive(host), "bb"}).status == 0);
+    return podman;
+}
+
 }  // namespace
 
 TEST_CASE("docker does with cc-runtime what it does with runc") {
@@ -177,13 +187,7 @@ TEST_CASE("podman does with cc-runtime what it does with runc, and cp stays off 
     if (SkipWithout("podman")) return;
     Host host;
     const std::string base = host.directory() + "/podman";
-    std::vector<std::string> options{
-        "--root",           base + "/root", "--runroot",        base + "/run",
-        "--tmpdir",         base + "/tmp",  "--cgroup-manager", "cgroupfs",
-        "--events-backend", "file",         "--storage-driver", "vfs",
-        "--runtime",        Wrapper(host)};
-    Engine podman(host, "podman", options);
-    REQUIRE(podman({"import", ImageArchive(host), "bb"}).status == 0);
+    Engine podman = Podman(host, base);
     const auto run = [&](std::vector<std::string> more, const std::vector<std::string>& command,
                          const std::string& input = "") {
         more.insert(more.begin(), {"run", "--network", "none", "-e", "PATH=/bin"});
@@ -209,6 +213,38 @@ TEST_CASE("podman does with cc-runtime what it does with runc, and cp stays off 
     CHECK(podman({"unpause", "one"}).status == 0);
     CHECK(podman({"rm", "-f", "-t", "0", "one"}).status == 0);
     // What podman keeps mounted below its root.
+    (void)podman({"rmi", "-f", "bb"});
+}
+
+TEST_CASE("the containers of podman's pods share a virtual machine") {
+    if (SkipWithout("podman")) return;
+    Host host;
+    Engine podman = Podman(host, host.directory() + "/podman");
+    const auto machines = [&] {
+        return ListDirectory(host.run_directory() + "/vm").value().size();
+    };
+    REQUIRE(
+        podman({"pod", "create", "--name", "web", "--network", "none", "--share", "ipc,net,uts,pid",
+                "--infra-image", "localhost/bb", "--infra-command", "/bin/sleep 100000"})
+            .status == 0);
+    for (const char* name : {"a", "b"})
+        REQUIRE(podman({"run", "-d", "--pod", "web", "--name", name, "-e", "PATH=/bin", "bb",
+                        "sleep", "1000"})
+                    .status == 0);
+    CHECK(machines() == 1);
+    CHECK(podman({"exec", "a", "sh", "-c", "echo hi >/dev/shm/f"}).status == 0);
+    Expect(podman({"exec", "b", "sh", "-c", "cat /dev/shm/f; hostname"}), 0, "hi\nweb\n");
+    // The infra container's process is the first of all.
+    CHECK(podman({"exec", "b", "ps"}).out.find("1 root     /bin/sleep 100000") !=
+          std::string::npos);
+    CHECK(podman({"rm", "-f", "-t", "0", "a"}).status == 0);
+    Expect(podman({"run", "--rm", "--pod", "web", "-e", "PATH=/bin", "bb", "cat", "/dev/shm/f"}), 0,
+           "hi\n");
+    CHECK(podman({"pod", "stop", "-t", "0", "web"}).status == 0);
+    CHECK(machines() == 0);
+    CHECK(podman({"pod", "start", "web"}).status == 0);
+    Expect(podman({"exec", "b", "echo", "again"}), 0, "again\n");
+    CHECK(podman({"pod", "rm", "-f", "-t", "0", "web"}).status == 0);
     (void)podman({"rmi", "-f", "bb"});
 }
 

@@ -9,7 +9,6 @@
 #include "runtime/oci/default_spec.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
-#include "runtime/sandbox/pod.h"
 #include "tests/unit/runtime/temp_directory.h"
 
 namespace cc::runtime {
@@ -266,18 +265,6 @@ TEST_CASE("bad exec requests are refused") {
     CHECK_FALSE(ReadExecProcess("[]"));
     CHECK_FALSE(ReadExecProcess("{\"args\":[\"x\"]}"));
     CHECK(ReadExecProcess("{\"args\":[\"x\"],\"cwd\":\"/\"}"));
-}
-
-TEST_CASE(
-    "a container that wants to join a pod is refused rather than given a machine of its own") {
-    OciSpec spec;
-    CHECK(CheckPodRole(spec));
-    spec.annotations["io.kubernetes.cri.container-type"] = "sandbox";
-    CHECK(CheckPodRole(spec));
-    spec.annotations["io.kubernetes.cri.container-type"] = "container";
-    CHECK_FALSE(CheckPodRole(spec));
-    spec.annotations["io.kubernetes.cri.container-type"] = "lunchbox";
-    CHECK_FALSE(CheckPodRole(spec));
 }
 
 }  // namespace cc::runtime

@@ -177,6 +177,15 @@ TEST_CASE(
     CHECK(client.ShareRemove("web/rootfs"));
     CHECK_FALSE(Exists(seen + "/web"));
     CHECK(Exists(vm.directory / "rootfs/etc/motd"));
+
+    // All of one container at once, and nothing of one with a similar name.
+    CHECK(client.ShareAdd("web/rootfs", Detached(vm.directory / "rootfs")));
+    CHECK(client.ShareAdd("web/mounts/0", Detached(vm.directory / "volume")));
+    CHECK(client.ShareAdd("web2/rootfs", Detached(vm.directory / "rootfs")));
+    CHECK(client.ShareRemove("web"));
+    CHECK_FALSE(client.ShareRemove("web"));
+    CHECK_FALSE(Exists(seen + "/web"));
+    CHECK(Exists(seen + "/web2/rootfs/etc/motd"));
     CHECK(client.Stop());
     CHECK(vm.WaitEnd() == 0);
 }

@@ -189,7 +189,7 @@ TEST_CASE("the pool ends with a keeper that is killed, and the next one makes th
 TEST_CASE("a template that cannot be made is one error, which is remembered for a while") {
     for (const auto& [behaviour, why] : {std::pair{"fake.refuse", "unsupported machine type"},
                                          {"fake.old-agent", "too old to be cloned"},
-                                         {"fake.crash", "signal"}}) {
+                                         {"fake.crash", ""}}) {
         CAPTURE(behaviour);
         Template made(behaviour);
         const auto first = made.Take("a");

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Steps of creation that are about the container alone, wherever its sandbox comes from.
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "client/vm_client.h"
+#include "runtime/clock.h"
+#include "runtime/oci/exec_process.h"
+#include "runtime/oci/guest_message.h"
+#include "runtime/oci/without_effect.h"
+#include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/creation.h"
+#include "runtime/sandbox/hooks.h"
+#include "runtime/sandbox/limits.h"
+#include "runtime/sandbox/shim_root.h"
+#include "runtime/storage/detached_mount.h"
+
+namespace cc::runtime {
+
+namespace {
+constexpr size_t kMaxMountinfo = 64 << 20;
+}
+
+// Touches nothing, as ReadBundle before it.
+Result<void> Creation::PlanContainer() {
+    const OciSpec& spec = bundle_.spec;
+    for (const auto& setting : WithoutEffect(*spec.document, owners_))
+        Log(LogLevel::kWarn, "a setting has no effect in a virtual machine",
+            {{"container", request_.id}, {"setting", setting}});
+    CC_TRY(CheckConsole(request_.console, spec.process->terminal));
+    CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
+    CC_TRY(CheckSources(share_));
+    CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
+    CC_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMaxMountinfo));
+    CC_ASSIGN(cgroup_, PlanCgroup(mounts, spec.cgroups_path));
+    CC_ASSIGN(limits_, Context("linux.resources", CgroupValuesOf(spec.Resources())));
+    CC_ASSIGN(self_, SelfPath());
+    return OpenNetwork();
+}
+
+Result<void> Creation::OpenNetwork() {
+    const OciNamespace* network = bundle_.spec.Namespace("network");
+    new_network_ = network != nullptr && network->path.empty();
+    if (network == nullptr)
+        Log(LogLevel::kInfo,
+            "no network namespace is asked for; the virtual machine does not get the host's "
+            "network",
+            {{"container", request_.id}});
+    if (network == nullptr || new_network_) return {};
+    CC_ASSIGN(network_, OpenNetworkNamespace(network->path));
+    return {};
+}
+
+Result<void> Creation::ClaimId() {
+    undo_.Push([this] {
+        if (hooks_begun_)
+            RunHooksAnyway(*bundle_.spec.document, "poststop", container_, Status::kStopped);
+    });
+    CC_ASSIGN(container_lock_, store_.MakeContainer(request_.id));
+    undo_.Push([this] { LogFailure("removing state", store_.RemoveContainer(request_.id)); });
+    return {};
+}
+
+Result<void> Creation::RecordContainer() {
+    const OciSpec& spec = bundle_.spec;
+    container_.id = request_.id;
+    container_.sandbox_id = sandbox_.id;
+    container_.oci_version = spec.version;
+    container_.bundle = bundle_.directory;
+    container_.rootfs = bundle_.rootfs;
+    container_.created = NowRfc3339();
+    container_.annotations = spec.annotations;
+    container_.terminal = spec.process->terminal;
+    container_.creator = Identify(::getpid());
+    container_.cgroups = cgroup_.Leaves();
+    // Before they are made: what is recorded and missing harms nobody.
+    container_.cgroups_created = MissingDirectories(cgroup_);
+    CC_TRY(store_.Save(container_));
+    // The terminal that `run` was called on has a size, which its shim could tell only later.
+    const OciProcess& process = *spec.process;
+    const auto size = TerminalSize(STDIN_FILENO);
+    const bool add_size = process.terminal && !request_.console.detach && process.rows == 0 && size;
+    if (add_size) {
+        bundle_.text = ConfigWithConsoleSize(spec, size->rows, size->columns);
+        CC_ASSIGN(bundle_.spec, ParseSpec(bundle_.text));
+    }
+    return store_.SaveConfig(request_.id, bundle_.text);
+}
+
+Result<void> Creation::MakeContainerCgroup() {
+    undo_.Push([this] { RemoveCgroups(container_.cgroups_created); });
+    CC_TRY(MakeCgroup(cgroup_, ControllersOf(limits_)));
+    return Context("linux.resources", LimitShim(container_.cgroups, limits_));
+}
+
+Result<void> Creation::ForkShim() {
+    const OciProcess& process = *bundle_.spec.process;
+    CC_ASSIGN(const Fd console, OpenConsole(request_.console, static_cast<int>(process.rows),
+                                            static_cast<int>(process.columns)));
+    ShimOptions options;
+    options.executable = config_.shim_path.empty() ? self_ : config_.shim_path;
+    options.container_id = request_.id;
+    options.title = process.args;
+    options.terminal = process.terminal;
+    options.debug = request_.debug || config_.shim_debug;
+    options.console = console.get();
+    options.network_namespace = network_.get();
+    options.new_network = new_network_;
+    options.cgroups = container_.cgroups;
+    options.enter_root = [this] { return EnterContainerRoot(bundle_.spec, share_); };
+    CC_ASSIGN(shim_, Shim::Fork(options));
+    undo_.Push([this] { shim_->Kill(); });
+    container_.shim = Identify(shim_->process().pid());
+    return store_.Save(container_);
+}
+
+Result<void> Creation::RunCreateHooks() {
+    hooks_begun_ = true;
+    for (const auto stage : {"prestart", "createRuntime", "createContainer"})
+        CC_TRY(RunHooks(*bundle_.spec.document, stage, container_, Status::kCreating));
+    return {};
+}
+
+Result<void> Creation::ConnectProxy() {
+    CC_ASSIGN(proxy_, ProxyClient::Connect(ProxyOf(sandbox_)));
+    return {};
+}
+
+Result<void> Creation::ShareFiles() {
+    CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
+    for (const auto& item : share_.items) {
+        CC_ASSIGN(const Fd mount, CloneMount(item));
+        CC_TRY(Context(Cat("sharing the ", item.what, ", ", item.source),
+                       vm.ShareAdd(item.name, mount)));
+    }
+    return {};
+}
+
+Result<void> Creation::AttachShim() {
+    CC_ASSIGN(const IoResponse io,
+              proxy_->AttachVm({sandbox_.vm_name, 1}, kAgentDeadline, shim_->connection()));
+    if (io.tokens.size() != 1)
+        return Fail("attaching to the virtual machine: cc-proxy gave no token");
+    container_.token = io.tokens[0];
+    if (!agent_) agent_ = io.agent;
+    return shim_->Tell({.token = container_.token,
+                        .uri = io.url,
+                        .proxy_executable = sandbox_.proxy_executable,
+                        .proxy_log_level = sandbox_.proxy_log_level,
+                        .proxy_ksm = sandbox_.proxy_ksm,
+                        .connected = io.connection});
+}
+
+Result<void> Creation::MakeContainer() {
+    if (!agent_ || agent_->extension < kHoldExtension) return {};
+    CC_ASSIGN(const std::string message,
+              NewContainerMessage(bundle_.spec, request_.id, share_, owners_,
+                                  HookState(container_, Status::kCreated, kFirstPid), true));
+    CC_TRY(CallAgent(*proxy_, ControlCode::kNewContainer, message, container_.token));
+    container_.held = true;
+    container_.token.clear();
+    return {};
+}
+
+Result<void> Creation::RecordCreated() {
+    container_.status = Status::kCreated;
+    container_.creator = {};
+    return store_.Save(container_);
+}
+
+Result<void> Creation::WritePidFile() {
+    if (request_.pid_file.empty()) return {};
+    undo_.Push([this] { ::unlink(request_.pid_file.c_str()); });
+    return Context("pid file",
+                   WriteFileAtomic(request_.pid_file, std::to_string(container_.shim.pid), 0644));
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/guest_container.h"
+
+#include <csignal>
+#include <thread>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "client/vm_client.h"
+#include "runtime/sandbox/agent_call.h"
+
+namespace cc::runtime {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// For a guest that may be sick: after that it is ended without being asked.
+constexpr std::chrono::milliseconds kGentleDeadline{10000};
+// Between its being killed and the guest's knowing that it has ended.
+constexpr std::chrono::milliseconds kRemovalPause{20};
+
+void Note(std::string_view what, const Error& error) {
+    Log(LogLevel::kDebug, what, {{"why", error.message}});
+}
+
+// False when the guest did not answer.
+bool Ask(ProxyClient& client, std::string_view what, ControlCode command,
+         const std::string& message) {
+    const auto done = CallAgent(client, command, message, "", kGentleDeadline);
+    if (!done) Note(what, done.error());
+    return done || done.error().code != ETIMEDOUT;
+}
+
+// A process that still runs (delete --force) is killed; on a stopped container this does nothing.
+bool Kill(ProxyClient& client, const std::string& id) {
+    return Ask(client, "killing the container in the guest", ControlCode::kKillContainer,
+               Encode(KillContainer{id, SIGKILL, true, 0}));
+}
+
+bool Remove(ProxyClient& client, const std::string& id) {
+    const auto end = Clock::now() + kGentleDeadline;
+    while (true) {
+        const auto removed = CallAgent(client, ControlCode::kRemoveContainer,
+                                       Encode(cc::RemoveContainer{id}), "", kGentleDeadline);
+        if (removed) return true;
+        if (removed.error().code == ETIMEDOUT) return false;
+        const bool runs = removed.error().message.find("still running") != std::string::npos;
+        if (!runs || Clock::now() >= end) {
+            Note("removing the container in the guest", removed.error());
+            return true;
+        }
+        std::this_thread::sleep_for(kRemovalPause);
+    }
+}
+
+}  // namespace
+
+void EndInGuest(const SandboxRecord& sandbox, const ContainerRecord& container) {
+    auto attached = Attach(sandbox, 0);
+    if (!attached) return Note("the guest is not asked to finish", attached.error());
+    if (Kill(attached->client, container.id)) (void)Remove(attached->client, container.id);
+}
+
+void EndGuest(const SandboxRecord& sandbox, const ContainerRecord& container) {
+    auto attached = Attach(sandbox, 0);
+    if (!attached) return Note("the guest is not asked to finish", attached.error());
+    auto& client = attached->client;
+    if (!Kill(client, container.id)) return;
+    if (!Ask(client, "removing the container in the guest", ControlCode::kRemoveContainer,
+             Encode(cc::RemoveContainer{container.id})))
+        return;
+    (void)Ask(client, "ending the pod in the guest", ControlCode::kDestroyPod, "");
+}
+
+void Unshare(const SandboxRecord& sandbox, const std::string& container_id) {
+    auto vm = VmClient::Connect(sandbox.vm_directory);
+    if (!vm) return Note("no keeper to take the share away", vm.error());
+    const auto done = vm->ShareRemove(container_id);
+    if (!done) Note("taking the share away", done.error());
+}
+
+void Unregister(const SandboxRecord& sandbox) {
+    auto client = ProxyClient::Connect(RunningProxyOf(sandbox));
+    if (!client) return Note("no cc-proxy to tell", client.error());
+    const auto done = client->UnregisterVm({sandbox.vm_name}, kGentleDeadline);
+    if (!done) Note("cc-proxy does not know the VM", done.error());
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Taking a container out of a guest. All of it is for guests that may be sick: what fails is noted
+// in the log, and after a deadline the guest is not asked again.
+#pragma once
+
+#include <string>
+
+#include "runtime/state/store.h"
+
+namespace cc::runtime {
+
+// What runs of it is killed, and it is removed in the guest, which goes on.
+void EndInGuest(const SandboxRecord& sandbox, const ContainerRecord& container);
+// The same, and the guest is told to end all others, too, and to write what it has to write.
+void EndGuest(const SandboxRecord& sandbox, const ContainerRecord& container);
+// The guest does not see its files any more.
+void Unshare(const SandboxRecord& sandbox, const std::string& container_id);
+// cc-proxy forgets the VM.
+void Unregister(const SandboxRecord& sandbox);
+
+}  // namespace cc::runtime
