@@ -83,6 +83,12 @@ int Report(const Error& error, int status) {
 
 Result<RuntimeConfig> App::LoadConfig() {
     CC_ASSIGN(RuntimeConfig config, runtime::LoadConfig(config_path));
+    for (const auto& warning : config.warnings) {
+        Log(LogLevel::kWarn, warning);
+        // For a person only: what is not a terminal may become the container's standard error.
+        if (::isatty(STDERR_FILENO) == 1)
+            std::fprintf(stderr, "cc-runtime: warning: %s\n", warning.c_str());
+    }
     if (config.debug && !debug) {
         debug = true;
         log_options.level = LogLevel::kDebug;
