@@ -130,8 +130,6 @@ Result<void> Creation::Validate() {
     CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));
     CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
-    CC_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMaxMountinfo));
-    CC_ASSIGN(cgroup_, PlanCgroup(mounts, spec.cgroups_path));
     CC_ASSIGN(limits_, Context("linux.resources", CgroupValuesOf(spec.Resources())));
     memory_limit_ = MemoryLimitOf(spec.Resources());
     config_.memory_mib = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_).guest_mib;
@@ -140,10 +138,25 @@ Result<void> Creation::Validate() {
     CC_ASSIGN(hypervisor_, FindHypervisor(config_));
     CC_ASSIGN(guest_, FindGuest(config_, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
-    vm_cgroup_ = PlanBeside(cgroup_, Cat("cc-vm-", sandbox_.vm_name));
+    CC_TRY(PlanCgroups());
     sandbox_.proxy_executable = config_.proxy_path.empty() ? self_ : config_.proxy_path;
     sandbox_.proxy_ksm = config_.proxy_ksm;
     sandbox_.proxy_log_level = config_.proxy_debug || request_.debug ? "debug" : "warn";
+    return {};
+}
+
+Result<void> Creation::PlanCgroups() {
+    std::string path = bundle_.spec.cgroups_path;
+    if (request_.systemd_cgroup) {
+        CC_TRY(CheckSystemd());
+        CC_ASSIGN(scope_, PlanScope(path, request_.id));
+        path = scope_.path;
+    }
+    const std::string vm_name = Cat("cc-vm-", sandbox_.vm_name);
+    vm_scope_ = ScopeBeside(scope_, vm_name);
+    CC_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMaxMountinfo));
+    CC_ASSIGN(cgroup_, PlanCgroup(mounts, path));
+    vm_cgroup_ = PlanBeside(cgroup_, vm_scope_.unit.empty() ? vm_name : vm_scope_.unit);
     return {};
 }
 
@@ -181,9 +194,13 @@ Result<void> Creation::RecordIntent() {
     container_.creator = Identify(::getpid());
     container_.cgroups = cgroup_.Leaves();
     // Before they are made: what is recorded and missing harms nobody.
-    container_.cgroups_created = MissingDirectories(cgroup_);
+    container_.cgroups_created =
+        request_.systemd_cgroup ? MissingBesideScope(cgroup_) : MissingDirectories(cgroup_);
+    container_.scope = scope_.unit;
     sandbox_.cgroups = vm_cgroup_.Leaves();
-    sandbox_.cgroups_created = MissingDirectories(vm_cgroup_);
+    sandbox_.cgroups_created =
+        request_.systemd_cgroup ? MissingBesideScope(vm_cgroup_) : MissingDirectories(vm_cgroup_);
+    sandbox_.scope = vm_scope_.unit;
     CC_TRY(store_.Save(sandbox_));
     CC_TRY(store_.Save(container_));
     // The terminal that `run` was called on has a size, which its shim could tell only later.
@@ -206,13 +223,21 @@ Result<void> Creation::RecordIntent() {
 
 Result<void> Creation::MakeCgroups() {
     undo_.Push([this] {
+        LogFailure("ending a scope", EndScope(sandbox_.scope));
+        LogFailure("ending a scope", EndScope(container_.scope));
         RemoveCgroups(sandbox_.cgroups_created);
         RemoveCgroups(container_.cgroups_created);
     });
+    if (request_.systemd_cgroup) return {};  // a scope begins with its first process
     const auto controllers = ControllersOf(limits_);
     CC_TRY(MakeCgroup(cgroup_, controllers));
     CC_TRY(MakeCgroup(vm_cgroup_, controllers));
-    return Context("linux.resources", LimitShim(container_.cgroups, limits_));
+    return Context("linux.resources", LimitShim(container_, limits_));
+}
+
+// In the process that shall be in it.
+Result<void> Creation::EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& scope) const {
+    return request_.systemd_cgroup ? EnterScope(scope, cgroup, 0) : JoinCgroups(cgroup.Leaves(), 0);
 }
 
 Result<void> Creation::ForkShim() {
@@ -228,11 +253,12 @@ Result<void> Creation::ForkShim() {
     options.console = console.get();
     options.network_namespace = network_.get();
     options.new_network = new_network_;
-    options.cgroups = container_.cgroups;
+    options.enter_cgroup = [this] { return EnterCgroup(cgroup_, scope_); };
     options.enter_root = [this] { return EnterContainerRoot(bundle_.spec, share_); };
     CC_ASSIGN(shim_, Shim::Fork(options));
     undo_.Push([this] { shim_->Kill(); });
     container_.shim = Identify(shim_->process().pid());
+    if (request_.systemd_cgroup) CC_TRY(Context("linux.resources", LimitShim(container_, limits_)));
     return store_.Save(container_);
 }
 
@@ -249,7 +275,7 @@ Result<void> Creation::StartVm() {
     }
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
     const auto enter = [this]() -> Result<void> {
-        CC_TRY(JoinCgroups(sandbox_.cgroups, 0));
+        CC_TRY(EnterCgroup(vm_cgroup_, vm_scope_));
         if (network_ && ::setns(network_.get(), CLONE_NEWNET) < 0)
             return FailErrno("entering the network namespace");
         return {};
@@ -299,7 +325,7 @@ Result<void> Creation::BootGuest() {
 
 Result<void> Creation::SetVmLimits() {
     const VmMemory memory = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_);
-    return Context("linux.resources", LimitVm(sandbox_.cgroups, limits_, memory.host_bytes));
+    return Context("linux.resources", LimitVm(sandbox_, limits_, memory.host_bytes));
 }
 
 Result<void> Creation::StartPod() {

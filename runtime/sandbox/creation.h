@@ -18,6 +18,7 @@
 #include "runtime/sandbox/console.h"
 #include "runtime/sandbox/interrupt.h"
 #include "runtime/sandbox/phases.h"
+#include "runtime/sandbox/scope.h"
 #include "runtime/sandbox/shim_process.h"
 #include "runtime/state/store.h"
 #include "runtime/storage/share_plan.h"
@@ -30,6 +31,7 @@ struct CreateRequest {
     std::string pid_file;
     ConsoleOptions console;
     bool debug = false;
+    bool systemd_cgroup = false;
     // For tests: the step after which creation fails, or this process is killed.
     std::string fail_after, kill_after;
 };
@@ -71,6 +73,8 @@ class Creation {
     Result<void> WritePidFile();
 
     Result<void> OpenNetwork();
+    Result<void> PlanCgroups();
+    Result<void> EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& scope) const;
 
     CreateRequest request_;
     RuntimeConfig config_;
@@ -84,6 +88,7 @@ class Creation {
     std::string self_;  // this program
     SharePlan share_;
     CgroupPlan cgroup_, vm_cgroup_;
+    ScopePlan scope_, vm_scope_;
     std::vector<CgroupValue> limits_;
     int64_t memory_limit_ = 0;  // of the container, bytes
     bool emulated_ = false;

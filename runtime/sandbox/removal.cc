@@ -11,6 +11,7 @@
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/hooks.h"
+#include "runtime/sandbox/scope.h"
 #include "runtime/sandbox/vm.h"
 
 namespace cc::runtime {
@@ -93,6 +94,10 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
         CC_TRY(RemoveTree(sandbox->vm_directory));
     }
     done("vm");
+    if (const auto ended = EndScope(sandbox ? sandbox->scope : ""); !ended)
+        Note("ending the VM's scope", ended.error());
+    if (const auto ended = EndScope(container.scope); !ended)
+        Note("ending the container's scope", ended.error());
     // First the VM's, which lies in a directory that may be the container's to remove.
     if (sandbox) RemoveCgroups(sandbox->cgroups_created);
     RemoveCgroups(container.cgroups_created);
