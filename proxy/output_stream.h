@@ -49,8 +49,7 @@ struct OutputStream {
     // It is worth telling at once.
     bool Due(size_t queued) const {
         const uint64_t owed = Owed(queued);
-        return owed >= kAcknowledgeAfter ||
-               (ended && owed > 0 && owed == received - window.offset);
+        return owed >= kAcknowledgeAfter || (ended && owed > 0 && owed == received - window.offset);
     }
     void Tell(size_t queued) {
         const uint64_t taken = window.offset + Owed(queued);

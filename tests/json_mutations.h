@@ -83,8 +83,8 @@ inline std::string Short(const Json& value) {
 }  // namespace mutations
 
 // Every place of the document, the innermost last.
-inline std::vector<Json::json_pointer> PlacesOf(const Json& json,
-                                                const Json::json_pointer& at = Json::json_pointer()) {
+inline std::vector<Json::json_pointer> PlacesOf(
+    const Json& json, const Json::json_pointer& at = Json::json_pointer()) {
     std::vector<Json::json_pointer> places;
     const auto add = [&](const Json::json_pointer& place, const Json& value) {
         places.push_back(place);

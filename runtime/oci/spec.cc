@@ -53,8 +53,7 @@ Result<std::map<std::string, std::string>> ParseAnnotations(const Json& root) {
     CC_ASSIGN(const Json* object, ObjectMember(root, "annotations"));
     if (object == nullptr) return annotations;
     for (const auto& [key, value] : object->items()) {
-        if (!value.is_string())
-            return Fail(Cat("annotations: ", Quoted(key), " must be a string"));
+        if (!value.is_string()) return Fail(Cat("annotations: ", Quoted(key), " must be a string"));
         annotations[key] = value.get<std::string>();
     }
     return annotations;

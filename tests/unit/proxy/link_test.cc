@@ -230,7 +230,8 @@ TEST_CASE("a version 2 shim gets plain frames, and the agent hears what its sock
                                   EncodeProcessExited(7));
 }
 
-TEST_CASE("little that a version 2 shim has taken is told to the agent later, once, or at its end") {
+TEST_CASE(
+    "little that a version 2 shim has taken is told to the agent later, once, or at its end") {
     LinkHub hub;
     hub.Start(kClientVersion2);
     hub.Heard(hub.io);
