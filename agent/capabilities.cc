@@ -39,7 +39,8 @@ uint64_t ParseCapabilities(const std::vector<std::string>& names) {
         if (::cap_from_name(lower.c_str(), &value) == 0 && value >= 0 && value < 64)
             set |= Bit(value);
         else
-            Log(LogLevel::kWarn, "unknown capability left out", {{"capability", name}});
+            Log(LogLevel::kWarn, "unknown capability left out",
+                {{"capability", name.substr(0, 64)}});
     }
     return set;
 }

@@ -41,9 +41,14 @@ void KeptStreams::Started() {
     SendWindow(input_.Grant(0));
 }
 
-void KeptStreams::InputMoved(size_t waiting) {
-    if (!started_) return;
+bool KeptStreams::InputMoved(size_t waiting) {
+    if (!started_) return false;
     if (const auto window = input_.Update(waiting)) SendWindow(*window);
+    return input_.Owes(waiting);
+}
+
+void KeptStreams::SayInput(size_t waiting) {
+    if (started_ && input_.Owes(waiting)) SendWindow(input_.Grant(waiting));
 }
 
 void KeptStreams::SendWindow(const InputWindow& window) {

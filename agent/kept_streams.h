@@ -30,7 +30,9 @@ class KeptStreams {
     ReceivedInput::Fresh TakeInput(uint64_t offset, std::string_view bytes, bool end) {
         return input_.Take(offset, bytes, end);
     }
-    void InputMoved(size_t waiting);
+    // Says how far the process is. True: a little is left to say, with SayInput(), in a while.
+    bool InputMoved(size_t waiting);
+    void SayInput(size_t waiting);
 
     void BeginEpoch(size_t waiting);
     void Exited(int wait_status);

@@ -18,35 +18,38 @@ namespace {
 constexpr std::string_view kTypes[] = {"pid", "network", "mount",  "ipc",
                                        "uts", "user",    "cgroup", "time"};
 
-Result<std::vector<IdMapping>> Mappings(const Json& json, std::string_view key) {
-    std::vector<IdMapping> mappings;
-    CC_ASSIGN(const Json* array, ArrayMember(json, key));
-    if (array == nullptr) return mappings;
-    for (const auto& entry : *array) {
-        IdMapping mapping;
-        CC_ASSIGN(mapping.container,
-                  Context(key, UnsignedMember(entry, "containerID", 0, UINT32_MAX)));
-        CC_ASSIGN(mapping.host, Context(key, UnsignedMember(entry, "hostID", 0, UINT32_MAX)));
-        CC_ASSIGN(mapping.size, Context(key, UnsignedMember(entry, "size", 0, UINT32_MAX)));
-        mappings.push_back(mapping);
-    }
-    return mappings;
+Result<IdMapping> ReadMapping(const Json& json) {
+    IdMapping mapping;
+    CC_ASSIGN(mapping.container, UnsignedMember(json, "containerID", 0, UINT32_MAX));
+    CC_ASSIGN(mapping.host, UnsignedMember(json, "hostID", 0, UINT32_MAX));
+    CC_ASSIGN(mapping.size, UnsignedMember(json, "size", 0, UINT32_MAX));
+    return mapping;
+}
+
+Result<std::string> ReadType(const Json& json) {
+    CC_ASSIGN(std::string type, TextMember(json, "type"));
+    if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes))
+        return Fail(Cat("the type ", Quoted(type, 32), " is unknown"));
+    return type;
 }
 
 Result<void> ReadTimeOffsets(const Json& json, ContainerSpec& spec) {
     CC_ASSIGN(const Json* offsets, ObjectMember(json, "timeOffsets"));
     if (offsets == nullptr || offsets->empty()) return {};
-    if (!spec.time_namespace) return Fail("timeOffsets are given, but no time namespace");
+    if (!spec.time_namespace)
+        return Fail("timeOffsets are given, but namespaces has none of type time");
     for (const auto& [clock, entry] : offsets->items()) {
         if (clock != "boottime" && clock != "monotonic")
             return Fail(Cat("timeOffsets: the clock ", Quoted(clock, 32),
                             " is unknown, boottime and monotonic have offsets"));
+        const std::string where = Cat("timeOffsets.", clock);
+        if (!entry.is_object()) return Fail(Cat(where, " must be an object"));
         TimeOffset offset;
         offset.clock = clock;
         CC_ASSIGN(offset.seconds,
-                  Context("timeOffsets", IntMember(entry, "secs", 0, INT64_MIN, INT64_MAX)));
+                  Context(where, IntMember(entry, "secs", 0, INT64_MIN, INT64_MAX)));
         CC_ASSIGN(offset.nanoseconds,
-                  Context("timeOffsets", UnsignedMember(entry, "nanosecs", 0, 999999999)));
+                  Context(where, UnsignedMember(entry, "nanosecs", 0, 999999999)));
         spec.time_offsets.push_back(std::move(offset));
     }
     return {};
@@ -55,20 +58,23 @@ Result<void> ReadTimeOffsets(const Json& json, ContainerSpec& spec) {
 Result<void> CheckIdMap(const ContainerSpec& spec) {
     if (!spec.user_namespace) {
         if (spec.id_map.empty()) return {};
-        return Fail("uidMappings or gidMappings are given, but no user namespace");
+        return Fail("uidMappings or gidMappings are given, but namespaces has none of type user");
     }
     if (spec.id_map.uids.empty() || spec.id_map.gids.empty())
         return Fail("a user namespace needs uidMappings and gidMappings");
     return {};
 }
 
-Result<void> ReadOwner(const Json& entry, const std::string& type, ContainerSpec& spec) {
+Result<std::string> ReadPath(const Json& json) {
+    return TextMember(json, "path");
+}
+
+Result<void> ReadOwner(const std::string& path, const std::string& type, ContainerSpec& spec) {
     std::string* owner = type == "pid"   ? &spec.pid_of
                          : type == "ipc" ? &spec.ipc_of
                          : type == "uts" ? &spec.uts_of
                                          : nullptr;
     if (owner == nullptr) return {};
-    CC_ASSIGN(const std::string path, Context("namespaces", TextMember(entry, "path")));
     if (!path.starts_with(kNamespaceOf)) return {};
     *owner = path.substr(kNamespaceOf.size());
     return Context(Cat("namespaces: ", type), CheckContainerId(*owner));
@@ -78,22 +84,21 @@ Result<void> ReadOwner(const Json& entry, const std::string& type, ContainerSpec
 
 Result<IdMappings> ReadIdMappings(const Json& json) {
     IdMappings map;
-    CC_ASSIGN(map.uids, Mappings(json, "uidMappings"));
-    CC_ASSIGN(map.gids, Mappings(json, "gidMappings"));
+    CC_ASSIGN(map.uids, ListMember(json, "uidMappings", ReadMapping));
+    CC_ASSIGN(map.gids, ListMember(json, "gidMappings", ReadMapping));
     return map;
 }
 
 Result<void> ReadNamespaces(const Json& linux_json, ContainerSpec& spec) {
-    CC_ASSIGN(const Json* namespaces, ArrayMember(linux_json, "namespaces"));
-    if (namespaces != nullptr)
-        for (const auto& entry : *namespaces) {
-            CC_ASSIGN(const std::string type, Context("namespaces", TextMember(entry, "type")));
-            if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes))
-                return Fail(Cat("namespaces: the type ", Quoted(type, 32), " is unknown"));
-            CC_TRY(ReadOwner(entry, type, spec));
-            spec.user_namespace = spec.user_namespace || type == "user";
-            spec.time_namespace = spec.time_namespace || type == "time";
-        }
+    CC_ASSIGN(const auto types, ListMember(linux_json, "namespaces", ReadType));
+    CC_ASSIGN(const auto paths, ListMember(linux_json, "namespaces", ReadPath));
+    for (size_t i = 0; i < types.size(); ++i)
+        CC_TRY(ReadOwner(paths[i], types[i], spec));
+    const auto asks = [&](std::string_view type) {
+        return std::find(types.begin(), types.end(), type) != types.end();
+    };
+    spec.user_namespace = asks("user");
+    spec.time_namespace = asks("time");
     CC_ASSIGN(spec.id_map, ReadIdMappings(linux_json));
     CC_TRY(CheckIdMap(spec));
     // The builder of a container in a user namespace knows its first process as PID 1.

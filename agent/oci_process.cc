@@ -41,11 +41,20 @@ Result<Rlimit> ReadRlimit(const Json& json) {
     const auto* found = std::find_if(std::begin(kResources), std::end(kResources),
                                      [&](const auto& known) { return known.name == limit.name; });
     if (found == std::end(kResources))
-        return Fail(Cat("the resource ", Quoted(limit.name, 32), " is unknown"));
+        return Fail(Cat("the type ", Quoted(limit.name, 32), " is unknown"));
     limit.resource = found->resource;
     CC_ASSIGN(limit.soft, LimitMember(json, "soft"));
     CC_ASSIGN(limit.hard, LimitMember(json, "hard"));
     return limit;
+}
+
+Result<std::vector<Rlimit>> ReadRlimits(const Json& json) {
+    CC_ASSIGN(auto limits, ListMember(json, "rlimits", ReadRlimit));
+    for (size_t i = 0; i < limits.size(); ++i)
+        for (size_t earlier = 0; earlier < i; ++earlier)
+            if (limits[earlier].resource == limits[i].resource)
+                return Fail(Cat("rlimits: ", limits[i].name, " is given twice"));
+    return limits;
 }
 
 Result<CapabilitySets> ReadCapabilities(const Json& json) {
@@ -85,16 +94,9 @@ Result<void> ReadPrivileges(const Json& json, const ProcessSpec* container, Proc
     } else if (container != nullptr) {
         process.capabilities = container->capabilities;
     }
-    CC_ASSIGN(const Json* rlimits, ArrayMember(json, "rlimits"));
-    if (rlimits == nullptr && container != nullptr) process.rlimits = container->rlimits;
-    if (rlimits != nullptr)
-        for (const auto& entry : *rlimits) {
-            CC_ASSIGN(Rlimit limit, Context("rlimits", ReadRlimit(entry)));
-            for (const auto& earlier : process.rlimits)
-                if (earlier.resource == limit.resource)
-                    return Fail(Cat("rlimits: ", limit.name, " is given twice"));
-            process.rlimits.push_back(std::move(limit));
-        }
+    CC_ASSIGN(process.rlimits, ReadRlimits(json));
+    if (Member(json, "rlimits") == nullptr && container != nullptr)
+        process.rlimits = container->rlimits;
     if (Member(json, "oomScoreAdj") != nullptr) {
         CC_ASSIGN(const int64_t score, IntMember(json, "oomScoreAdj", 0, -1000, 1000));
         process.oom_score_adj = static_cast<int>(score);
@@ -105,12 +107,6 @@ Result<void> ReadPrivileges(const Json& json, const ProcessSpec* container, Proc
 }
 
 }  // namespace
-
-Result<std::string> TextMember(const Json& object, std::string_view key) {
-    CC_ASSIGN(std::string text, StringMember(object, key));
-    if (text.find('\0') != std::string::npos) return Fail(Cat(Quoted(key), " holds a NUL byte"));
-    return text;
-}
 
 Result<std::string> PathMember(const Json& object, std::string_view key) {
     CC_ASSIGN(std::string path, TextMember(object, key));
@@ -125,6 +121,18 @@ Result<uint32_t> UnsignedMember(const Json& object, std::string_view key, uint32
     return static_cast<uint32_t>(value);
 }
 
+Result<std::vector<const Json*>> ObjectsMember(const Json& object, std::string_view key) {
+    std::vector<const Json*> elements;
+    CC_ASSIGN(const Json* list, ArrayMember(object, key));
+    if (list == nullptr) return elements;
+    for (const auto& element : *list) {
+        if (!element.is_object())
+            return Fail(Cat(key, "[", elements.size(), "] must be an object"));
+        elements.push_back(&element);
+    }
+    return elements;
+}
+
 Result<ProcessSpec> ReadProcess(const Json& json, const ProcessSpec* container) {
     ProcessSpec process;
     CC_ASSIGN(process.terminal, BoolMember(json, "terminal"));
@@ -137,8 +145,10 @@ Result<ProcessSpec> ReadProcess(const Json& json, const ProcessSpec* container) 
     }
     CC_ASSIGN(const Json* user, ObjectMember(json, "user"));
     if (user != nullptr) CC_TRY(Context("user", ReadUser(*user, process)));
-    CC_ASSIGN(process.args, StringsMember(json, "args"));
-    CC_ASSIGN(process.env, StringsMember(json, "env"));
+    CC_ASSIGN(process.args, TextsMember(json, "args"));
+    if (process.args.empty() || process.args.front().empty())
+        return Fail("args is empty: there is nothing to execute");
+    CC_ASSIGN(process.env, TextsMember(json, "env"));
     CC_ASSIGN(process.cwd, PathMember(json, "cwd"));
     CC_TRY(ReadPrivileges(json, container, process));
     CC_TRY(ReadScheduling(json, container, process));

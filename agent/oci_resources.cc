@@ -49,34 +49,16 @@ Result<DeviceRule> ReadRule(const Json& json) {
     return rule;
 }
 
-Result<std::vector<DeviceRule>> ReadRules(const Json& json) {
-    std::vector<DeviceRule> rules;
-    CC_ASSIGN(const Json* array, ArrayMember(json, "devices"));
-    if (array != nullptr)
-        for (const auto& entry : *array) {
-            CC_ASSIGN(DeviceRule rule, Context("devices", ReadRule(entry)));
-            rules.push_back(rule);
-        }
-    return rules;
-}
-
-Result<void> ReadHugepages(const Json& json, ResourceSpec& resources) {
-    CC_ASSIGN(const Json* limits, ArrayMember(json, "hugepageLimits"));
-    if (limits == nullptr) return {};
-    for (const auto& entry : *limits) {
-        HugepageLimit limit;
-        CC_ASSIGN(limit.page_size, Context("hugepageLimits", TextMember(entry, "pageSize")));
-        const auto good = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
-        if (limit.page_size.empty() ||
-            !std::all_of(limit.page_size.begin(), limit.page_size.end(), good))
-            return Fail(Cat("hugepageLimits: the size ", Quoted(limit.page_size, 16),
-                            " is not one like \"2MB\""));
-        CC_ASSIGN(const int64_t bytes,
-                  Context("hugepageLimits", IntMember(entry, "limit", 0, 0, INT64_MAX)));
-        limit.bytes = static_cast<uint64_t>(bytes);
-        resources.hugepages.push_back(std::move(limit));
-    }
-    return {};
+Result<HugepageLimit> ReadHugepageLimit(const Json& json) {
+    HugepageLimit limit;
+    CC_ASSIGN(limit.page_size, TextMember(json, "pageSize"));
+    const auto good = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+    if (limit.page_size.empty() ||
+        !std::all_of(limit.page_size.begin(), limit.page_size.end(), good))
+        return Fail(Cat("pageSize ", Quoted(limit.page_size, 16), " is not a size like \"2MB\""));
+    CC_ASSIGN(const int64_t bytes, IntMember(json, "limit", 0, 0, INT64_MAX));
+    limit.bytes = static_cast<uint64_t>(bytes);
+    return limit;
 }
 
 Result<void> ReadUnified(const Json& json, ResourceSpec& resources) {
@@ -122,9 +104,9 @@ Result<ResourceSpec> ReadResources(const Json* json) {
     CC_ASSIGN(resources.cpu_shares, Limit(cpu, "shares"));
     CC_ASSIGN(resources.cpu_idle, Limit(cpu, "idle"));
     CC_TRY(ReadBlockIo(*json, resources));
-    CC_TRY(ReadHugepages(*json, resources));
+    CC_ASSIGN(resources.hugepages, ListMember(*json, "hugepageLimits", ReadHugepageLimit));
     CC_TRY(ReadUnified(*json, resources));
-    CC_ASSIGN(auto rules, ReadRules(*json));
+    CC_ASSIGN(auto rules, ListMember(*json, "devices", ReadRule));
     rules.insert(rules.end(), resources.devices->begin(), resources.devices->end());
     resources.devices = std::move(rules);
     return resources;

@@ -37,10 +37,10 @@ constexpr int kIoClassShift = 13;
 constexpr uint32_t kLowestIoLevel = 7;
 
 template <size_t kCount>
-Result<uint64_t> Find(const Named (&known)[kCount], std::string_view name) {
+Result<uint64_t> Find(const Named (&known)[kCount], std::string_view key, std::string_view name) {
     const auto* found = std::find_if(std::begin(known), std::end(known),
                                      [&](const Named& entry) { return entry.name == name; });
-    if (found == std::end(known)) return Fail(Cat(Quoted(name, 40), " is unknown"));
+    if (found == std::end(known)) return Fail(Cat(key, ": ", Quoted(name, 40), " is unknown"));
     return found->value;
 }
 
@@ -52,14 +52,14 @@ Result<uint64_t> Nanoseconds(const Json& json, std::string_view key) {
 Result<SchedulerSpec> ReadScheduler(const Json& json) {
     SchedulerSpec scheduler;
     CC_ASSIGN(const std::string policy, TextMember(json, "policy"));
-    CC_ASSIGN(const uint64_t number, Find(kPolicies, policy));
+    CC_ASSIGN(const uint64_t number, Find(kPolicies, "policy", policy));
     scheduler.policy = static_cast<uint32_t>(number);
     CC_ASSIGN(const int64_t nice, IntMember(json, "nice", 0, -20, 19));
     scheduler.nice = static_cast<int32_t>(nice);
     CC_ASSIGN(scheduler.priority, UnsignedMember(json, "priority", 0, 99));
     CC_ASSIGN(const auto flags, StringsMember(json, "flags"));
     for (const auto& flag : flags) {
-        CC_ASSIGN(const uint64_t bit, Find(kFlags, flag));
+        CC_ASSIGN(const uint64_t bit, Find(kFlags, "flags", flag));
         scheduler.flags |= bit;
     }
     CC_ASSIGN(scheduler.runtime, Nanoseconds(json, "runtime"));
@@ -70,7 +70,7 @@ Result<SchedulerSpec> ReadScheduler(const Json& json) {
 
 Result<int> ReadIoPriority(const Json& json) {
     CC_ASSIGN(const std::string name, TextMember(json, "class"));
-    CC_ASSIGN(const uint64_t kind, Find(kIoClasses, name));
+    CC_ASSIGN(const uint64_t kind, Find(kIoClasses, "class", name));
     CC_ASSIGN(const uint32_t level, UnsignedMember(json, "priority", 0, kLowestIoLevel));
     return static_cast<int>(kind << kIoClassShift | level);
 }
@@ -98,7 +98,7 @@ Result<void> ReadScheduling(const Json& json, const ProcessSpec* container, Proc
     for (const char* key : {"initial", "final"}) {
         CC_ASSIGN(const std::string list, Context("execCPUAffinity", TextMember(*affinity, key)));
         if (list.empty()) continue;
-        CC_ASSIGN(process.cpus, Context("execCPUAffinity", ParseCpuList(list)));
+        CC_ASSIGN(process.cpus, Context(Cat("execCPUAffinity.", key), ParseCpuList(list)));
     }
     return {};
 }

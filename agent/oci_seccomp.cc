@@ -32,15 +32,10 @@ Result<SeccompArgument> ReadArgument(const Json& json) {
 
 Result<SeccompRule> ReadRule(const Json& json) {
     SeccompRule rule;
-    CC_ASSIGN(rule.names, StringsMember(json, "names"));
+    CC_ASSIGN(rule.names, TextsMember(json, "names"));
     CC_ASSIGN(rule.action, TextMember(json, "action"));
     CC_ASSIGN(rule.errno_value, OptionalUnsigned(json, "errnoRet"));
-    CC_ASSIGN(const Json* arguments, ArrayMember(json, "args"));
-    if (arguments != nullptr)
-        for (const auto& entry : *arguments) {
-            CC_ASSIGN(SeccompArgument argument, Context("args", ReadArgument(entry)));
-            rule.arguments.push_back(std::move(argument));
-        }
+    CC_ASSIGN(rule.arguments, ListMember(json, "args", ReadArgument));
     return rule;
 }
 
@@ -58,7 +53,7 @@ Result<void> ReadFlags(const Json& json, SeccompSpec& spec) {
             spec.synchronise_threads = true;
         // About waiting for a listener, which no filter here has.
         else if (flag != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
-            return Fail(Cat("the flag ", Quoted(flag, 48), " is unknown"));
+            return Fail(Cat("flags: ", Quoted(flag, 48), " is unknown"));
     }
     return {};
 }
@@ -71,12 +66,7 @@ Result<SeccompSpec> ReadSeccomp(const Json& json) {
     CC_ASSIGN(spec.default_errno, OptionalUnsigned(json, "defaultErrnoRet"));
     CC_TRY(ReadFlags(json, spec));
     CC_ASSIGN(spec.architectures, StringsMember(json, "architectures"));
-    CC_ASSIGN(const Json* rules, ArrayMember(json, "syscalls"));
-    if (rules != nullptr)
-        for (const auto& entry : *rules) {
-            CC_ASSIGN(SeccompRule rule, Context("syscalls", ReadRule(entry)));
-            spec.rules.push_back(std::move(rule));
-        }
+    CC_ASSIGN(spec.rules, ListMember(json, "syscalls", ReadRule));
     return spec;
 }
 

@@ -16,14 +16,13 @@ ReceivedInput::Fresh ReceivedInput::Take(uint64_t offset, std::string_view bytes
 }
 
 std::optional<InputWindow> ReceivedInput::Update(size_t waiting) {
-    const uint64_t moved = received_ - waiting - told_;
-    if (moved == 0 || (moved < kStep && waiting > 0)) return std::nullopt;
+    if (received_ - waiting - told_ < kAcknowledgeAfter) return std::nullopt;
     return Grant(waiting);
 }
 
 InputWindow ReceivedInput::Grant(size_t waiting) {
     told_ = received_ - waiting;
-    limit_ = told_ + kWindow;
+    limit_ = told_ + kStreamWindow;
     return {told_, limit_};
 }
 

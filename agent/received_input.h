@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "protocol/window.h"
+
 namespace cc::agent {
 
 struct InputWindow {
@@ -16,11 +18,6 @@ struct InputWindow {
 
 class ReceivedInput {
   public:
-    // Beyond what the process has taken; bounds what waits for it here.
-    static constexpr uint64_t kWindow = 256 * 1024;
-    // A window that moves by less is told only once nothing waits any more.
-    static constexpr uint64_t kStep = 64 * 1024;
-
     struct Fresh {
         std::string_view bytes;
         bool end = false;
@@ -30,8 +27,10 @@ class ReceivedInput {
     Fresh Take(uint64_t offset, std::string_view bytes, bool end);
 
     // `waiting`: bytes received that the process has not taken. The window to tell, when it has
-    // moved far enough to be worth a message.
+    // moved far enough to be worth a message at once.
     std::optional<InputWindow> Update(size_t waiting);
+    // It has moved beyond what was told.
+    bool Owes(size_t waiting) const { return received_ - waiting > told_; }
     // The window to tell in any case.
     InputWindow Grant(size_t waiting);
     uint64_t received() const { return received_; }

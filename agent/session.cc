@@ -6,6 +6,7 @@
 #include "agent/executor/terminal.h"
 #include "agent/io_channel.h"
 #include "base/process.h"
+#include "protocol/window.h"
 
 namespace cc::agent {
 
@@ -23,6 +24,10 @@ Session::Session(uv::Loop& loop, IoChannel& channel, uint64_t stdio, uint64_t st
       stderr_sequence_(stderr_sequence),
       mode_(mode),
       in_(loop, [this] { InputMoved(); }),
+      say_input_(loop,
+                 [this] {
+                     if (mode_ == Mode::kKept) kept_->SayInput(in_.queued());
+                 }),
       drain_(loop, [this] {
           if (out_) out_->EndSoon();
           if (err_) err_->EndSoon();
@@ -96,10 +101,9 @@ void Session::Input(std::string_view bytes) {
 }
 
 void Session::InputMoved() {
-    if (mode_ == Mode::kKept)
-        kept_->InputMoved(in_.queued());
-    else
-        channel_.BacklogChanged(*this);
+    if (mode_ != Mode::kKept) return channel_.BacklogChanged(*this);
+    if (kept_->InputMoved(in_.queued()) && !say_input_.active())
+        say_input_.Start(kAcknowledgeWithin);
 }
 
 Result<void> Session::Resize(uint16_t rows, uint16_t columns) {
@@ -132,7 +136,7 @@ void Session::OnData(uint64_t offset, std::string_view bytes, bool end) {
     const auto fresh = kept_->TakeInput(offset, bytes, end && InputMayEnd());
     if (!fresh.bytes.empty()) in_.Write(fresh.bytes);
     if (fresh.end) in_.CloseWhenWritten();
-    kept_->InputMoved(in_.queued());  // thrown away, when the process reads no more
+    InputMoved();  // thrown away, when the process reads no more
 }
 
 void Session::OnWindow(uint64_t sequence, uint64_t acknowledged, uint64_t limit, bool rewind) {

@@ -67,6 +67,7 @@ class Session {
     Mode mode_;
     std::unique_ptr<KeptStreams> kept_;
     InputWriter in_;
+    uv::Timer say_input_;  // how far the process is, when that is worth no message at once
     std::unique_ptr<OutputReader> out_;
     std::unique_ptr<OutputReader> err_;
     Fd terminal_;  // for resizing

@@ -17,7 +17,7 @@ Result<MountSpec> ReadMount(const Json& json) {
     CC_ASSIGN(mount.destination, PathMember(json, "destination"));
     CC_ASSIGN(mount.type, TextMember(json, "type"));
     CC_ASSIGN(mount.source, TextMember(json, "source"));
-    CC_ASSIGN(const auto options, StringsMember(json, "options"));
+    CC_ASSIGN(const auto options, TextsMember(json, "options"));
     CC_ASSIGN(mount.options, ParseMountOptions(options));
     // The specification lets either the type or an option say that a mount is a bind mount.
     if (mount.type == "bind") mount.options.bind = true;
@@ -94,14 +94,9 @@ Result<void> ReadPersonality(const Json& json, ContainerSpec& spec) {
 Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
     CC_TRY(Context("linux", ReadNamespaces(json, spec)));
     CC_TRY(Context("linux.personality", ReadPersonality(json, spec)));
-    CC_ASSIGN(const Json* devices, ArrayMember(json, "devices"));
-    if (devices != nullptr)
-        for (const auto& entry : *devices) {
-            CC_ASSIGN(DeviceSpec device, Context("linux.devices", ReadDevice(entry)));
-            spec.devices.push_back(std::move(device));
-        }
-    CC_ASSIGN(spec.masked_paths, StringsMember(json, "maskedPaths"));
-    CC_ASSIGN(spec.read_only_paths, StringsMember(json, "readonlyPaths"));
+    CC_ASSIGN(spec.devices, Context("linux", ListMember(json, "devices", ReadDevice)));
+    CC_ASSIGN(spec.masked_paths, TextsMember(json, "maskedPaths"));
+    CC_ASSIGN(spec.read_only_paths, TextsMember(json, "readonlyPaths"));
     CC_ASSIGN(const std::string propagation, TextMember(json, "rootfsPropagation"));
     if (!propagation.empty()) {
         spec.root_propagation = ParsePropagation(propagation);
@@ -138,14 +133,10 @@ Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {
     if (root != nullptr) {
         CC_ASSIGN(spec.read_only_root, BoolMember(*root, "readonly"));
     }
-    CC_ASSIGN(const Json* mounts, ArrayMember(json, "mounts"));
-    if (mounts != nullptr)
-        for (const auto& entry : *mounts) {
-            CC_ASSIGN(MountSpec mount, Context("mounts", ReadMount(entry)));
-            spec.mounts.push_back(std::move(mount));
-        }
+    CC_ASSIGN(spec.mounts, ListMember(json, "mounts", ReadMount));
     CC_ASSIGN(const Json* linux_json, ObjectMember(json, "linux"));
-    if (linux_json != nullptr) CC_TRY(ReadLinux(*linux_json, spec));
+    // One that is left out is one that names nothing: there is a filter of devices in any case.
+    CC_TRY(ReadLinux(linux_json == nullptr ? Json::object() : *linux_json, spec));
     CC_ASSIGN(spec.start_hooks, ParseHooks(json, "startContainer"));
     CC_ASSIGN(spec.hook_state, StringMember(json, "state"));
     CC_TRY(CompleteIdMaps(spec));

@@ -134,6 +134,21 @@ Result<std::string> StringMember(const Json& object, std::string_view key,
     return value->get<std::string>();
 }
 
+Result<std::string> TextMember(const Json& object, std::string_view key,
+                               std::string_view fallback) {
+    CC_ASSIGN(std::string text, StringMember(object, key, fallback));
+    if (text.find('\0') != std::string::npos) return Fail(Cat(Quoted(key), " holds a NUL byte"));
+    return text;
+}
+
+Result<std::vector<std::string>> TextsMember(const Json& object, std::string_view key) {
+    CC_ASSIGN(auto texts, StringsMember(object, key));
+    for (const auto& text : texts)
+        if (text.find('\0') != std::string::npos)
+            return Fail(Cat(Quoted(key), " holds a NUL byte, in ", Quoted(text)));
+    return texts;
+}
+
 Result<bool> BoolMember(const Json& object, std::string_view key, bool fallback) {
     const Json* value = Member(object, key);
     if (value == nullptr) return fallback;

@@ -23,6 +23,10 @@ inline const Json* Member(const Json& object, std::string_view key) {
 
 Result<std::string> StringMember(const Json& object, std::string_view key,
                                  std::string_view fallback = "");
+// For what becomes a C string: one with a NUL byte in it is an error, too.
+Result<std::string> TextMember(const Json& object, std::string_view key,
+                               std::string_view fallback = "");
+Result<std::vector<std::string>> TextsMember(const Json& object, std::string_view key);
 Result<bool> BoolMember(const Json& object, std::string_view key, bool fallback = false);
 // Integers must lie in [low, high].
 Result<int64_t> IntMember(const Json& object, std::string_view key, int64_t fallback, int64_t low,

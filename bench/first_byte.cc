@@ -39,9 +39,9 @@ cc::Result<int> Measure(const std::vector<std::string>& command) {
     CC_ASSIGN(const int status, process.Reap());
     const double end = MillisecondsSince(begin);
     if (first)
-        std::printf("%.1f %.1f %d\n", *first, end, cc::ExitCodeOf(status));
+        std::printf("%.3f %.3f %d\n", *first, end, cc::ExitCodeOf(status));
     else
-        std::printf("- %.1f %d\n", end, cc::ExitCodeOf(status));
+        std::printf("- %.3f %d\n", end, cc::ExitCodeOf(status));
     return 0;
 }
 

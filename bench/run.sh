@@ -7,11 +7,13 @@
 #
 #   RUNS=5 BUILD=build bench/run.sh
 #   bench/run.sh hub                only the hub: one to two minutes, without root or a VM
+#   bench/run.sh verbs              only state, list and kill 0 beside crun's and runc's, and only to standard output
 #   bench/run.sh CONTENDER ...      only these of tuned, debian, crun and runc, and only to standard output
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
 runs=${RUNS:-5}
+verb_runs=${VERB_RUNS:-100}
 build=$(realpath "${BUILD:-build}")
 
 machine() {
@@ -51,7 +53,11 @@ fi
 share=$build/share/clear-containers
 runtime=$build/bin/cc-runtime
 
-if [ $# -gt 0 ]; then
+only_verbs=
+if [ "${1:-}" = verbs ]; then
+    only_verbs=1
+    contenders=(tuned crun runc)
+elif [ $# -gt 0 ]; then
     contenders=("$@")
 else
     contenders=(tuned debian crun runc)
@@ -63,9 +69,14 @@ first_byte=$build/bench/first-byte
 work=$(mktemp -d /tmp/cc-bench.XXXXXX)
 state=$work/state
 container=
+running=()  # "CONTENDER CONTAINER", of those that the verbs are asked about
 without_unified=
 cleanup() {
+    local entry
     trap '' INT TERM HUP
+    for entry in "${running[@]}"; do
+        with_runtime "${entry% *}" delete --force "${entry#* }" || true
+    done
     [ -z "$without_unified" ] || kill "$without_unified" 2>/dev/null || true
     [ -z "$container" ] || "$runtime" --root "$state" --cc-config "$work/tuned.toml" delete --force "$container" || true
     # The proxy that our runs started; nothing else has this directory on its command line.
@@ -159,14 +170,9 @@ title() {
 
 # One run of a contender: its line of first-byte to the file of its numbers, its phases beside.
 run_once() {
-    local contender=$1 into=$2 line
-    local command=() prefix=()
-    case $contender in
-        tuned | debian) command=("$runtime" --root "$state" --cc-config "$work/$contender.toml" run --timing) ;;
-        *) command=("$(command -v "$contender")" --root "$work/$contender-state" run) ;;
-    esac
-    [ "$contender" != crun ] || [ -z "$without_unified" ] || prefix=(nsenter --mount="/proc/$without_unified/ns/mnt")
-    line=$("${prefix[@]}" "$first_byte" "${command[@]}" --bundle "$work/hello" "bench-$contender-$$" </dev/null 2>"$work/stderr") || true
+    local contender=$1 into=$2 line timing=()
+    case $contender in tuned | debian) timing=(--timing) ;; esac
+    line=$(with_runtime "$contender" --measured run "${timing[@]}" --bundle "$work/hello" "bench-$contender-$$" 2>"$work/stderr") || true
     if [[ ! $line =~ ^[0-9.]+\ [0-9.]+\ 0$ ]]; then
         echo "bench: $contender failed: $line" >&2
         cat "$work/stderr" >&2
@@ -176,6 +182,66 @@ run_once() {
     echo "$line" >>"$into"
     # "  kernel    1.234 s" of --timing
     sed -nE 's/^ +(.*[^ ]) +([0-9]+\.[0-9]+) s$/\2 \1/p' "$work/stderr" >>"$into.phases"
+}
+
+# with_runtime CONTENDER [--measured] ARGUMENT ...: a command of its, in the place where it works.
+with_runtime() {
+    local contender=$1 command=() prefix=() measured=()
+    shift
+    if [ "$1" = --measured ]; then
+        measured=("$first_byte")
+        shift
+    fi
+    case $contender in
+        tuned | debian) command=("$runtime" --root "$state" --cc-config "$work/$contender.toml") ;;
+        *) command=("$(command -v "$contender")" --root "$work/$contender-state") ;;
+    esac
+    [ "$contender" != crun ] || [ -z "$without_unified" ] || prefix=(nsenter --mount="/proc/$without_unified/ns/mnt")
+    "${prefix[@]}" "${measured[@]}" "${command[@]}" "$@" </dev/null
+}
+
+# What is asked of a runtime all day: 100 times each, in turn, of a container that runs. The guest has no part in it, so
+# that its kernel makes no difference.
+verbs_table() {
+    local contender verb i id present=() base ours=tuned
+    [ -z "$(missing tuned)" ] || ours=debian
+    for contender in "$ours" crun runc; do
+        [ -z "$(missing "$contender")" ] || continue
+        id=bench-verbs-$contender-$$
+        with_runtime "$contender" run --detach --bundle "$work/sleep" "$id" >/dev/null 2>"$work/stderr" ||
+            { cat "$work/stderr" >&2; return 1; }
+        running+=("$contender $id")
+        present+=("$contender")
+    done
+    rm -f "$work"/verb.*
+    for ((i = 0; i < verb_runs; i++)); do
+        for contender in "${present[@]}"; do
+            id=bench-verbs-$contender-$$
+            with_runtime "$contender" --measured state "$id" >>"$work/verb.$contender.state"
+            with_runtime "$contender" --measured list >>"$work/verb.$contender.list"
+            with_runtime "$contender" --measured kill "$id" 0 >>"$work/verb.$contender.kill"
+        done
+    done
+    printf '\n| %d times, of one running container | median (ms) | all (ms) | times crun |\n|---|--:|--:|--:|\n' "$verb_runs"
+    for contender in "${present[@]}"; do
+        for verb in state list kill; do
+            ! grep -qv ' 0$' "$work/verb.$contender.$verb" || { echo "bench: $contender $verb failed" >&2; return 1; }
+            base=0
+            [ ! -e "$work/verb.crun.$verb" ] || base=$(sum "$work/verb.crun.$verb")
+            echo "| $(title "$contender" | sed 's/,.*//'), ${verb/#kill/kill 0} | $(cut -d' ' -f2 "$work/verb.$contender.$verb" | awk '{ print $1 * 1000 }' |
+                spread | awk '{ printf "%.2f", $2 / 1000 }') | $(sum "$work/verb.$contender.$verb") | $(awk \
+                -v a="$(sum "$work/verb.$contender.$verb")" -v b="$base" 'BEGIN { if (b > 0) printf "%.1f", a / b; else printf "-" }') |"
+        done
+    done
+    while [ ${#running[@]} -gt 0 ]; do
+        with_runtime "${running[0]% *}" delete --force "${running[0]#* }" >/dev/null
+        running=("${running[@]:1}")
+    done
+}
+
+# sum FILE: of the second numbers of first-byte, in whole milliseconds.
+sum() {
+    awk '{ all += $2 } END { printf "%.0f", all }' "$1"
 }
 
 # minimum, median and maximum of the numbers on standard input
@@ -269,6 +335,7 @@ report() {
     echo
     start_table
     phase_table
+    [ ! -e "$work/verbs" ] || cat "$work/verbs"
     [ -z "$memory" ] || echo "$memory"
     echo "$sizes"
 }
@@ -287,6 +354,11 @@ load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 acceleration=emulation
 if [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then acceleration=KVM; fi
 
+if [ -n "$only_verbs" ]; then
+    verbs_table
+    exit 0
+fi
+
 # The first round only warms the page cache and starts the proxy, which then stays, as on a host in use.
 for ((round = 0; round <= runs; round++)); do
     echo "bench: round $round of $runs" >&2
@@ -295,6 +367,7 @@ for ((round = 0; round <= runs; round++)); do
     done
 done
 memory=
+[ $# -gt 0 ] || verbs_table >"$work/verbs"  # no subshell: the end of this program ends its containers
 case " ${present[*]} " in *' tuned '*) memory=$(echo x; memory_table) && memory=${memory#x} ;; esac
 sizes=$(echo x; size_table)
 sizes=${sizes#x}

@@ -12,23 +12,17 @@ constexpr int64_t kLongestTimeout = 24 * 60 * 60;  // seconds
 Result<OciHook> ParseHook(const Json& json) {
     if (!json.is_object()) return Fail("must be an object");
     OciHook hook;
-    CC_ASSIGN(hook.path, StringMember(json, "path"));
+    CC_ASSIGN(hook.path, TextMember(json, "path"));
     if (!hook.path.starts_with('/'))
         return Fail(Cat("\"path\" must be an absolute path, not ", Quoted(hook.path)));
-    CC_ASSIGN(hook.args, StringsMember(json, "args"));
+    CC_ASSIGN(hook.args, TextsMember(json, "args"));
     if (Member(json, "env") != nullptr) {
-        CC_ASSIGN(hook.env, StringsMember(json, "env"));
+        CC_ASSIGN(hook.env, TextsMember(json, "env"));
     }
     if (Member(json, "timeout") != nullptr) {
         CC_ASSIGN(const int64_t seconds, IntMember(json, "timeout", 0, 1, kLongestTimeout));
         hook.timeout = std::chrono::seconds(seconds);
     }
-    std::vector<std::string> texts = hook.args;
-    texts.push_back(hook.path);
-    if (hook.env) texts.insert(texts.end(), hook.env->begin(), hook.env->end());
-    for (const auto& text : texts)
-        if (text.find('\0') != std::string::npos)
-            return Fail(Cat("there is a NUL byte in ", Quoted(text)));
     return hook;
 }
 

@@ -53,6 +53,8 @@ class Deadline {
         Cancel();
         key_ = all_.Add(when, std::move(action));
     }
+    // Also after its action has run, until Cancel().
+    bool set() const { return key_.has_value(); }
     void Cancel() {
         if (key_) all_.Cancel(*key_);
         key_.reset();

@@ -18,10 +18,6 @@ constexpr size_t kLowWater = 64 * 1024;
 // A client that lets its answers pile up beyond this is not served any more until it reads them.
 // Above what a shim's queue can reach through its container's output: the mark and one large read.
 constexpr size_t kMaxClientQueue = 1024 * 1024;
-// With an agent of extension 2 nothing waits here: what a shim of version 2 may be behind before
-// its process is held back, and after how many bytes the agent hears that the shim has taken them.
-constexpr size_t kStreamWindow = 256 * 1024;
-constexpr size_t kWindowStep = 64 * 1024;
 // Output of a process whose shim has dropped its connection, kept for the shim's return.
 constexpr size_t kMaxKeptOutput = 256 * 1024;
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "protocol/client_messages.h"
-#include "proxy/limits.h"
+#include "protocol/window.h"
 
 namespace cc::proxy {
 
@@ -42,14 +42,18 @@ struct OutputStream {
         return payload;
     }
     // Version 2 has no windows: what has left for the shim, all but `queued` bytes, is taken for
-    // written. True when the agent should hear of it.
-    bool TakenAllBut(size_t queued) {
-        const uint64_t waiting = std::min<uint64_t>(queued, received - window.offset);
-        const uint64_t taken = received - waiting;
-        const bool worth_it =
-            taken - window.offset >= kWindowStep || (queued == 0 && taken != window.offset);
-        if (!worth_it) return false;
-        return Grow({taken, std::max(window.limit, taken + kStreamWindow)});
+    // written, and the agent is told in its place.
+    uint64_t Owed(size_t queued) const {
+        return received - window.offset - std::min<uint64_t>(queued, received - window.offset);
+    }
+    // It is worth telling at once.
+    bool Due(size_t queued) const {
+        const uint64_t owed = Owed(queued);
+        return owed >= kAcknowledgeAfter || (ended && owed > 0 && owed == received - window.offset);
+    }
+    void Tell(size_t queued) {
+        const uint64_t taken = window.offset + Owed(queued);
+        Grow({taken, std::max(window.limit, taken + kStreamWindow)});
     }
 };
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "protocol/link_frame.h"
+#include "protocol/window.h"
 #include "proxy/client.h"
 #include "proxy/router.h"
 #include "proxy/vm.h"
@@ -11,7 +12,11 @@
 namespace cc::proxy {
 
 Session::Session(Vm& vm, uint64_t base, Token* token)
-    : vm_(vm), base_(base), token_(token), return_deadline_(vm.router().deadlines()) {}
+    : vm_(vm),
+      base_(base),
+      token_(token),
+      return_deadline_(vm.router().deadlines()),
+      tell_deadline_(vm.router().deadlines()) {}
 
 Session::Session(Vm& vm, const SessionRecord& record, Token* token)
     : Session(vm, record.base, token) {
@@ -54,6 +59,9 @@ void Session::Attach(Client& shim, const ConnectShim& request) {
 void Session::Detach() {
     Log(LogLevel::kInfo, "shim gone without a word",
         {{"vm", vm_.id()}, {"session", Cat(base_)}, {"container", container_}});
+    // What has left for it is not sent again, should it come back.
+    if (vm_.linked() && shim_->version() == kClientVersion2) TellAllTaken(shim_->queued());
+    tell_deadline_.Cancel();
     shim_ = nullptr;
     if (exit_ && !vm_.linked()) return vm_.RemoveSession(*this);
     if (!sent() && !started()) return;

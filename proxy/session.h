@@ -93,6 +93,8 @@ class Session {
     void ShimDied();
     void GiveUp();
     void OpenWindows();
+    void TellTaken(OutputStream& stream, size_t queued);
+    void TellAllTaken(size_t queued);
 
     Vm& vm_;
     const uint64_t base_;
@@ -115,8 +117,9 @@ class Session {
 
     // Extension 2's.
     OutputStream output_, error_;
-    StreamWindow input_;                 // as the agent says
-    uint64_t input_sent_ = 0;            // of a shim of version 2
+    Deadline tell_deadline_;   // of what a shim of version 2 has taken and the agent does not know
+    StreamWindow input_;       // as the agent says
+    uint64_t input_sent_ = 0;  // of a shim of version 2
     std::optional<uint64_t> input_end_;  // came before the process ran
     SessionCounters counters_;
 };

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "protocol/link_frame.h"
+#include "protocol/window.h"
 #include "proxy/client.h"
 #include "proxy/router.h"
 #include "proxy/session.h"
@@ -53,8 +54,9 @@ Result<void> Session::ReceiveData(bool on_stderr, uint64_t offset, std::string_v
             shim_->SendWith([&](std::string& out) {
                 AppendStreamAt(out, kind, stream.received - fresh.size(), fresh, ends);
             });
-    } else if (!fresh.empty()) {
-        shim_->SendOutput(kind, fresh);
+    } else {
+        if (!fresh.empty()) shim_->SendOutput(kind, fresh);
+        if (ends) ShimTook(shim_->queued());
     }
     return {};
 }
@@ -106,8 +108,24 @@ Result<void> Session::ForwardInput(uint64_t offset, std::string_view payload, bo
 
 void Session::ShimTook(size_t queued) {
     if (!started() || shim_ == nullptr) return;
-    if (output_.TakenAllBut(queued)) vm_.SendWindow(base_, output_.window, 0);
-    if (error_.TakenAllBut(queued)) vm_.SendWindow(base_ + 1, error_.window, 0);
+    if (output_.Due(queued)) TellTaken(output_, queued);
+    if (error_.Due(queued)) TellTaken(error_, queued);
+    if (output_.Owed(queued) + error_.Owed(queued) > 0 && !tell_deadline_.set())
+        tell_deadline_.Set(vm_.router().After(kAcknowledgeWithin), [this] {
+            tell_deadline_.Cancel();
+            if (shim_ != nullptr) TellAllTaken(shim_->queued());
+        });
+}
+
+void Session::TellAllTaken(size_t queued) {
+    if (!started()) return;
+    for (OutputStream* stream : {&output_, &error_})
+        if (stream->Owed(queued) > 0) TellTaken(*stream, queued);
+}
+
+void Session::TellTaken(OutputStream& stream, size_t queued) {
+    stream.Tell(queued);
+    vm_.SendWindow(base_ + (&stream == &error_ ? 1 : 0), stream.window, 0);
 }
 
 size_t Session::SendInput(std::string_view bytes) {

@@ -5,7 +5,6 @@
 
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -34,18 +33,6 @@ Result<void> SetUpLog(const CliValues& global) {
     return StartLog(log_options);
 }
 
-Result<void> CheckSystemdCgroup(const CliValues& global) {
-    if (!global.Has("systemd-cgroup")) return {};
-    // As sd_booted(3) tells.
-    if (!Exists("/run/systemd/system"))
-        return Fail(
-            "--systemd-cgroup: systemd is not running on this machine; set the engine's cgroup "
-            "driver to cgroupfs");
-    return Fail(
-        "--systemd-cgroup is not supported; set the engine's cgroup driver to cgroupfs (Docker: "
-        "--exec-opt native.cgroupdriver=cgroupfs, Podman: --cgroup-manager=cgroupfs)");
-}
-
 Result<void> CheckRootless(const CliValues& global) {
     const std::string mode = global.Get("rootless", "auto");
     if (mode == "auto" || mode == "false") return {};
@@ -58,7 +45,6 @@ Result<void> CheckRootless(const CliValues& global) {
 
 Result<App> MakeApp(const CliValues& global) {
     CC_TRY(SetUpLog(global));
-    CC_TRY(CheckSystemdCgroup(global));
     CC_TRY(CheckRootless(global));
     App app;
     app.root = global.Get("root", kDefaultRoot);
@@ -66,6 +52,7 @@ Result<App> MakeApp(const CliValues& global) {
         app.root.pop_back();
     app.config_path = global.Get("cc-config");
     app.debug = global.Has("debug");
+    app.systemd_cgroup = global.Has("systemd-cgroup");
     return app;
 }
 
@@ -83,6 +70,12 @@ int Report(const Error& error, int status) {
 
 Result<RuntimeConfig> App::LoadConfig() {
     CC_ASSIGN(RuntimeConfig config, runtime::LoadConfig(config_path));
+    for (const auto& warning : config.warnings) {
+        Log(LogLevel::kWarn, warning);
+        // For a person only: what is not a terminal may become the container's standard error.
+        if (::isatty(STDERR_FILENO) == 1)
+            std::fprintf(stderr, "cc-runtime: warning: %s\n", warning.c_str());
+    }
     if (config.debug && !debug) {
         debug = true;
         log_options.level = LogLevel::kDebug;
@@ -109,7 +102,7 @@ std::vector<CliOption> GlobalOptions() {
          .help = "print where configuration files are looked for, and exit"},
         {.names = "--systemd-cgroup",
          .value = "",
-         .help = "manage cgroups through systemd (not supported)"},
+         .help = "make cgroups through systemd; cgroupsPath is \"slice:prefix:name\" then"},
         {.names = "--rootless",
          .value = "true|false|auto",
          .help = "without root: not supported, so only true makes a difference, and is refused"},

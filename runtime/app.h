@@ -15,6 +15,7 @@ struct App {
     std::string root;
     std::string config_path;
     bool debug = false;
+    bool systemd_cgroup = false;
 
     Result<Store> OpenStore() const { return Store::Open(root); }
     // Also turns debugging on when the file says so.

@@ -217,11 +217,14 @@ Result<void> ApplyTable(const toml::table& table, const std::string& section,
         const Key* known = nullptr;
         for (const auto& key : Keys())
             if (key.section == section && key.name == name) known = &key;
-        if (known == nullptr)
+        if (known != nullptr)
+            CC_TRY(Context(Where(path, node, full), Apply(*known, node, config)));
+        else if (section.empty() && !node.is_table())
+            config.warnings.push_back(Cat(Where(path, node, full),
+                                          ": ignored, because it stands outside of all sections"));
+        else
             Log(LogLevel::kInfo, "unknown configuration key ignored",
                 {{"where", Where(path, node, full)}});
-        else
-            CC_TRY(Context(Where(path, node, full), Apply(*known, node, config)));
     }
     return {};
 }

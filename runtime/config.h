@@ -12,7 +12,8 @@
 namespace cc::runtime {
 
 struct RuntimeConfig {
-    std::string source;  // the file it was read from; empty: none
+    std::string source;                 // the file it was read from; empty: none
+    std::vector<std::string> warnings;  // what its writer can hardly have meant
 
     // [hypervisor.qemu]; empty paths: found by FindGuest (guest_files.h)
     std::string hypervisor;

@@ -20,6 +20,7 @@ Result<CreateRequest> ReadCreateRequest(const App& app, const CliValues& own, bo
     request.pid_file = own.Get("pid-file");
     request.console = {own.Get("console"), own.Get("console-socket"), detach};
     request.debug = app.debug;
+    request.systemd_cgroup = app.systemd_cgroup;
     request.fail_after = own.Get("fail-after");
     request.kill_after = own.Get("kill-after");
     const auto steps = Creation::StepNames();

@@ -8,6 +8,7 @@
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/console.h"
 #include "runtime/sandbox/shim_process.h"
 #include "runtime/sandbox/wait.h"
@@ -51,7 +52,7 @@ Result<Shim> ForkExecShim(const RuntimeConfig& config, bool debug, const Contain
     options.debug = debug || config.shim_debug;
     options.console = terminal.get();
     options.network_namespace = network.get();
-    options.cgroups = sandbox.cgroups;
+    options.enter_cgroup = [&sandbox] { return JoinCgroups(sandbox.cgroups, 0); };
     return Shim::Fork(options);
 }
 

@@ -99,7 +99,7 @@ Json Features() {
             {"linux",
              {{"namespaces", kNamespaces},
               {"capabilities", kCapabilities},
-              {"cgroup", {{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}}},
+              {"cgroup", {{"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", false}}},
               {"seccomp",
                {{"enabled", true},
                 {"actions", kSeccompActions},

@@ -5,12 +5,11 @@
 
 namespace cc::shim {
 
-std::string_view OutputWindow::Accept(uint64_t offset, std::string_view bytes) {
-    if (offset > received_) return {};
-    const uint64_t known = received_ - offset;
-    if (known >= bytes.size()) return {};
-    bytes.remove_prefix(known);
+std::string_view OutputWindow::Accept(uint64_t offset, std::string_view bytes, bool end) {
+    if (offset > received_ || received_ - offset > bytes.size()) return {};
+    bytes.remove_prefix(static_cast<size_t>(received_ - offset));
     received_ += bytes.size();
+    ended_ = ended_ || end;
     return bytes;
 }
 
@@ -20,14 +19,19 @@ StreamWindow OutputWindow::Resume(uint64_t backlog) {
 
 std::optional<StreamWindow> OutputWindow::News(uint64_t backlog) {
     const uint64_t written = Written(backlog);
-    const uint64_t fresh = written - told_;
-    if (fresh == 0 || (backlog > 0 && fresh < kAcknowledgeAfter)) return std::nullopt;
+    const bool complete = ended_ && written == received_;
+    if (written == told_ || (!complete && written - told_ < kAcknowledgeAfter)) return std::nullopt;
     return Tell(written);
+}
+
+std::optional<StreamWindow> OutputWindow::LateNews(uint64_t backlog) {
+    if (!Owes(backlog)) return std::nullopt;
+    return Tell(Written(backlog));
 }
 
 StreamWindow OutputWindow::Tell(uint64_t written) {
     told_ = written;
-    return {written, written + kOutputWindow};
+    return {written, written + kStreamWindow};
 }
 
 // A word of the shim's own in the backlog makes this too low for a while, but never lower than it

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shim/standard_output.h"
 
+#include "protocol/window.h"
+
 namespace cc::shim {
 
 Result<std::unique_ptr<StandardOutput>> StandardOutput::Open(uv::Loop& loop, int fd,
@@ -8,7 +10,7 @@ Result<std::unique_ptr<StandardOutput>> StandardOutput::Open(uv::Loop& loop, int
                                                              Output::Callbacks callbacks) {
     auto stream = std::unique_ptr<StandardOutput>(new StandardOutput(loop, kind, link));
     callbacks.on_progress = [stream = stream.get(), told = std::move(callbacks.on_progress)] {
-        stream->AcknowledgeSoon();
+        stream->Acknowledge();
         told();
     };
     CC_ASSIGN(stream->output_, Output::Open(loop, fd, std::move(callbacks)));
@@ -16,23 +18,30 @@ Result<std::unique_ptr<StandardOutput>> StandardOutput::Open(uv::Loop& loop, int
 }
 
 StandardOutput::StandardOutput(uv::Loop& loop, StreamKind kind, ProxyLink& link)
-    : kind_(kind), link_(link), acknowledge_(loop, [this] { Acknowledge(); }) {}
+    : kind_(kind), link_(link), rest_(loop, [this] { AcknowledgeRest(); }) {}
 
 void StandardOutput::Take(const ClientFrame& frame) {
     if (frame.version != kClientVersion3) return output_->Write(frame.payload);
-    output_->Write(window_.Accept(frame.offset, frame.payload));
-    AcknowledgeSoon();
+    output_->Write(window_.Accept(frame.offset, frame.payload, frame.end));
+    Acknowledge();
 }
 
-void StandardOutput::AcknowledgeSoon() {
-    if (link_.version() == kClientVersion3 && !acknowledge_.active())
-        acknowledge_.Start(std::chrono::milliseconds(0));
-}
-
+// Without a connection nothing is lost: the next one begins with it.
 void StandardOutput::Acknowledge() {
-    if (!link_.connected()) return;  // the next connection begins with it
+    if (link_.version() != kClientVersion3 || !link_.connected()) return;
     if (const auto window = window_.News(backlog()))
-        link_.Send(EncodeNotification(Notification::kWindow, Encode(WindowUpdate{kind_, *window})));
+        Say(*window);
+    else if (window_.Owes(backlog()) && !rest_.active())
+        rest_.Start(kAcknowledgeWithin);
+}
+
+void StandardOutput::AcknowledgeRest() {
+    if (!link_.connected()) return;
+    if (const auto window = window_.LateNews(backlog())) Say(*window);
+}
+
+void StandardOutput::Say(const StreamWindow& window) {
+    link_.Send(EncodeNotification(Notification::kWindow, Encode(WindowUpdate{kind_, window})));
 }
 
 }  // namespace cc::shim

@@ -25,18 +25,19 @@ class StandardOutput {
     size_t backlog() const { return output_->backlog(); }
     // Version 3: where the proxy is to go on.
     StreamWindow Resume() { return window_.Resume(backlog()); }
-    void OnConnected() { AcknowledgeSoon(); }
+    void OnConnected() { Acknowledge(); }
 
   private:
     StandardOutput(uv::Loop& loop, StreamKind kind, ProxyLink& link);
-    void AcknowledgeSoon();
     void Acknowledge();
+    void AcknowledgeRest();
+    void Say(const StreamWindow& window);
 
     const StreamKind kind_;
     ProxyLink& link_;
     std::unique_ptr<Output> output_;
     OutputWindow window_;
-    uv::Timer acknowledge_;  // in the next turn, for all frames of this one together
+    uv::Timer rest_;  // runs while something is written that the proxy does not know
 };
 
 }  // namespace cc::shim

@@ -26,7 +26,9 @@ struct ReleaseFilter {
 };
 using Filter = std::unique_ptr<void, ReleaseFilter>;
 
-Result<uint32_t> Action(const std::string& name, std::optional<uint32_t> errno_value) {
+// `field`: where the name stands.
+Result<uint32_t> Action(std::string_view field, const std::string& name,
+                        std::optional<uint32_t> errno_value) {
     const uint16_t value = static_cast<uint16_t>(errno_value.value_or(EPERM));
     if (name == "SCMP_ACT_ALLOW") return SCMP_ACT_ALLOW;
     if (name == "SCMP_ACT_ERRNO") return SCMP_ACT_ERRNO(value);
@@ -36,10 +38,10 @@ Result<uint32_t> Action(const std::string& name, std::optional<uint32_t> errno_v
     if (name == "SCMP_ACT_TRACE") return SCMP_ACT_TRACE(value);
     if (name == "SCMP_ACT_LOG") return SCMP_ACT_LOG;
     if (name == "SCMP_ACT_NOTIFY")
-        return Fail(
-            "linux.seccomp: SCMP_ACT_NOTIFY needs a listener, and one on the host cannot "
-            "serve a process in a VM");
-    return Fail(Cat("linux.seccomp: the action ", Quoted(name, 32), " is unknown"));
+        return Fail(Cat(field,
+                        ": SCMP_ACT_NOTIFY needs a listener, and one on the host cannot serve a "
+                        "process in a VM"));
+    return Fail(Cat(field, ": the action ", Quoted(name, 32), " is unknown"));
 }
 
 Result<scmp_arg_cmp> Compare(const SeccompArgument& argument) {
@@ -54,7 +56,7 @@ Result<scmp_arg_cmp> Compare(const SeccompArgument& argument) {
     for (const auto& [name, op] : kOperators)
         if (name == argument.op)
             return scmp_arg_cmp{argument.index, op, argument.value, argument.value_two};
-    return Fail(Cat("linux.seccomp: the operator ", Quoted(argument.op, 32), " is unknown"));
+    return Fail(Cat("args: the op ", Quoted(argument.op, 32), " is unknown"));
 }
 
 Result<void> AddRule(scmp_filter_ctx filter, uint32_t action, int number, const SeccompRule& rule) {
@@ -79,7 +81,7 @@ Result<void> AddRule(scmp_filter_ctx filter, uint32_t action, int number, const 
     }
     // A call that is not there on one of the architectures is no error of the profile.
     if (error < 0 && error != -EDOM && error != -EEXIST)
-        return FailErrno("linux.seccomp: adding a rule", -error);
+        return FailErrno("adding the rule", -error);
     return {};
 }
 
@@ -87,7 +89,7 @@ Result<void> AddArchitectures(scmp_filter_ctx filter, const std::vector<std::str
     for (const auto& name : names) {
         constexpr std::string_view kPrefix = "SCMP_ARCH_";
         if (!name.starts_with(kPrefix))
-            return Fail(Cat("linux.seccomp: the architecture ", Quoted(name, 32), " is unknown"));
+            return Fail(Cat("linux.seccomp.architectures: ", Quoted(name, 32), " is unknown"));
         std::string lower = name.substr(kPrefix.size());
         for (char& c : lower)
             c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
@@ -95,7 +97,7 @@ Result<void> AddArchitectures(scmp_filter_ctx filter, const std::vector<std::str
         if (token == 0) continue;  // one that this library does not know does not run here
         const int error = ::seccomp_arch_add(filter, token);
         if (error < 0 && error != -EEXIST)
-            return FailErrno(Cat("linux.seccomp: the architecture ", name), -error);
+            return FailErrno(Cat("linux.seccomp.architectures: ", Quoted(name, 32)), -error);
     }
     return {};
 }
@@ -119,14 +121,17 @@ Result<std::vector<sock_filter>> Export(scmp_filter_ctx filter) {
 Result<int> AddRules(scmp_filter_ctx filter, uint32_t fallback,
                      const std::vector<SeccompRule>& rules) {
     int last = -1;
-    for (const auto& rule : rules) {
-        CC_ASSIGN(const uint32_t action, Action(rule.action, rule.errno_value));
+    for (size_t i = 0; i < rules.size(); ++i) {
+        const SeccompRule& rule = rules[i];
+        const std::string where = Cat("linux.seccomp.syscalls[", i, "]");
+        CC_ASSIGN(const uint32_t action, Action(where, rule.action, rule.errno_value));
         for (const auto& name : rule.names) {
             const int number = ::seccomp_syscall_resolve_name(name.c_str());
             if (number == __NR_SCMP_ERROR) continue;
             last = std::max(last, number);
             // The library refuses a rule that says what holds anyway.
-            if (action != fallback) CC_TRY(Context(name, AddRule(filter, action, number, rule)));
+            if (action != fallback)
+                CC_TRY(Context(Cat(where, ": ", name), AddRule(filter, action, number, rule)));
         }
     }
     return last;
@@ -142,7 +147,8 @@ bool LetsThrough(uint32_t action) {
 Result<SeccompFilter> CompileSeccomp(const std::optional<SeccompSpec>& spec) {
     SeccompFilter compiled;
     if (!spec) return compiled;
-    CC_ASSIGN(const uint32_t fallback, Action(spec->default_action, spec->default_errno));
+    CC_ASSIGN(const uint32_t fallback,
+              Action("linux.seccomp.defaultAction", spec->default_action, spec->default_errno));
     const Filter filter(::seccomp_init(fallback));
     if (!filter) return Fail("linux.seccomp: making a filter failed");
     // A tree of comparisons instead of a list of them, where this library can: container profiles

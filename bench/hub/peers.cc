@@ -152,7 +152,7 @@ std::unique_ptr<ShimSession> Vm::StartProcess() {
     const std::string token = Attach();
     auto session = std::make_unique<ShimSession>(ShimSession{Client(proxy_socket_, layer_), 0});
     const uint16_t version = runtime_->version();
-    const StreamWindow window{0, kWindowSize};
+    const StreamWindow window{0, kStreamWindow};
     session->shim.Call(ClientCommand::kConnectShim,
                        Encode(ConnectShim{token, window, window}, version));
     const std::string id(kContainer);

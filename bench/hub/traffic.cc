@@ -18,7 +18,7 @@ constexpr size_t kLengthAt = 8;
 
 std::string EncodeWindow(const Link& link, uint64_t base, uint64_t taken) {
     std::string limit;
-    AppendBigEndian<8>(limit, taken + kWindowSize);
+    AppendBigEndian<8>(limit, taken + kStreamWindow);
     return Encode(LinkFrame{link.epoch, LinkType::kWindow, 0, base, taken, limit}, link.marker);
 }
 
@@ -74,7 +74,7 @@ void LinkReceiver::Push(std::string_view bytes) {
 }
 
 std::string LinkReceiver::Answer() {
-    if (told_ == payload_) return {};
+    if (payload_ - told_ < kAcknowledgeAfter) return {};
     told_ = payload_;
     return EncodeWindow(link_, base_, told_);
 }
@@ -104,9 +104,9 @@ void ShimReceiver::Push(std::string_view bytes) {
 }
 
 std::string ShimReceiver::Answer() {
-    if (told_ == payload_) return {};
+    if (payload_ - told_ < kAcknowledgeAfter) return {};
     told_ = payload_;
-    const WindowUpdate update{StreamKind::kStdout, {told_, told_ + kWindowSize}};
+    const WindowUpdate update{StreamKind::kStdout, {told_, told_ + kStreamWindow}};
     return EncodeNotification(Notification::kWindow, Encode(update));
 }
 

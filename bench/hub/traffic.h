@@ -10,11 +10,9 @@
 
 #include "protocol/client_frame.h"
 #include "protocol/link_frame.h"
+#include "protocol/window.h"
 
 namespace cc::bench {
-
-// As agent and shim have it.
-constexpr uint64_t kWindowSize = 256 * 1024;
 
 class Sender {
   public:

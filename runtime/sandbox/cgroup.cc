@@ -43,6 +43,14 @@ bool HasOption(const std::string& options, std::string_view option) {
     return std::find(parts.begin(), parts.end(), option) != parts.end();
 }
 
+bool IsSystemds(const std::string& type, const std::string& super_options) {
+    constexpr std::string_view kManaged[] = {"name=systemd", "cpu",  "cpuacct", "memory",
+                                             "blkio",        "pids", "devices"};
+    return type == "cgroup2" ||
+           std::any_of(std::begin(kManaged), std::end(kManaged),
+                       [&](std::string_view option) { return HasOption(super_options, option); });
+}
+
 // All directories from below the mount point down to the leaf.
 std::vector<std::string> Chain(const std::string& mount_point, const std::string& path) {
     std::vector<std::string> chain;
@@ -105,7 +113,8 @@ std::vector<CgroupHierarchy> ParseHierarchies(std::string_view mountinfo) {
         if (!devices.insert(fields[2]).second) continue;
         hierarchies.push_back({.mount_point = Unescape(fields[4]),
                                .cpuset = type == "cgroup" && HasOption(super_options, "cpuset"),
-                               .unified = type == "cgroup2"});
+                               .unified = type == "cgroup2",
+                               .systemd = IsSystemds(type, super_options)});
     }
     return hierarchies;
 }

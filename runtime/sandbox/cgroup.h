@@ -17,6 +17,7 @@ struct CgroupHierarchy {
     std::string mount_point;
     bool cpuset = false;   // v1 cpuset: takes no process before its cpus and mems are set
     bool unified = false;  // v2
+    bool systemd = false;  // where it runs, systemd makes and removes what is in it
 };
 
 // From the text of /proc/self/mountinfo: each hierarchy once, read-only ones left out.

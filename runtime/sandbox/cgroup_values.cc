@@ -180,7 +180,7 @@ Result<void> HugePages(const Json& resources, Values& values) {
         CC_ASSIGN(const int64_t limit, IntMember(entry, "limit", 0, 0, INT64_MAX));
         // It becomes part of a file's name.
         if (size.empty() || size.find_first_not_of("0123456789KMGTB") != std::string::npos)
-            return Fail(Cat("hugepageLimits: ", Quoted(size, 32), " is no page size"));
+            return Fail(Cat("hugepageLimits: pageSize ", Quoted(size, 32), " is no page size"));
         values.push_back({"hugepageLimits", Cat("hugetlb.", size, ".limit_in_bytes"), Cat(limit),
                           Cat("hugetlb.", size, ".max"), Cat(limit)});
     }

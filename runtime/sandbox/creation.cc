@@ -171,7 +171,9 @@ Result<void> Creation::PlanOwnSandbox() {
     CC_ASSIGN(guest_, FindGuest(config_, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
     sandbox_.pod = pod;
-    vm_cgroup_ = PlanBeside(cgroup_, Cat("cc-vm-", sandbox_.vm_name));
+    const std::string vm_name = Cat("cc-vm-", sandbox_.vm_name);
+    vm_scope_ = ScopeBeside(scope_, vm_name);
+    vm_cgroup_ = PlanBeside(cgroup_, vm_scope_.unit.empty() ? vm_name : vm_scope_.unit);
     sandbox_.proxy_executable = config_.proxy_path.empty() ? self_ : config_.proxy_path;
     sandbox_.proxy_ksm = config_.proxy_ksm;
     sandbox_.proxy_log_level = config_.proxy_debug || request_.debug ? "debug" : "warn";
@@ -183,7 +185,9 @@ Result<void> Creation::RecordSandbox() {
     CC_ASSIGN(sandbox_lock_, store_.MakeSandbox(sandbox_.id));
     undo_.Push([this] { LogFailure("removing state", store_.RemoveSandbox(sandbox_.id)); });
     sandbox_.cgroups = vm_cgroup_.Leaves();
-    sandbox_.cgroups_created = MissingDirectories(vm_cgroup_);
+    sandbox_.cgroups_created =
+        request_.systemd_cgroup ? MissingBesideScope(vm_cgroup_) : MissingDirectories(vm_cgroup_);
+    sandbox_.scope = vm_scope_.unit;
     CC_TRY(store_.Save(sandbox_));
     CC_TRY(RecordContainer());
     // Left over from a creation that was killed together with its state.
@@ -195,7 +199,11 @@ Result<void> Creation::RecordSandbox() {
 
 Result<void> Creation::MakeCgroups() {
     CC_TRY(MakeContainerCgroup());
-    undo_.Push([this] { RemoveCgroups(sandbox_.cgroups_created); });
+    undo_.Push([this] {
+        LogFailure("ending a scope", EndScope(sandbox_.scope));
+        RemoveCgroups(sandbox_.cgroups_created);
+    });
+    if (request_.systemd_cgroup) return {};  // a scope begins with its first process
     return MakeCgroup(vm_cgroup_, ControllersOf(limits_));
 }
 
@@ -205,7 +213,7 @@ Result<void> Creation::StartVm() {
     }
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
     const auto enter = [this]() -> Result<void> {
-        CC_TRY(JoinCgroups(sandbox_.cgroups, 0));
+        CC_TRY(EnterCgroup(vm_cgroup_, vm_scope_, 0));
         if (network_ && ::setns(network_.get(), CLONE_NEWNET) < 0)
             return FailErrno("entering the network namespace");
         return {};
@@ -224,9 +232,10 @@ Result<void> Creation::StartVm() {
          {"origin", std::string(Name(origin_))},
          {"acceleration", vm.status.acceleration},
          {"reason", vm.status.acceleration_reason}});
-    if (origin_ == VmOrigin::kPooled)
-        for (const auto& process : {sandbox_.keeper, sandbox_.vmm})
-            CC_TRY(JoinCgroups(sandbox_.cgroups, process.pid));
+    if (origin_ == VmOrigin::kPooled) {
+        CC_TRY(EnterCgroup(vm_cgroup_, vm_scope_, sandbox_.keeper.pid));
+        CC_TRY(JoinCgroups(sandbox_.cgroups, sandbox_.vmm.pid));
+    }
     return store_.Save(sandbox_);
 }
 
@@ -255,7 +264,7 @@ Result<void> Creation::BootGuest() {
 
 Result<void> Creation::SetVmLimits() {
     const VmMemory memory = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_);
-    return Context("linux.resources", LimitVm(sandbox_.cgroups, vm_limits_, memory.host_bytes));
+    return Context("linux.resources", LimitVm(sandbox_, vm_limits_, memory.host_bytes));
 }
 
 Result<void> Creation::StartPod() {

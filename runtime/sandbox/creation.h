@@ -21,6 +21,7 @@
 #include "runtime/sandbox/interrupt.h"
 #include "runtime/sandbox/phases.h"
 #include "runtime/sandbox/pod.h"
+#include "runtime/sandbox/scope.h"
 #include "runtime/sandbox/shim_process.h"
 #include "runtime/state/store.h"
 #include "runtime/storage/share_plan.h"
@@ -33,6 +34,7 @@ struct CreateRequest {
     std::string pid_file;
     ConsoleOptions console;
     bool debug = false;
+    bool systemd_cgroup = false;
     // For tests: the step after which creation fails, or this process is killed.
     std::string fail_after, kill_after;
 };
@@ -90,6 +92,8 @@ class Creation {
     // Parts of steps.
     Result<void> PlanContainer();
     Result<void> OpenNetwork();
+    Result<void> PlanContainerCgroup();
+    Result<void> EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& scope, pid_t pid) const;
     Result<void> ClaimId();
     Result<void> RecordContainer();
 
@@ -107,6 +111,7 @@ class Creation {
     std::string self_;  // this program
     SharePlan share_;
     CgroupPlan cgroup_, vm_cgroup_;
+    ScopePlan scope_, vm_scope_;
     std::vector<CgroupValue> limits_, vm_limits_;
     int64_t memory_limit_ = 0;  // of the container, or of the pod, bytes
     VmOrigin origin_ = VmOrigin::kBoot;

@@ -33,11 +33,29 @@ Result<void> Creation::PlanContainer() {
     CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));
     CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
-    CC_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMaxMountinfo));
-    CC_ASSIGN(cgroup_, PlanCgroup(mounts, spec.cgroups_path));
+    CC_TRY(PlanContainerCgroup());
     CC_ASSIGN(limits_, Context("linux.resources", CgroupValuesOf(spec.Resources())));
     CC_ASSIGN(self_, SelfPath());
     return OpenNetwork();
+}
+
+Result<void> Creation::PlanContainerCgroup() {
+    std::string path = bundle_.spec.cgroups_path;
+    if (request_.systemd_cgroup) {
+        CC_TRY(CheckSystemd());
+        CC_ASSIGN(scope_, PlanScope(path, request_.id));
+        path = scope_.path;
+    }
+    CC_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMaxMountinfo));
+    CC_ASSIGN(cgroup_, PlanCgroup(mounts, path));
+    return {};
+}
+
+// `pid` 0: the calling process.
+Result<void> Creation::EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& scope,
+                                   pid_t pid) const {
+    return request_.systemd_cgroup ? EnterScope(scope, cgroup, pid)
+                                   : JoinCgroups(cgroup.Leaves(), pid);
 }
 
 Result<void> Creation::OpenNetwork() {
@@ -76,7 +94,9 @@ Result<void> Creation::RecordContainer() {
     container_.creator = Identify(::getpid());
     container_.cgroups = cgroup_.Leaves();
     // Before they are made: what is recorded and missing harms nobody.
-    container_.cgroups_created = MissingDirectories(cgroup_);
+    container_.cgroups_created =
+        request_.systemd_cgroup ? MissingBesideScope(cgroup_) : MissingDirectories(cgroup_);
+    container_.scope = scope_.unit;
     CC_TRY(store_.Save(container_));
     // The terminal that `run` was called on has a size, which its shim could tell only later.
     const OciProcess& process = *spec.process;
@@ -90,9 +110,13 @@ Result<void> Creation::RecordContainer() {
 }
 
 Result<void> Creation::MakeContainerCgroup() {
-    undo_.Push([this] { RemoveCgroups(container_.cgroups_created); });
+    undo_.Push([this] {
+        LogFailure("ending a scope", EndScope(container_.scope));
+        RemoveCgroups(container_.cgroups_created);
+    });
+    if (request_.systemd_cgroup) return {};  // a scope begins with its first process
     CC_TRY(MakeCgroup(cgroup_, ControllersOf(limits_)));
-    return Context("linux.resources", LimitShim(container_.cgroups, limits_));
+    return Context("linux.resources", LimitShim(container_, limits_));
 }
 
 Result<void> Creation::ForkShim() {
@@ -108,11 +132,12 @@ Result<void> Creation::ForkShim() {
     options.console = console.get();
     options.network_namespace = network_.get();
     options.new_network = new_network_;
-    options.cgroups = container_.cgroups;
+    options.enter_cgroup = [this] { return EnterCgroup(cgroup_, scope_, 0); };
     options.enter_root = [this] { return EnterContainerRoot(bundle_.spec, share_); };
     CC_ASSIGN(shim_, Shim::Fork(options));
     undo_.Push([this] { shim_->Kill(); });
     container_.shim = Identify(shim_->process().pid());
+    if (request_.systemd_cgroup) CC_TRY(Context("linux.resources", LimitShim(container_, limits_)));
     return store_.Save(container_);
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "runtime/sandbox/scope.h"
 
 namespace cc::runtime {
 
@@ -72,8 +73,7 @@ Result<void> WriteValues(const std::vector<std::string>& leaves,
     return {};
 }
 
-Result<void> LimitShim(const std::vector<std::string>& leaves,
-                       const std::vector<CgroupValue>& values) {
+Result<void> LimitShim(const ContainerRecord& container, const std::vector<CgroupValue>& values) {
     std::vector<CgroupValue> raised = values;
     for (auto& value : raised) {
         const auto bytes = ParseNumber<int64_t>(value.v1_text);
@@ -83,26 +83,28 @@ Result<void> LimitShim(const std::vector<std::string>& leaves,
             {{"limit", value.v1_text}, {"raised", std::to_string(kLeastShimMemory)}});
         value = MemoryLimit(kLeastShimMemory);
     }
-    return WriteValues(leaves, raised);
+    CC_TRY(LimitScope(container.scope, raised));
+    return WriteValues(container.cgroups, raised);
 }
 
-Result<void> LimitVm(const std::vector<std::string>& leaves, const std::vector<CgroupValue>& values,
+Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue>& values,
                      int64_t memory) {
     std::vector<CgroupValue> own;
     for (const auto& value : values)
         if (value.what.starts_with("cpu.") || value.what.starts_with("blockIO."))
             own.push_back(value);
     if (memory > 0) own.push_back(MemoryLimit(memory));
-    return Context("the virtual machine", WriteValues(leaves, own));
+    CC_TRY(Context("the virtual machine", LimitScope(sandbox.scope, own)));
+    return Context("the virtual machine", WriteValues(sandbox.cgroups, own));
 }
 
 Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord& sandbox,
                             const Json& resources) {
     CC_ASSIGN(const auto values, CgroupValuesOf(resources));
-    CC_TRY(LimitShim(container.cgroups, values));
+    CC_TRY(LimitShim(container, values));
     // One of several containers says nothing about the machine of all.
     if (sandbox.pod || container.id != sandbox.id) return {};
-    return LimitVm(sandbox.cgroups, values, 0);
+    return LimitVm(sandbox, values, 0);
 }
 
 }  // namespace cc::runtime

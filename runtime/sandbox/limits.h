@@ -13,12 +13,11 @@ namespace cc::runtime {
 
 // Into the container's cgroup go all values as given, so that they read back. Only a memory limit
 // below what the shim itself needs is raised to that, with a warning in the log.
-Result<void> LimitShim(const std::vector<std::string>& leaves,
-                       const std::vector<CgroupValue>& values);
+Result<void> LimitShim(const ContainerRecord& container, const std::vector<CgroupValue>& values);
 
 // Into the VM's go those for processors, memory nodes and block devices; of memory only that the VM
 // takes no more than `memory` bytes (0: no limit). Nothing limits its number of threads.
-Result<void> LimitVm(const std::vector<std::string>& leaves, const std::vector<CgroupValue>& values,
+Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue>& values,
                      int64_t memory);
 
 // Both, for a container that exists: `update`. The VM keeps the memory it was made with.

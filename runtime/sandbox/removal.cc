@@ -13,6 +13,7 @@
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/guest_container.h"
 #include "runtime/sandbox/hooks.h"
+#include "runtime/sandbox/scope.h"
 #include "runtime/sandbox/vm.h"
 
 namespace cc::runtime {
@@ -23,6 +24,10 @@ constexpr std::chrono::milliseconds kShimDeadline{2000}, kNow{0};
 
 void Note(std::string_view what, const Error& error) {
     Log(LogLevel::kDebug, what, {{"why", error.message}});
+}
+
+void EndScopeAnyway(const std::string& scope) {
+    if (const auto ended = EndScope(scope); !ended) Note("ending a scope", ended.error());
 }
 
 // A shim whose process has ended, or whose VM has, ends by itself, with the right status and after
@@ -120,6 +125,8 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
     if (sandbox && ends_vm) CC_TRY(EndVm(*sandbox));
     if (vm_lives && !ends_vm) Unshare(*sandbox, container.id);
     done("vm");
+    if (ends_vm && sandbox) EndScopeAnyway(sandbox->scope);
+    EndScopeAnyway(container.scope);
     // First the VM's, which lies in a directory that may be the container's to remove; and of the
     // last container once more, for directories that have been the others'.
     if (sandbox && ends_vm) RemoveCgroups(sandbox->cgroups_created);

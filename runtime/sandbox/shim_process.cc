@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "runtime/sandbox/cgroup.h"
 
 namespace cc::runtime {
 
@@ -52,7 +51,7 @@ std::vector<std::string> ArgumentsOf(const ShimOptions& options) {
 
 // In the child: the runtime is single-threaded, so more than system calls is allowed here.
 Result<void> EnterPlace(const ShimOptions& options) {
-    CC_TRY(JoinCgroups(options.cgroups, 0));
+    CC_TRY(options.enter_cgroup());
     if (options.network_namespace >= 0 && ::setns(options.network_namespace, CLONE_NEWNET) < 0)
         return FailErrno("entering the network namespace");
     if (options.new_network && ::unshare(CLONE_NEWNET) < 0)

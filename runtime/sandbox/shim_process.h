@@ -19,9 +19,9 @@ struct ShimOptions {
     bool terminal = false;           // the process has one
     bool debug = false;
     int console = -1;  // becomes stdio and controlling terminal; -1: our stdio is inherited
-    int network_namespace = -1;        // entered; -1: see new_network
-    bool new_network = false;          // a namespace of its own is made
-    std::vector<std::string> cgroups;  // directories of cgroups to join
+    int network_namespace = -1;  // entered; -1: see new_network
+    bool new_network = false;    // a namespace of its own is made
+    std::function<Result<void>()> enter_cgroup;
     // Null: it stays in our mount namespace. Otherwise called in the child, makes one of its own
     // and leaves the future root directory as the working directory (EnterContainerRoot).
     std::function<Result<void>()> enter_root;

@@ -105,6 +105,7 @@ std::string Encode(const ContainerRecord& record) {
                  {"execShims", Json::array()},
                  {"cgroups", record.cgroups},
                  {"cgroupsCreated", record.cgroups_created},
+                 {"scope", record.scope},
                  {"held", record.held}};
     for (const auto& [key, value] : record.annotations)
         json["annotations"][key] = value;
@@ -135,6 +136,7 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
     CC_ASSIGN(record.exec_shims, ProcessesMember(json, "execShims"));
     CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
+    CC_ASSIGN(record.scope, StringMember(json, "scope"));
     CC_ASSIGN(record.held, BoolMember(json, "held"));
     CC_ASSIGN(record.token, StringMember(json, "token"));
     CC_ASSIGN(const bool past, OfAnotherBoot(json));
@@ -143,6 +145,7 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
         record.exec_shims.clear();
         record.cgroups.clear();
         record.cgroups_created.clear();
+        record.scope.clear();
     }
     return record;
 }
@@ -160,7 +163,8 @@ std::string Encode(const SandboxRecord& record) {
                      {"vmm", ToJson(record.vmm)},
                      {"pod", record.pod},
                      {"cgroups", record.cgroups},
-                     {"cgroupsCreated", record.cgroups_created}});
+                     {"cgroupsCreated", record.cgroups_created},
+                     {"scope", record.scope}});
 }
 
 Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
@@ -178,11 +182,13 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(record.pod, BoolMember(json, "pod"));
     CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
+    CC_ASSIGN(record.scope, StringMember(json, "scope"));
     CC_ASSIGN(const bool past, OfAnotherBoot(json));
     if (past) {
         record.keeper = record.vmm = {};
         record.cgroups.clear();
         record.cgroups_created.clear();
+        record.scope.clear();
     }
     return record;
 }

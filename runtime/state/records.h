@@ -43,6 +43,7 @@ struct ContainerRecord {
     std::vector<std::string> cgroups;   // directories its processes on the host are in
     std::vector<std::string>
         cgroups_created;  // those of them, and of their parents, that are ours to remove
+    std::string scope;    // of systemd, that its cgroup is; empty: none
     // Whether the guest has made it and holds its process; otherwise (an agent before extension 3)
     // `start` does both.
     bool held = false;
@@ -67,6 +68,7 @@ struct SandboxRecord {
     bool pod = false;
     std::vector<std::string> cgroups;  // of the VM and of the shims of exec
     std::vector<std::string> cgroups_created;
+    std::string scope;  // as the container's
 };
 std::string Encode(const SandboxRecord& record);
 Result<SandboxRecord> ParseSandboxRecord(std::string_view text);

@@ -92,4 +92,37 @@ TEST_CASE("cgroups that were there before stay, with their limits") {
     CHECK(::rmdir(kept.c_str()) == 0);
 }
 
+TEST_CASE("with --systemd-cgroup the shim and the VM have scopes, which go with the container") {
+    Host host;
+    const std::string tag = host.directory().substr(host.directory().rfind('/') + 1);
+    const std::string bundle = host.Bundle("c1", {"sleep", "1000"}, [&](Json& config) {
+        config["linux"]["cgroupsPath"] = "system.slice:cc-test:" + tag;
+    });
+    // The shim keeps the caller's stdio.
+    const std::string command = Join(
+        host.RuntimeArguments({"--systemd-cgroup", "run", "-d", "--bundle", bundle, "c1"}), " ");
+    Finished run = RunProgram("/bin/sh",
+                              {"sh", "-c",
+                               Cat("exec ", CC_BIN_DIR, "/", command, " </dev/null >/dev/null 2>",
+                                   host.directory(), "/err")},
+                              "", host.Environment());
+    run.err = ReadFile(host.directory() + "/err", 10000).value();
+    if (!Exists("/run/systemd/private") && !Exists("/run/dbus/system_bus_socket")) {
+        CHECK(run.status == 1);
+        CHECK(run.err.find("--systemd-cgroup: systemd is not reachable: ") != std::string::npos);
+        CHECK(run.err.find("/run/systemd/private") != std::string::npos);
+        CHECK(run.err.find("native.cgroupdriver=cgroupfs") != std::string::npos);
+        return Skip("systemd does not run on this machine: no scopes of it");
+    }
+    REQUIRE_MESSAGE(run.status == 0, run.err);
+    const auto cgroup = [](pid_t pid) {
+        return ReadFile(Cat("/proc/", pid, "/cgroup"), 65536).value();
+    };
+    CHECK(cgroup(host.PidOf("cc-shim")).find("/system.slice/cc-test-" + tag + ".scope") !=
+          std::string::npos);
+    CHECK(cgroup(host.PidOf("cc-vmm")).find("/system.slice/cc-vm-") != std::string::npos);
+    CHECK(host.Runtime({"update", "--pids-limit", "50", "c1"}).status == 0);
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+}
+
 }  // namespace cc::test

@@ -109,18 +109,18 @@ TEST_CASE("input is new only where it goes on from what is here, and within its 
     ReceivedInput input;
     CHECK(input.Take(0, "early", true).bytes.empty());  // before the process runs
     CHECK(input.received() == 0);
-    CHECK(input.Grant(0).limit == ReceivedInput::kWindow);
+    CHECK(input.Grant(0).limit == kStreamWindow);
     CHECK(input.Take(0, "abc", false).bytes == "abc");
     CHECK(input.Take(1, "bcd", false).bytes == "d");
     CHECK(input.Take(5, "f", true).bytes.empty());
     CHECK_FALSE(input.Take(3, "", true).end);  // the end of less than what is here
     CHECK(input.Take(UINT64_MAX, "x", true).bytes.empty());
-    const std::string much(ReceivedInput::kWindow, 'x');
+    const std::string much(kStreamWindow, 'x');
     const auto cut = input.Take(4, much, true);
     CHECK(cut.bytes.size() == much.size() - 4);
     CHECK_FALSE(cut.end);
-    CHECK(input.received() == ReceivedInput::kWindow);
-    CHECK(input.Grant(0).limit == 2 * ReceivedInput::kWindow);
+    CHECK(input.received() == kStreamWindow);
+    CHECK(input.Grant(0).limit == 2 * kStreamWindow);
     const auto last = input.Take(4, much, true);
     CHECK(last.bytes.size() == 4);
     CHECK(last.end);
@@ -128,20 +128,22 @@ TEST_CASE("input is new only where it goes on from what is here, and within its 
     CHECK(input.Take(4 + much.size(), "x", false).bytes.empty());
 }
 
-TEST_CASE("an input window is told after a step, and when nothing waits") {
+TEST_CASE("an input window is told after a step, and what is less is owed") {
     ReceivedInput input;
     (void)input.Grant(0);
     CHECK_FALSE(input.Update(0));
     (void)input.Take(0, std::string(100000, 'x'), false);
     CHECK_FALSE(input.Update(100000));
-    CHECK_FALSE(input.Update(100000 - ReceivedInput::kStep + 1));
-    const auto step = input.Update(100000 - ReceivedInput::kStep);
+    CHECK_FALSE(input.Owes(100000));
+    CHECK_FALSE(input.Update(100000 - kAcknowledgeAfter + 1));
+    const auto step = input.Update(100000 - kAcknowledgeAfter);
     REQUIRE(step);
-    CHECK(step->taken == ReceivedInput::kStep);
-    CHECK(step->limit == ReceivedInput::kStep + ReceivedInput::kWindow);
-    CHECK_FALSE(input.Update(1));
-    CHECK(input.Update(0)->taken == 100000);
+    CHECK(step->taken == kAcknowledgeAfter);
+    CHECK(step->limit == kAcknowledgeAfter + kStreamWindow);
     CHECK_FALSE(input.Update(0));
+    CHECK(input.Owes(1));
+    CHECK(input.Grant(0).taken == 100000);
+    CHECK_FALSE(input.Owes(0));
 }
 
 TEST_CASE("of the answers the last 128 are kept, and no long one") {

@@ -163,10 +163,10 @@ TEST_CASE("what does not hold together about namespaces is refused") {
     CHECK(fails(R"({"namespaces":[{"type":"user"}]})").find("needs uidMappings and gidMappings") !=
           std::string::npos);
     CHECK(fails(R"({"uidMappings":[{"containerID":0,"hostID":1,"size":1}]})")
-              .find("no user namespace") != std::string::npos);
+              .find("none of type user") != std::string::npos);
     CHECK(fails(R"({"namespaces":[{"type":"nets"}]})").find("\"nets\" is unknown") !=
           std::string::npos);
-    CHECK(fails(R"({"timeOffsets":{"boottime":{"secs":1}}})").find("no time namespace") !=
+    CHECK(fails(R"({"timeOffsets":{"boottime":{"secs":1}}})").find("none of type time") !=
           std::string::npos);
     CHECK(fails(R"({"namespaces":[{"type":"time"}],"timeOffsets":{"realtime":{"secs":1}}})")
               .find("realtime") != std::string::npos);

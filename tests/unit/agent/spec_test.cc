@@ -175,7 +175,7 @@ TEST_CASE("a hostile or broken configuration is an error that says what is wrong
           "the OCI configuration has no \"process\"");
     CHECK(ErrorOf(ParseContainer(FromOci(std::string(100, '[')), "pod")).find("nested deeper") !=
           std::string::npos);
-    CHECK(error(R"({"args":[],"cwd":"/"})").find("no arguments") != std::string::npos);
+    CHECK(error(R"({"args":[],"cwd":"/"})").find("args is empty") != std::string::npos);
     CHECK(error(R"({"args":["a\u0000b"],"cwd":"/"})").find("NUL") != std::string::npos);
     CHECK(error(R"({"args":["a"]})").find("\"cwd\" is missing") != std::string::npos);
     CHECK(error(R"({"args":"a","cwd":"/"})").find("\"args\" must be an array") !=

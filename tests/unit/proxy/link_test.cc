@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The router with an agent of extension 2: windows, offsets, ends, and shims of both versions.
+#include "protocol/window.h"
 #include "tests/unit/proxy/link_hub.h"
 
 namespace cc::proxy {
@@ -227,6 +228,47 @@ TEST_CASE("a version 2 shim gets plain frames, and the agent hears what its sock
     hub.Say(hub.io, {1, LinkType::kExit, 0, 3, 0, {end, 2}});
     CHECK(hub.shim->Take() == EncodeStream(StreamKind::kStdout, std::string(kMaxLinkData, 'a')) +
                                   EncodeProcessExited(7));
+}
+
+TEST_CASE(
+    "little that a version 2 shim has taken is told to the agent later, once, or at its end") {
+    LinkHub hub;
+    hub.Start(kClientVersion2);
+    hub.Heard(hub.io);
+    hub.Output(0, "abc");
+    hub.Output(3, "def");
+    hub.Say(hub.io, {hub.epoch, LinkType::kData, 0, 4, 0, "oops"});
+    CHECK(hub.Heard(hub.io).empty());
+    hub.world->Pass(kAcknowledgeWithin);
+    auto windows = hub.Heard(hub.io);
+    REQUIRE(windows.size() == 2);
+    CHECK(windows[0].offset == 6);
+    CHECK(windows[1].stream == 4);
+    CHECK(windows[1].offset == 4);
+    hub.Output(6, "g");
+    hub.Output(7, "", kLinkEnd);
+    windows = hub.Heard(hub.io);
+    REQUIRE(windows.size() == 1);
+    CHECK(windows[0].offset == 7);
+    hub.world->Pass(kAcknowledgeWithin);
+    CHECK(hub.Heard(hub.io).empty());
+}
+
+TEST_CASE("what a version 2 shim had taken when it dropped its connection does not come again") {
+    LinkHub hub;
+    hub.Start(kClientVersion2);
+    hub.Output(0, "abc");
+    hub.Heard(hub.io);
+    hub.shim->Close();
+    hub.world->Run();
+    CHECK(hub.Heard(hub.io).at(0).offset == 3);
+    hub.shim = hub.world->NewClient();
+    hub.shim->Send(EncodeCommand(ClientCommand::kConnectShim, Encode(ConnectShim{hub.token})));
+    hub.world->Run();
+    const auto windows = hub.Heard(hub.io);
+    REQUIRE(windows.size() == 2);
+    CHECK(windows[0].flags == kLinkRewind);
+    CHECK(windows[0].offset == 3);
 }
 
 TEST_CASE("a version 2 shim's input waits for the agent's window") {

@@ -18,6 +18,15 @@ TEST_CASE("an empty configuration is the defaults") {
     CHECK(config->boot_timeout == std::chrono::seconds(60));
 }
 
+TEST_CASE("a key outside of all sections is warned about, with its line") {
+    const auto config = ParseConfig(
+        "kernel = \"/k\"\n[runtime]\nenable_debug = true\nnew = 1\n[other]\nx = 2\n", "/c.toml");
+    REQUIRE(config);
+    CHECK(config->debug);
+    CHECK(config->warnings == std::vector<std::string>{"/c.toml:1: kernel: ignored, because it "
+                                                       "stands outside of all sections"});
+}
+
 TEST_CASE("3.0's keys and ours are read, unknown ones are passed over") {
     const auto config = ParseConfig(R"(
 surprise = 1

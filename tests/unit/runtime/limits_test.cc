@@ -38,6 +38,18 @@ std::string Leaf(const TempDirectory& directory, const std::string& name,
     return leaf;
 }
 
+ContainerRecord Container(const std::vector<std::string>& leaves) {
+    ContainerRecord record;
+    record.cgroups = leaves;
+    return record;
+}
+
+SandboxRecord Sandbox(const std::vector<std::string>& leaves) {
+    SandboxRecord record;
+    record.cgroups = leaves;
+    return record;
+}
+
 std::string Text(const std::string& leaf, const std::string& file) {
     return ReadFile(leaf + "/" + file, 1000).value_or("missing");
 }
@@ -54,7 +66,7 @@ TEST_CASE("resources are written to the files of cgroup v1, a controller a hiera
     const std::string rest = Leaf(directory, "rest",
                                   {"cpuset.cpus", "cpuset.mems", "pids.max", "blkio.weight",
                                    "blkio.throttle.read_bps_device", "hugetlb.2MB.limit_in_bytes"});
-    REQUIRE(LimitShim({cpu, memory, rest}, Values(kResources)));
+    REQUIRE(LimitShim(Container({cpu, memory, rest}), Values(kResources)));
     CHECK(Text(memory, "memory.limit_in_bytes") == "67108864");
     CHECK(Text(memory, "memory.memsw.limit_in_bytes") == "134217728");
     CHECK(Text(memory, "memory.soft_limit_in_bytes") == "33554432");
@@ -76,7 +88,7 @@ TEST_CASE("resources are written to the files of cgroup v2 in its own units") {
         Leaf(directory, "leaf",
              {"memory.max", "memory.swap.max", "memory.low", "memory.high", "cpu.weight", "cpu.max",
               "cpuset.cpus", "cpuset.mems", "pids.max", "io.weight", "io.max", "hugetlb.2MB.max"});
-    REQUIRE(LimitShim({leaf}, Values(kResources)));
+    REQUIRE(LimitShim(Container({leaf}), Values(kResources)));
     CHECK(Text(leaf, "memory.max") == "67108864");
     CHECK(Text(leaf, "memory.swap.max") == "67108864");
     CHECK(Text(leaf, "memory.low") == "33554432");
@@ -91,7 +103,8 @@ TEST_CASE("resources are written to the files of cgroup v2 in its own units") {
           std::vector<std::string>{"cpu", "cpuset", "hugetlb", "io", "memory", "pids"});
     const std::string open =
         Leaf(directory, "open", {"memory.max", "memory.swap.max", "cpu.max", "pids.max"});
-    REQUIRE(LimitShim({open}, Values(R"({"memory": {"limit": -1, "swap": -1}, "pids": {"limit": -1},
+    REQUIRE(LimitShim(Container({open}),
+                      Values(R"({"memory": {"limit": -1, "swap": -1}, "pids": {"limit": -1},
         "cpu": {"quota": -1}})")));
     CHECK(Text(open, "memory.max") == "max");
     CHECK(Text(open, "memory.swap.max") == "max");
@@ -103,22 +116,22 @@ TEST_CASE("the VM's cgroup gets processors and block devices, but neither thread
     TempDirectory directory;
     const std::string leaf =
         Leaf(directory, "leaf", {"memory.max", "cpu.weight", "cpuset.cpus", "pids.max", "io.max"});
-    REQUIRE(LimitVm({leaf}, Values(kResources), 0));
+    REQUIRE(LimitVm(Sandbox({leaf}), Values(kResources), 0));
     CHECK(Text(leaf, "cpu.weight") == "39");
     CHECK(Text(leaf, "cpuset.cpus") == "0-1");
     CHECK(Text(leaf, "io.max") == "8:1 rbps=1000");
     CHECK(Text(leaf, "pids.max") == "");
     CHECK(Text(leaf, "memory.max") == "");
-    REQUIRE(LimitVm({leaf}, Values(kResources), 1 << 30));
+    REQUIRE(LimitVm(Sandbox({leaf}), Values(kResources), 1 << 30));
     CHECK(Text(leaf, "memory.max") == "1073741824");
 }
 
 TEST_CASE("a memory limit that would kill the shim is raised to what it needs") {
     TempDirectory directory;
     const std::string leaf = Leaf(directory, "leaf", {"memory.limit_in_bytes"});
-    REQUIRE(LimitShim({leaf}, Values(R"({"memory": {"limit": 1000000}})")));
+    REQUIRE(LimitShim(Container({leaf}), Values(R"({"memory": {"limit": 1000000}})")));
     CHECK(Text(leaf, "memory.limit_in_bytes") == "4194304");
-    REQUIRE(LimitShim({leaf}, Values(R"({"memory": {"limit": 6291456}})")));
+    REQUIRE(LimitShim(Container({leaf}), Values(R"({"memory": {"limit": 6291456}})")));
     CHECK(Text(leaf, "memory.limit_in_bytes") == "6291456");
 }
 

@@ -436,7 +436,7 @@ class Chaos {
     // Only what was written is acknowledged, and that never goes back.
     void CheckWindow(size_t stream, const StreamWindow& window) {
         const ChaosReader& reader = readers_[stream];
-        if (window.limit != window.offset + kOutputWindow) Break("a window of another width");
+        if (window.limit != window.offset + kStreamWindow) Break("a window of another width");
         if (window.offset < acknowledged_[stream]) Break("an acknowledgement goes back");
         if (reader.fd && window.offset > reader.written())
             Break("output is acknowledged that was not written");

@@ -36,7 +36,7 @@ TEST_CASE("output sent again from any place, in pieces of any size, is taken onc
             // Each piece begins again at every earlier place.
             for (size_t back = 0; back <= std::min<size_t>(taken.size(), 5); ++back) {
                 const size_t offset = taken.size() - back;
-                taken += window.Accept(offset, From(offset, size));
+                taken += window.Accept(offset, From(offset, size), false);
             }
         }
         CHECK(taken == kText);
@@ -46,31 +46,55 @@ TEST_CASE("output sent again from any place, in pieces of any size, is taken onc
 
 TEST_CASE("output beyond a gap is not taken, nor any with an offset that would wrap") {
     OutputWindow window;
-    CHECK(window.Accept(1, "x").empty());
-    CHECK(window.Accept(UINT64_MAX, "xy").empty());
-    CHECK(window.Accept(0, "ab") == "ab");
-    CHECK(window.Accept(3, "x").empty());
-    CHECK(window.Accept(UINT64_MAX - 1, "xyz").empty());
-    CHECK(window.Accept(1, "bc") == "c");
+    CHECK(window.Accept(1, "x", true).empty());
+    CHECK(window.Accept(UINT64_MAX, "xy", true).empty());
+    CHECK(window.Accept(0, "ab", false) == "ab");
+    CHECK(window.Accept(3, "x", true).empty());
+    CHECK(window.Accept(UINT64_MAX - 1, "xyz", true).empty());
+    CHECK_FALSE(window.News(0));  // none of those ends was the stream's
+    CHECK(window.Accept(1, "bc", false) == "c");
 }
 
-TEST_CASE("only what was written is acknowledged, at once when nothing waits, else now and then") {
+TEST_CASE("only what was written is acknowledged, every quarter of the window, the rest later") {
     OutputWindow window;
     const std::string bytes(200000, 'x');
-    CHECK(window.Resume(0).limit == kOutputWindow);
-    (void)window.Accept(0, bytes);
+    CHECK(window.Resume(0).limit == kStreamWindow);
+    (void)window.Accept(0, bytes, false);
+    CHECK_FALSE(window.Owes(bytes.size()));
     CHECK_FALSE(window.News(bytes.size()));
     CHECK_FALSE(window.News(bytes.size() - kAcknowledgeAfter + 1));
     const auto some = window.News(bytes.size() - kAcknowledgeAfter);
     REQUIRE(some);
     CHECK(some->offset == kAcknowledgeAfter);
-    CHECK(some->limit == kAcknowledgeAfter + kOutputWindow);
+    CHECK(some->limit == kAcknowledgeAfter + kStreamWindow);
     CHECK_FALSE(window.News(1000000));  // it never goes back
     CHECK(window.Resume(100000).offset == 100000);
-    const auto all = window.News(0);
-    REQUIRE(all);
-    CHECK(all->offset == bytes.size());
+    const auto most = window.News(0);
+    REQUIRE(most);
+    CHECK(most->offset == bytes.size());
+    CHECK_FALSE(window.Owes(0));
+    (void)window.Accept(bytes.size(), "more", false);
     CHECK_FALSE(window.News(0));
+    CHECK_FALSE(window.LateNews(4));
+    CHECK(window.Owes(3));
+    CHECK(window.LateNews(3)->offset == bytes.size() + 1);
+    CHECK(window.LateNews(0)->offset == bytes.size() + 4);
+    CHECK_FALSE(window.LateNews(0));
+}
+
+TEST_CASE("all of a stream that has ended is acknowledged at once, and none of it before") {
+    OutputWindow window;
+    (void)window.Accept(0, "ab", false);
+    CHECK_FALSE(window.News(0));
+    (void)window.Accept(1, "bcd", true);
+    CHECK_FALSE(window.News(1));
+    CHECK(window.News(0)->offset == 4);
+    CHECK_FALSE(window.News(0));
+
+    OutputWindow bare;  // whose end comes alone
+    (void)bare.Accept(0, "ab", false);
+    (void)bare.Accept(2, "", true);
+    CHECK(bare.News(0)->offset == 2);
 }
 
 TEST_CASE("input is sent within the window only, and no more is read than it allows") {
