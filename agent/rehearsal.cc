@@ -89,7 +89,7 @@ Rehearsal::Rehearsal(const Surroundings& surroundings,
                      std::function<Result<void>(const std::string&)> mount_share)
     : outer_(surroundings),
       own_{surroundings.loop, surroundings.reaper, surroundings.io, kStage,
-           surroundings.cgroup_parent},
+           surroundings.cgroup_parent, surroundings.shm},
       mount_share_(std::move(mount_share)) {}
 
 void Rehearsal::Run(Done done) {
@@ -112,7 +112,10 @@ void Rehearsal::MakeContainer() {
     auto specification = Specification();
     if (!specification) return CleanUp(Failure(specification.error()));
     container_ = std::make_unique<Container>(own_, std::move(*specification));
-    container_->Start(kNullSession, kNullSession, true, [this](const Result<void>& held) {
+    ContainerStart start;
+    start.stdio = start.stderr_sequence = kNullSession;
+    start.hold = true;
+    container_->Start(start, [this](const Result<void>& held) {
         if (!held) return RemoveContainer(held);
         container_->Release([this](const Result<void>& started) { RemoveContainer(started); });
     });

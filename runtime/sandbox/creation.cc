@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "client/vm_client.h"
+#include "runtime/clock.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
 #include "runtime/sandbox/limits.h"

@@ -139,19 +139,72 @@ Finished RunProgram(const std::string& executable, const std::vector<std::string
     return finished;
 }
 
-Host::Host(const std::string& hypervisor_lines, const std::string& runtime_lines) {
+namespace {
+
+// Made by the first host that needs it, and ended with this program.
+class SharedTemplates {
+  public:
+    SharedTemplates() {
+        char name[] = "/tmp/cc-e2e-templates.XXXXXX";
+        directory_ = ::mkdtemp(name);
+        // No pool: what waits in it is not to be found among the processes of a host.
+        const std::string lines = Cat("[factory]\n", Lines(), "\n");
+        REQUIRE(WriteFileAtomic(Config(), lines, 0644));
+        const Finished built = RunProgram(RuntimePath(), Arguments({"build"}));
+        CHECK_MESSAGE(built.status == 0, built.err);
+    }
+    ~SharedTemplates() {
+        // After the last test: nothing is checked any more.
+        SpawnOptions options;
+        options.executable = RuntimePath();
+        options.arguments = Arguments({"rm", "--all"});
+        if (auto process = Spawn(options)) (void)process->Reap();
+        std::error_code ignored;
+        fs::remove_all(directory_, ignored);
+    }
+    std::string Lines() const {
+        return Cat("vm_cache_number = 0\ntemplate_path = \"", directory_, "/t\"");
+    }
+
+  private:
+    std::string Config() const { return directory_ + "/configuration.toml"; }
+    std::vector<std::string> Arguments(std::vector<std::string> words) const {
+        words.insert(words.begin(), {"cc-runtime", "--cc-config", Config(), "template"});
+        return words;
+    }
+    std::string directory_;
+};
+
+std::string SharedTemplateLines() {
+    static const SharedTemplates templates;
+    return templates.Lines();
+}
+
+}  // namespace
+
+Host::Host(const std::string& hypervisor_lines, const std::string& runtime_lines)
+    : Host(Sections{hypervisor_lines,
+                    hypervisor_lines.empty() ? SharedTemplateLines() : "enable_template = false",
+                    runtime_lines}) {}
+
+Host Host::WithTemplates(const std::string& factory_lines, const std::string& hypervisor_lines) {
+    return Host(Sections{hypervisor_lines, factory_lines, ""});
+}
+
+Host::Host(const Sections& sections) {
     char name[] = "/tmp/cc-e2e.XXXXXX";
     directory_ = ::mkdtemp(name);
     MakeRootfs(rootfs());
     config_ = directory_ + "/configuration.toml";
-    REQUIRE(
-        WriteFileAtomic(config_,
-                        Cat("[hypervisor.qemu]\n", hypervisor_lines, "\n[runtime]\nrun_dir = \"",
-                            run_directory(), "\"\n", runtime_lines, "\n"),
-                        0644));
+    REQUIRE(WriteFileAtomic(
+        config_,
+        Cat("[hypervisor.qemu]\n", sections.hypervisor, "\n[factory]\n", sections.factory,
+            "\n[runtime]\nrun_dir = \"", run_directory(), "\"\n", sections.runtime, "\n"),
+        0644));
 }
 
 Host::~Host() {
+    if (Exists(template_path())) CHECK(Runtime({"template", "rm", "--all"}).status == 0);
     CheckNoResidue();
     for (const auto& process : Processes()) {
         if (process.name == "cc-proxy") {

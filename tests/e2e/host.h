@@ -34,7 +34,14 @@ Finished RunProgram(const std::string& executable, const std::vector<std::string
 class Host {
   public:
     // `hypervisor_lines`, `runtime_lines`: lines for these sections of the configuration file.
+    // Containers are cloned from a template that all hosts of this program share; with lines for
+    // the hypervisor they boot, because each would need a template of its own.
     explicit Host(const std::string& hypervisor_lines = "", const std::string& runtime_lines = "");
+    // With lines for the section [factory] and its templates in a directory of its own, which end
+    // with the host.
+    static Host WithTemplates(const std::string& factory_lines,
+                              const std::string& hypervisor_lines = "");
+    std::string template_path() const { return directory_ + "/run/template"; }
     // Ends the proxy and checks that nothing is left.
     ~Host();
     Host(const Host&) = delete;
@@ -83,6 +90,10 @@ class Host {
     void CheckNoResidue() const;
 
   private:
+    struct Sections {
+        std::string hypervisor, factory, runtime;
+    };
+    explicit Host(const Sections& sections);
     std::string directory_;
     std::string config_;
 };

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// VMs that come of a template: they are as good as booted ones, and nobody's twin.
+#include <csignal>
+#include <ctime>
+#include <set>
+#include <thread>
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "tests/e2e/host.h"
+
+namespace cc::test {
+
+namespace {
+
+constexpr const char* kNoPool = "vm_cache_number = 0";
+
+// The first template; null when there is none.
+Json Template(Host& host) {
+    const Finished list = host.Runtime({"template", "list", "--format", "json"});
+    REQUIRE_MESSAGE(list.status == 0, list.err);
+    const Json all = Json::parse(list.out);
+    return all.empty() ? Json() : all[0];
+}
+
+bool WaitPool(Host& host, int64_t ready) {
+    for (int i = 0; i < 600; ++i) {
+        const Json one = Template(host);
+        if (one.is_object() && one.value("poolReady", int64_t{-1}) == ready) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    return false;
+}
+
+// What must differ from clone to clone, a line each, and the guest's time.
+const std::vector<std::string> kSecrets{
+    "sh", "-c",
+    "head -c 16 /dev/urandom | hexdump -e '16/1 \"%02x\"'; echo; cat /proc/sys/kernel/random/uuid; "
+    "cat /proc/sys/kernel/random/boot_id; sequence-number; date +%s"};
+
+void CheckUnique(const std::vector<std::string>& outputs) {
+    for (size_t line = 0; line < 3; ++line) {
+        std::set<std::string> seen;
+        for (const auto& output : outputs) {
+            const auto lines = Split(output, '\n');
+            REQUIRE(lines.size() >= 5);
+            CHECK(lines[line].size() >= 32);
+            CHECK_MESSAGE(seen.insert(lines[line]).second, "twice the same: ", lines[line]);
+        }
+    }
+    // How far the first sequence number of a connection is from what the clock makes of it: the
+    // same where the kernel's secret is the same.
+    std::vector<uint32_t> secrets;
+    for (const auto& output : outputs)
+        secrets.push_back(ParseNumber<uint32_t>(Split(output, '\n')[3]).value());
+    constexpr uint32_t kClose = 50'000'000;  // 3 s of that clock; by chance once in 43
+    int close = 0, pairs = 0;
+    for (size_t i = 0; i < secrets.size(); ++i)
+        for (size_t j = 0; j < i; ++j, ++pairs) {
+            const uint32_t apart = secrets[i] - secrets[j];
+            close += std::min(apart, 0U - apart) < kClose ? 1 : 0;
+        }
+    CHECK(close < pairs);
+}
+
+Finished RunSecrets(Host& host, const std::string& id) {
+    std::error_code ignored;
+    if (!Exists(host.rootfs() + "/bin/sequence-number"))
+        REQUIRE(RunProgram("/bin/cp", {"cp", CC_SEQUENCE_NUMBER,
+                                       host.rootfs() + "/bin/sequence-number"})
+                    .status == 0);
+    return host.Run(id, kSecrets, "", [](Json& config) {
+        for (const char* set : {"bounding", "effective", "permitted"})
+            config["process"]["capabilities"][set].push_back("CAP_NET_RAW");
+    });
+}
+
+}  // namespace
+
+TEST_CASE("clones differ in all that is random, and their clocks are right") {
+    Host host = Host::WithTemplates(kNoPool);
+    std::vector<std::string> outputs;
+    for (int i = 0; i < 3; ++i) {
+        const Finished run = RunSecrets(host, "c1");
+        REQUIRE_MESSAGE(run.status == 0, run.err);
+        outputs.push_back(run.out);
+        const auto guest = ParseNumber<int64_t>(Split(run.out, '\n')[4]);
+        REQUIRE(guest);
+        CHECK(std::abs(*guest - static_cast<int64_t>(::time(nullptr))) <= 10);
+    }
+    CheckUnique(outputs);
+    CHECK(Template(host)["clones"] == 3);
+}
+
+TEST_CASE("so do those of a pool, which is filled again") {
+    Host host = Host::WithTemplates("vm_cache_number = 1");
+    std::vector<std::string> outputs;
+    REQUIRE(host.Runtime({"template", "build"}).status == 0);
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(WaitPool(host, 1));
+        const Finished run = RunSecrets(host, "c1");
+        REQUIRE_MESSAGE(run.status == 0, run.err);
+        outputs.push_back(run.out);
+    }
+    CheckUnique(outputs);
+    CHECK(Template(host)["clones"] == 3);
+}
+
+TEST_CASE("a container outlives the template and the pool that it came of") {
+    Host host = Host::WithTemplates("vm_cache_number = 1");
+    REQUIRE(host.Runtime({"template", "build"}).status == 0);
+    REQUIRE(WaitPool(host, 1));
+    host.Start("c1", {"sleep", "1000"});
+    REQUIRE(host.Runtime({"template", "rm", "--all"}).status == 0);
+    CHECK(Template(host).is_null());
+    CHECK(host.State("c1")["status"] == "running");
+    const Finished exec = host.Runtime({"exec", "c1", "echo", "still here"});
+    CHECK_MESSAGE(exec.out == "still here\n", exec.err);
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+}
+
+TEST_CASE("the keeper of a template is killed: the next container has another made") {
+    Host host = Host::WithTemplates(kNoPool);
+    CHECK(host.Run("c1", {"true"}).status == 0);
+    const auto first = Template(host)["pid"].get<pid_t>();
+    REQUIRE(::kill(first, SIGKILL) == 0);
+    CHECK(host.Run("c1", {"true"}).status == 0);
+    const Json second = Template(host);
+    CHECK(second["pid"].get<pid_t>() != first);
+    CHECK(second["clones"] == 1);
+}
+
+TEST_CASE("a template's keeper is killed while a container waits for it: the VM boots") {
+    Host host = Host::WithTemplates(kNoPool);
+    Finished run;
+    std::thread waits([&] { run = host.Run("c1", {"echo", "booted"}); });
+    bool killed = false;
+    for (int i = 0; i < 1000 && !killed; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        const auto names = ListDirectory(host.template_path());
+        const std::string pool =
+            names && !names->empty() ? Cat(host.template_path(), "/", (*names)[0], "/pool/template")
+                                     : "";
+        if (pool.empty() || !Exists(pool + "/vm.sock")) continue;
+        const Json one = Template(host);
+        killed = one["state"] == "building" && ::kill(one["pid"].get<pid_t>(), SIGKILL) == 0;
+    }
+    waits.join();
+    CHECK(killed);
+    CHECK_MESSAGE(run.status == 0, run.err);
+    CHECK(run.out == "booted\n");
+}
+
+TEST_CASE("eight at once, with a template that is yet to be made") {
+    Host host = Host::WithTemplates("vm_cache_number = 2");
+    std::vector<std::thread> threads;
+    std::vector<Finished> runs(8);
+    for (size_t i = 0; i < runs.size(); ++i)
+        host.Bundle(Cat("c", i), {"echo", Cat("container ", i)});
+    for (size_t i = 0; i < runs.size(); ++i)
+        threads.emplace_back([&, i] {
+            const std::string id = Cat("c", i);
+            runs[i] = host.Runtime({"run", "--bundle", host.directory() + "/bundles/" + id, id});
+        });
+    for (auto& thread : threads)
+        thread.join();
+    for (size_t i = 0; i < runs.size(); ++i) {
+        CHECK_MESSAGE(runs[i].status == 0, runs[i].err);
+        CHECK(runs[i].out == Cat("container ", i, "\n"));
+    }
+    CHECK(Template(host)["clones"] == 8);
+}
+
+TEST_CASE("clones of every machine type run containers") {
+    for (const char* machine : {"q35", "microvm"}) {
+        CAPTURE(machine);
+        Host host = Host::WithTemplates(kNoPool, Cat("machine_type = \"", machine, "\""));
+        for (int i = 0; i < 2; ++i) {
+            const Finished run = host.Run("c1", {"echo", "here"});
+            CHECK_MESSAGE(run.out == "here\n", run.err);
+        }
+        CHECK(Template(host)["machine"] == machine);
+        CHECK(Template(host)["clones"] == 2);
+    }
+}
+
+}  // namespace cc::test
