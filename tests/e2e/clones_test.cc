@@ -68,8 +68,8 @@ void CheckUnique(const std::vector<std::string>& outputs) {
 Finished RunSecrets(Host& host, const std::string& id) {
     std::error_code ignored;
     if (!Exists(host.rootfs() + "/bin/sequence-number"))
-        REQUIRE(RunProgram("/bin/cp", {"cp", CC_SEQUENCE_NUMBER,
-                                       host.rootfs() + "/bin/sequence-number"})
+        REQUIRE(RunProgram("/bin/cp",
+                           {"cp", CC_SEQUENCE_NUMBER, host.rootfs() + "/bin/sequence-number"})
                     .status == 0);
     return host.Run(id, kSecrets, "", [](Json& config) {
         for (const char* set : {"bounding", "effective", "permitted"})
@@ -140,8 +140,8 @@ TEST_CASE("a template's keeper is killed while a container waits for it: the VM 
     for (int i = 0; i < 1000 && !killed; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
         const auto names = ListDirectory(host.template_path());
-        const std::string pool =
-            names && !names->empty() ? Cat(host.template_path(), "/", (*names)[0], "/pool/template")
+        const std::string pool = names && !names->empty()
+                                     ? Cat(host.template_path(), "/", (*names)[0], "/pool/template")
                                      : "";
         if (pool.empty() || !Exists(pool + "/vm.sock")) continue;
         const Json one = Template(host);
@@ -176,6 +176,10 @@ TEST_CASE("eight at once, with a template that is yet to be made") {
 TEST_CASE("clones of every machine type run containers") {
     for (const char* machine : {"q35", "microvm"}) {
         CAPTURE(machine);
+        if (std::string_view(machine) == "microvm" && !Exists(CC_SHARE_DIR "/vmlinux.container")) {
+            Skip("clones on microvm: Debian's prebuilt kernel does not boot there (make kernel)");
+            continue;
+        }
         Host host = Host::WithTemplates(kNoPool, Cat("machine_type = \"", machine, "\""));
         for (int i = 0; i < 2; ++i) {
             const Finished run = host.Run("c1", {"echo", "here"});
