@@ -60,7 +60,7 @@ if [ "${1:-}" = verbs ]; then
 elif [ $# -gt 0 ]; then
     contenders=("$@")
 else
-    contenders=(tuned debian crun runc)
+    contenders=(pool clone tuned debian crun runc)
 fi
 [ "$(id -u)" = 0 ] || { echo "bench: containers need root" >&2; exit 1; }
 cmake --build "$build" --target first-byte >/dev/null
@@ -72,15 +72,17 @@ container=
 running=()  # "CONTENDER CONTAINER", of those that the verbs are asked about
 without_unified=
 cleanup() {
-    local entry
+    local entry pid
     trap '' INT TERM HUP
     for entry in "${running[@]}"; do
         with_runtime "${entry% *}" delete --force "${entry#* }" || true
     done
     [ -z "$without_unified" ] || kill "$without_unified" 2>/dev/null || true
     [ -z "$container" ] || "$runtime" --root "$state" --cc-config "$work/tuned.toml" delete --force "$container" || true
+    for pid in pool clone; do
+        [ ! -e "$work/$pid.toml" ] || with_runtime "$pid" template rm --all
+    done
     # The proxy that our runs started; nothing else has this directory on its command line.
-    local pid
     for pid in $(processes_with "$work/"); do
         kill "$pid" 2>/dev/null || true
     done
@@ -125,7 +127,12 @@ make_guest_config() {
     {
         echo '[hypervisor.qemu]'
         printf '%s\n' "$@"
-        printf '[runtime]\nrun_dir = "%s/run"\n' "$work"
+        printf '[runtime]\nrun_dir = "%s/run"\n[factory]\n' "$work"
+        case $file in
+            */pool.toml) echo 'vm_cache_number = 2' ;;
+            */clone.toml) printf 'vm_cache_number = 0\ntemplate_path = "%s/clone-templates"\n' "$work" ;;
+            *) echo 'enable_template = false' ;;
+        esac
     } >"$file"
 }
 
@@ -135,8 +142,11 @@ prepare() {
     make_bundle "$work/hello" '["/bin/busybox", "echo", "hello"]'
     make_bundle "$work/sleep" '["/bin/busybox", "sleep", "1000"]'
     hide_unified
-    make_guest_config "$work/tuned.toml" "kernel = \"$share/vmlinux.container\"" \
-        "image = \"$share/clear-containers.img\""
+    local way
+    for way in pool clone tuned; do
+        make_guest_config "$work/$way.toml" "kernel = \"$share/vmlinux.container\"" \
+            "image = \"$share/clear-containers.img\""
+    done
     make_guest_config "$work/debian.toml" "kernel = \"$share/vmlinux.debian\"" "initrd = \"$share/initrd.debian\""
 }
 
@@ -154,7 +164,7 @@ hide_unified() {
 # Why a contender cannot take part; nothing when it can.
 missing() {
     case $1 in
-        tuned) [ -e "$share/vmlinux.container" ] || echo "no tuned kernel: make kernel builds it" ;;
+        pool | clone | tuned) [ -e "$share/vmlinux.container" ] || echo "no tuned kernel: make kernel builds it" ;;
         debian) [ -e "$share/vmlinux.debian" ] || echo "no Debian kernel: make image fetches it" ;;
         *) command -v "$1" >/dev/null || echo "$1 is not installed" ;;
     esac
@@ -162,8 +172,10 @@ missing() {
 
 title() {
     case $1 in
-        tuned) echo "cc-runtime, tuned kernel" ;;
-        debian) echo "cc-runtime, Debian's kernel" ;;
+        pool) echo "cc-runtime, pool" ;;
+        clone) echo "cc-runtime, clone" ;;
+        tuned) echo "cc-runtime, boot, tuned kernel" ;;
+        debian) echo "cc-runtime, boot, Debian's kernel" ;;
         *) echo "$1 $("$1" --version | sed -n '1s/.*version //p')" ;;
     esac
 }
@@ -171,7 +183,8 @@ title() {
 # One run of a contender: its line of first-byte to the file of its numbers, its phases beside.
 run_once() {
     local contender=$1 into=$2 line timing=()
-    case $contender in tuned | debian) timing=(--timing) ;; esac
+    case $contender in pool | clone | tuned | debian) timing=(--timing) ;; esac
+    [ "$contender" != pool ] || wait_pool
     line=$(with_runtime "$contender" --measured run "${timing[@]}" --bundle "$work/hello" "bench-$contender-$$" 2>"$work/stderr") || true
     if [[ ! $line =~ ^[0-9.]+\ [0-9.]+\ 0$ ]]; then
         echo "bench: $contender failed: $line" >&2
@@ -193,7 +206,7 @@ with_runtime() {
         shift
     fi
     case $contender in
-        tuned | debian) command=("$runtime" --root "$state" --cc-config "$work/$contender.toml") ;;
+        pool | clone | tuned | debian) command=("$runtime" --root "$state" --cc-config "$work/$contender.toml") ;;
         *) command=("$(command -v "$contender")" --root "$work/$contender-state") ;;
     esac
     [ "$contender" != crun ] || [ -z "$without_unified" ] || prefix=(nsenter --mount="/proc/$without_unified/ns/mnt")
@@ -267,11 +280,12 @@ start_table() {
 
 phase_table() {
     local contender names=() name files=()
-    for contender in tuned debian; do
+    for contender in pool clone tuned debian; do
         [ ! -s "$work/$contender.numbers.phases" ] || files+=("$contender")
     done
     [ ${#files[@]} -gt 0 ] || return 0
-    mapfile -t names < <(cut -d' ' -f2- "$work/${files[0]}.numbers.phases" | awk '!seen[$0]++')
+    mapfile -t names < <(for contender in "${files[@]}"; do cat "$work/$contender.numbers.phases"; done |
+        cut -d' ' -f2- | awk '!seen[$0]++')
     printf '\n| phase (median, ms) |'
     for contender in "${files[@]}"; do printf ' %s |' "$(title "$contender")"; done
     printf '\n|---|'
@@ -284,6 +298,42 @@ phase_table() {
                 "$work/$contender.numbers.phases" | spread | cut -d' ' -f2)"
         done
         echo
+    done
+}
+
+# Until all VMs of the pool wait.
+wait_pool() {
+    with_runtime pool template build >/dev/null
+    until with_runtime pool template list --format json | grep -q '"pool":2,"poolReady":2'; do sleep 0.1; done
+}
+
+# How much twenty idle containers take that are cloned from one template: 3.0's way of measuring.
+density_table() {
+    local i id pid count=20 before after total=0
+    with_runtime clone template build >/dev/null
+    before=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+    for ((i = 0; i < count; i++)); do
+        id=bench-density-$i-$$
+        with_runtime clone run --detach --bundle "$work/sleep" "$id" >/dev/null 2>"$work/stderr" ||
+            { cat "$work/stderr" >&2; return 1; }
+        running+=("clone $id")
+    done
+    sleep 2
+    after=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+    for pid in $(processes_with "$work/run/vm/"); do
+        total=$((total + $(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup") +
+            $(awk '/^Pss:/ { print $2 }' "/proc/$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")/smaps_rollup")))
+    done
+    for ((i = 0; i < count; i++)); do
+        pid=$(with_runtime clone state "bench-density-$i-$$" | sed -nE 's/^ *"pid": ([0-9]+),?$/\1/p')
+        total=$((total + $(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")))
+    done
+    printf '\n| %d idle clones of 128 MiB, of each | MiB |\n|---|--:|\n' "$count"
+    echo "| PSS of QEMU, keeper and shim | $((total / count / 1024)) |"
+    echo "| MemAvailable is less by | $(((before - after) / count / 1024)) |"
+    while [ ${#running[@]} -gt 0 ]; do
+        with_runtime "${running[0]% *}" delete --force "${running[0]#* }" >/dev/null
+        running=("${running[@]:1}")
     done
 }
 
@@ -336,6 +386,7 @@ report() {
     start_table
     phase_table
     [ ! -e "$work/verbs" ] || cat "$work/verbs"
+    [ ! -e "$work/density" ] || cat "$work/density"
     [ -z "$memory" ] || echo "$memory"
     echo "$sizes"
 }
@@ -367,6 +418,7 @@ for ((round = 0; round <= runs; round++)); do
     done
 done
 memory=
+[ $# -gt 0 ] || [ -n "$(missing clone)" ] || density_table >"$work/density"
 [ $# -gt 0 ] || verbs_table >"$work/verbs"  # no subshell: the end of this program ends its containers
 case " ${present[*]} " in *' tuned '*) memory=$(echo x; memory_table) && memory=${memory#x} ;; esac
 sizes=$(echo x; size_table)

@@ -77,7 +77,8 @@ Result<TemplateClient> TemplateClient::ConnectOrStart(const std::string& executa
     CC_TRY(MakeDirectories(config.directory, 0700));
     CC_ASSIGN(const FileLock lock, FileLock::Acquire(Cat(config.directory, "/", kTemplateLockName),
                                                      FileLock::Mode::kExclusive, Left(end)));
-    // Whoever held the lock before may have started one.
+    // Whoever held the lock before may have started one, or been one that has gone.
+    CC_TRY(MakeDirectories(config.directory, 0700));
     found = Connect(config.directory);
     if (found || !NobodyListens(found.error())) return found;
     CC_TRY(Context("starting the template's keeper", StartKeeper(executable, config, end)));

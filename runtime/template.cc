@@ -122,7 +122,11 @@ Result<void> RemoveOne(const RuntimeConfig& config, const std::string& name) {
         return Fail(Cat(Quoted(name), " is not the name of a template"));
     const std::string directory = Cat(config.TemplatePath(), "/", name);
     if (!Exists(directory)) return Fail(Cat("there is no template ", Quoted(name)), ENOENT);
-    if (auto client = TemplateClient::Connect(directory)) CC_TRY(client->Stop());
+    if (auto client = TemplateClient::Connect(directory)) {
+        auto stopped = client->Stop();
+        // Somebody else told it first.
+        if (!stopped && stopped.error().code != ECONNRESET) return stopped;
+    }
     return RemoveTree(directory);
 }
 

@@ -24,6 +24,7 @@ constexpr size_t kMaxConfig = 1 << 20;
 // Nobody asks for a template whose kernel or image has been replaced; this is how long its memory
 // stays taken.
 constexpr std::chrono::minutes kStaleCheck{10};
+constexpr std::chrono::milliseconds kCleanUpPatience{2000};
 
 TemplateReply ErrorReply(std::string why) {
     return {.error = std::move(why), .pooled = false, .vm = {}, .status = {}};
@@ -47,11 +48,21 @@ int TemplateKeeper::Run() {
     (void)WriteAll(ready_.get(), "\n");
     ready_.Reset();
     loop_.Run();
+    CleanUp();
+    return exit_status_;
+}
+
+// Whoever hears of the end finds nothing of this keeper any more; and nobody starts another one in
+// the directory while it goes.
+void TemplateKeeper::CleanUp() {
+    const auto lock = FileLock::Acquire(Cat(config_.directory, "/", kTemplateLockName),
+                                        FileLock::Mode::kExclusive, kCleanUpPatience);
     files_.Run();
     // Of one that failed the log and the reason stay.
     if (exit_status_ == 0) (void)RemoveTree(config_.directory);
+    for (const auto& waiting : waiting_)
+        waiting.answer(ErrorReply(failure_), {});
     if (done_) done_();
-    return exit_status_;
 }
 
 Result<void> TemplateKeeper::Start() {
@@ -129,8 +140,7 @@ void TemplateKeeper::GiveUp(const std::string& why) {
     Log(LogLevel::kError, "there will be no template", {{"why", why}});
     // For those who come later: they need not try again at once.
     (void)WriteFileAtomic(Cat(config_.directory, "/", kTemplateFailureName), why, 0600);
-    for (const auto& waiting : std::exchange(waiting_, {}))
-        waiting.answer(ErrorReply(why), {});
+    failure_ = why;
     exit_status_ = 1;
     loop_.Stop();
 }
@@ -223,9 +233,7 @@ TemplateStatus TemplateKeeper::Status() const {
 void TemplateKeeper::Stop(std::function<void()> done) {
     if (stopping_) return;
     stopping_ = true;
-    for (const auto& waiting : std::exchange(waiting_, {}))
-        waiting.answer(ErrorReply("the template was told to go"), {});
-    // Last, when nothing is left of it.
+    failure_ = "the template was told to go";
     done_ = std::move(done);
     if (!complete_) return builder_->Stop();
     pool_->Stop([this] { loop_.Stop(); });

@@ -36,6 +36,7 @@ class TemplateKeeper {
     void BuilderEnded();
     Result<void> Complete();
     void GiveUp(const std::string& why);
+    void CleanUp();
     // Whether the files that the template is made of are still what they were.
     Result<bool> IsCurrent() const;
     void CheckStale();
@@ -66,6 +67,7 @@ class TemplateKeeper {
     std::optional<Pool> pool_;
     std::unique_ptr<MemoryPressure> pressure_;
     std::deque<Waiting> waiting_;
+    std::string failure_;         // what those hear who wait in vain
     std::function<void()> done_;  // tells who asked for the end
     bool complete_ = false;
     bool stopping_ = false;
