@@ -25,6 +25,7 @@
 #include <string>
 #include <string_view>
 
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,6 +98,7 @@ void Restore(int qmp, const std::string& line) {
 // A process of its own: one talk after the other.
 void BeAgent(int ctl, int console) {
     if (::fork() != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     while (true) {
         const int host = ::accept(ctl, nullptr, nullptr);
         if (host < 0) std::exit(0);
