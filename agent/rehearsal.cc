@@ -62,9 +62,10 @@ Result<void> MakeStage() {
     for (const auto* directory : {"/proc", "/dev", "/sys"})
         CC_TRY(MakeDirectories(root + directory, 0755));
     CC_TRY(OpenFile(program, O_WRONLY | O_CREAT, 0755));
-    if (::mount("/proc/self/exe", program.c_str(), nullptr, MS_BIND, nullptr) < 0)
-        return FailErrno("showing the agent's program to the rehearsal");
-    return {};
+    // By its path, or where none leads to it any more (it came from an initramfs).
+    for (const std::string& source : {SelfPath().value_or(""), std::string("/proc/self/exe")})
+        if (::mount(source.c_str(), program.c_str(), nullptr, MS_BIND, nullptr) == 0) return {};
+    return FailErrno("showing the agent's program to the rehearsal");
 }
 
 Result<void> RemoveStage() {
@@ -88,7 +89,7 @@ Result<ContainerSpec> Specification() {
 Rehearsal::Rehearsal(const Surroundings& surroundings,
                      std::function<Result<void>(const std::string&)> mount_share)
     : outer_(surroundings),
-      own_{surroundings.loop, surroundings.reaper, surroundings.io, kStage,
+      own_{surroundings.loop,          surroundings.reaper, surroundings.io, kStage,
            surroundings.cgroup_parent, surroundings.shm},
       mount_share_(std::move(mount_share)) {}
 
