@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/rehearsal.h"
 
-#include <fcntl.h>
 #include <sys/mount.h>
-#include <unistd.h>
 
-#include "agent/boot.h"
 #include "agent/task.h"
-#include "base/file.h"
 #include "base/text.h"
+#include "protocol/rehearsal.h"
 
 namespace cc::agent {
 
 namespace {
 
 constexpr std::chrono::seconds kDeadline{15};
-constexpr const char* kStage = "/run/clear-containers/rehearsal";
-constexpr std::string_view kRoot = "rootfs", kProgram = "agent";
 constexpr uint64_t kNullSession = 1;
 
 // What engines ask for by default, as far as it takes other paths through the agent and the kernel.
-// The program is the agent itself, which prints its version: what it prints is thrown away.
+// What the program prints is thrown away.
 constexpr std::string_view kConfiguration = R"({
 "ociVersion": "1.0.2", "root": {"path": "rootfs"}, "hostname": "rehearsal",
-"process": {"args": ["/agent", "--version"], "cwd": "/", "env": ["PATH=/bin"],
+"process": {"args": ["program"], "cwd": "/", "env": ["PATH=/bin:/"],
   "user": {"uid": 0, "gid": 0}, "oomScoreAdj": 0,
   "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}],
   "capabilities": {"bounding": ["CAP_CHOWN", "CAP_KILL"], "effective": ["CAP_CHOWN", "CAP_KILL"],
@@ -55,31 +50,18 @@ constexpr std::string_view kConfiguration = R"({
        "args": [{"index": 0, "value": 8, "op": "SCMP_CMP_EQ"}]}]}}
 })";
 
-// A root file system in memory whose one file is the running program.
-Result<void> MakeStage() {
-    CC_TRY(MountOn("tmpfs", kStage, MS_NOSUID | MS_NODEV, "mode=0755"));
-    const std::string root = Cat(kStage, "/", kRoot), program = Cat(root, "/", kProgram);
-    for (const auto* directory : {"/proc", "/dev", "/sys"})
-        CC_TRY(MakeDirectories(root + directory, 0755));
-    CC_TRY(OpenFile(program, O_WRONLY | O_CREAT, 0755));
-    // By its path, or where none leads to it any more (it came from an initramfs).
-    for (const std::string& source : {SelfPath().value_or(""), std::string("/proc/self/exe")})
-        if (::mount(source.c_str(), program.c_str(), nullptr, MS_BIND, nullptr) == 0) return {};
-    return FailErrno("showing the agent's program to the rehearsal");
-}
-
-Result<void> RemoveStage() {
-    (void)::umount2(Cat(kStage, "/", kRoot, "/", kProgram).c_str(), MNT_DETACH);
-    if (::umount2(kStage, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
-        return FailErrno(Cat("unmounting ", kStage));
+// Lets the machine be saved, which a mounted share would not.
+Result<void> Unmount(const std::string& share) {
+    if (::umount2(share.c_str(), 0) < 0 && errno != EINVAL && errno != ENOENT)
+        return FailErrno(Cat("unmounting ", share));
     return {};
 }
 
 Result<ContainerSpec> Specification() {
     NewContainer message;
     message.id = "rehearsal";
-    message.image = ".";
-    message.rootfs = kRoot;
+    message.image = kRehearsalImage;
+    message.rootfs = kRehearsalRoot;
     message.oci = kConfiguration;
     return ParseContainer(message, "");
 }
@@ -88,23 +70,14 @@ Result<ContainerSpec> Specification() {
 
 Rehearsal::Rehearsal(const Surroundings& surroundings,
                      std::function<Result<void>(const std::string&)> mount_share)
-    : outer_(surroundings),
-      own_{surroundings.loop,          surroundings.reaper, surroundings.io, kStage,
-           surroundings.cgroup_parent, surroundings.shm},
-      mount_share_(std::move(mount_share)) {}
+    : surroundings_(surroundings), mount_share_(std::move(mount_share)) {}
 
 void Rehearsal::Run(Done done) {
     done_ = std::move(done);
-    const auto work = [this]() -> Result<void> {
-        CC_TRY(mount_share_(outer_.share));
-        // A share that is mounted would keep the machine from being saved.
-        if (::umount2(outer_.share.c_str(), 0) < 0)
-            return FailErrno(Cat("unmounting ", outer_.share));
-        return MakeStage();
-    };
-    RunInChild(outer_.loop, outer_.reaper, "preparing a rehearsal", kDeadline, work,
-               [this](const Result<void>& made) {
-                   if (!made) return CleanUp(made);
+    const auto work = [this] { return mount_share_(surroundings_.share); };
+    RunInChild(surroundings_.loop, surroundings_.reaper, "mounting the share", kDeadline, work,
+               [this](const Result<void>& mounted) {
+                   if (!mounted) return CleanUp(mounted);
                    MakeContainer();
                });
 }
@@ -112,7 +85,7 @@ void Rehearsal::Run(Done done) {
 void Rehearsal::MakeContainer() {
     auto specification = Specification();
     if (!specification) return CleanUp(Failure(specification.error()));
-    container_ = std::make_unique<Container>(own_, std::move(*specification));
+    container_ = std::make_unique<Container>(surroundings_, std::move(*specification));
     ContainerStart start;
     start.stdio = start.stderr_sequence = kNullSession;
     start.hold = true;
@@ -129,7 +102,8 @@ void Rehearsal::RemoveContainer(Result<void> so_far) {
 }
 
 void Rehearsal::CleanUp(Result<void> so_far) {
-    RunInChild(outer_.loop, outer_.reaper, "clearing up after a rehearsal", kDeadline, RemoveStage,
+    const auto work = [this] { return Unmount(surroundings_.share); };
+    RunInChild(surroundings_.loop, surroundings_.reaper, "clearing up", kDeadline, work,
                [this, so_far](Result<void> removed) {
                    const auto done = std::exchange(done_, nullptr);
                    done(Context("rehearsal", so_far ? std::move(removed) : so_far));

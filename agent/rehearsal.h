@@ -27,8 +27,7 @@ class Rehearsal {
     void RemoveContainer(Result<void> so_far);
     void CleanUp(Result<void> so_far);
 
-    const Surroundings& outer_;
-    const Surroundings own_;  // with a root of ours in place of the shared directory
+    const Surroundings& surroundings_;
     std::function<Result<void>(const std::string&)> mount_share_;
     std::unique_ptr<Container> container_;
     Done done_;

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "vmm/preflight.h"
 #include "vmm/rehearsal.h"
+#include "vmm/rehearsal_root.h"
 
 namespace cc {
 
@@ -143,6 +144,8 @@ void Keeper::Up() {
 }
 
 void Keeper::Rehearse() {
+    if (auto shown = MakeRehearsalRoot(share_->directory()); !shown)
+        return Rehearsed(std::move(shown));
     auto begun =
         Rehearsal::Start(loop_, Cat(config_.directory, "/", kCtlSocketName), kRehearsalDeadline,
                          [this](Result<void> how) { Rehearsed(std::move(how)); });
@@ -151,6 +154,7 @@ void Keeper::Rehearse() {
 }
 
 void Keeper::Rehearsed(Result<void> how) {
+    RemoveRehearsalRoot(share_->directory());
     if (!how) return GiveUp(how.error().message);
     Log(LogLevel::kInfo, "the guest has rehearsed", {{"ms", Cat(NowMs() - exec_ms_)}});
     const auto then = [this](const Result<void>& done) {

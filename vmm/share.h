@@ -28,6 +28,8 @@ class Share {
     Result<void> Add(const std::string& path, const Fd& mount);
     // Takes away what was added as `path` or below it.
     Result<void> Remove(const std::string& path);
+    // The root as the keeper has it, to be written to.
+    int directory() const { return writable_.get(); }
     // Its directory is found by another path now.
     void MovedTo(std::string directory) { directory_ = std::move(directory); }
 

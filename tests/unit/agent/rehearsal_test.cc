@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Extension 4 with the real agent: a machine that rehearses, and what it asks for afterwards.
+#include "protocol/rehearsal.h"
+
+#include <filesystem>
+
 #include <doctest/doctest.h>
 
+#include "base/text.h"
 #include "tests/unit/agent/host_side.h"
 #include "tests/unit/agent/messages.h"
 
 namespace cc::agent {
 
 namespace {
+
+// What the keeper shows; the program is any that ends.
+void ShowRoot(const HostAgent& agent) {
+    namespace fs = std::filesystem;
+    const std::string root = Cat(agent.share(), "/", kRehearsalImage, "/", kRehearsalRoot);
+    for (const auto name : kRehearsalDirectories)
+        fs::create_directories(Cat(root, "/", name));
+    fs::copy_file("/bin/busybox", Cat(root, "/", kRehearsalProgram));
+}
 
 const std::string kEntropy(64, 'e');
 
@@ -20,6 +34,7 @@ std::string PodWith(const std::string& entropy) {
 TEST_CASE("a machine that rehearsed starts a pod only with entropy of its own") {
     if (SkipWithoutRoot()) return;
     const HostAgent agent;
+    ShowRoot(agent);
     {
         HostSide keeper = agent.Connect();
         CHECK(keeper.Receive().code == ControlCode::kReady);
