@@ -8,7 +8,7 @@
 #   RUNS=5 BUILD=build bench/run.sh
 #   bench/run.sh hub                only the hub: one to two minutes, without root or a VM
 #   bench/run.sh verbs              only state, list and kill 0 beside crun's and runc's, and only to standard output
-#   bench/run.sh CONTENDER ...      only these of tuned, debian, crun and runc, and only to standard output
+#   bench/run.sh CONTENDER ...      only these of pool, clone, tuned, debian, crun and runc, and only to standard output
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
