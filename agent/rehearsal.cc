@@ -96,17 +96,17 @@ void Rehearsal::MakeContainer() {
 }
 
 // Waits for the program's end, which comes by itself.
-void Rehearsal::RemoveContainer(Result<void> so_far) {
+void Rehearsal::RemoveContainer(const Result<void>& so_far) {
     container_->Remove(
-        [this, so_far](Result<void> removed) { CleanUp(so_far ? std::move(removed) : so_far); });
+        [this, so_far](const Result<void>& removed) { CleanUp(so_far ? removed : so_far); });
 }
 
-void Rehearsal::CleanUp(Result<void> so_far) {
+void Rehearsal::CleanUp(const Result<void>& so_far) {
     const auto work = [this] { return Unmount(surroundings_.share); };
     RunInChild(surroundings_.loop, surroundings_.reaper, "clearing up", kDeadline, work,
-               [this, so_far](Result<void> removed) {
+               [this, so_far](const Result<void>& removed) {
                    const auto done = std::exchange(done_, nullptr);
-                   done(Context("rehearsal", so_far ? std::move(removed) : so_far));
+                   done(Context("rehearsal", so_far ? removed : so_far));
                });
 }
 

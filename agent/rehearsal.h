@@ -24,8 +24,8 @@ class Rehearsal {
 
   private:
     void MakeContainer();
-    void RemoveContainer(Result<void> so_far);
-    void CleanUp(Result<void> so_far);
+    void RemoveContainer(const Result<void>& so_far);
+    void CleanUp(const Result<void>& so_far);
 
     const Surroundings& surroundings_;
     std::function<Result<void>(const std::string&)> mount_share_;

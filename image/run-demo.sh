@@ -123,4 +123,5 @@ else
     wait "$running" || status=$?
     running=
 fi
+[ -n "${CMD:-}" ] || echo "(what it was cloned from stays in memory for the next one; $runtime template rm --all ends it)"
 exit "$status"

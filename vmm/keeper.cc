@@ -144,16 +144,15 @@ void Keeper::Up() {
 }
 
 void Keeper::Rehearse() {
-    if (auto shown = MakeRehearsalRoot(share_->directory()); !shown)
-        return Rehearsed(std::move(shown));
+    if (auto shown = MakeRehearsalRoot(share_->directory()); !shown) return Rehearsed(shown);
     auto begun =
         Rehearsal::Start(loop_, Cat(config_.directory, "/", kCtlSocketName), kRehearsalDeadline,
-                         [this](Result<void> how) { Rehearsed(std::move(how)); });
+                         [this](const Result<void>& how) { Rehearsed(how); });
     if (!begun) return Rehearsed(Failure(begun.error()));
     rehearsal_ = std::move(*begun);
 }
 
-void Keeper::Rehearsed(Result<void> how) {
+void Keeper::Rehearsed(const Result<void>& how) {
     RemoveRehearsalRoot(share_->directory());
     if (!how) return GiveUp(how.error().message);
     Log(LogLevel::kInfo, "the guest has rehearsed", {{"ms", Cat(NowMs() - exec_ms_)}});
@@ -183,7 +182,7 @@ void Keeper::LeavePool() const {
 
 // Renaming moves the sockets and the share with it: whoever has them open keeps them.
 void Keeper::Adopt(const std::string& directory, VerbAnswer answer) {
-    const auto refuse = [&](std::string why) {
+    const auto refuse = [&](std::string_view why) {
         answer({.error = Cat("adopting the VM: ", why), .status = {}, .console = {}});
     };
     if (config_.origin != VmOrigin::kPooled || adopted_ || !up_)

@@ -48,7 +48,7 @@ class Keeper {
     Result<Fd> Listen(std::string_view name, int type);
     void OnStarted();
     void Rehearse();
-    void Rehearsed(Result<void> how);
+    void Rehearsed(const Result<void>& how);
     void GiveUp(const std::string& why);
     void Up();
     void LeavePool() const;
