@@ -57,7 +57,9 @@ Result<void> Memory(const Json& resources, Values& values) {
     if (swap)
         values.push_back(
             {"memory.swap", "memory.memsw.limit_in_bytes", Cat(*swap), "memory.swap.max",
-             *swap < 0 ? "max" : Cat(std::max<int64_t>(0, *swap - limit.value_or(0)))});
+             *swap < 0
+                 ? "max"
+                 : Cat(std::max<int64_t>(0, *swap - std::max<int64_t>(0, limit.value_or(0))))});
     if (reservation)
         values.push_back({"memory.reservation", "memory.soft_limit_in_bytes", Cat(*reservation),
                           "memory.low", OrMax(*reservation)});
