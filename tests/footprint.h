@@ -23,6 +23,14 @@ inline int Rounds(int usual) {
     return wanted == nullptr ? usual : ParseNumber<int>(wanted).value_or(usual);
 }
 
+// A sanitizer keeps what was freed for a while: memory that grows says nothing then. (clang does
+// not say that one is there.)
+#if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
+constexpr bool kFreedMemoryIsKept = true;
+#else
+constexpr bool kFreedMemoryIsKept = false;
+#endif
+
 struct Footprint {
     size_t processes = 0;
     size_t descriptors = 0;

@@ -7,6 +7,7 @@
 
 #include "proxy/status.h"
 #include "tests/fakes/fake_agent.h"
+#include "tests/footprint.h"
 #include "tests/unit/proxy/real_server.h"
 
 namespace cc::proxy {
@@ -18,13 +19,8 @@ constexpr size_t kCallers = 10'000;
 constexpr size_t kLargestCrowd = 2'500;
 // Of descriptors, for everything but the crowd.
 constexpr size_t kSpare = 200;
-// What a crowd may cost: some kilobytes of each caller, and what the allocator keeps of it. (A
-// sanitizer keeps everything for a while; clang does not say that one is there.)
-#if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
-constexpr int64_t kMostGrowthKib = 512 * 1024;
-#else
-constexpr int64_t kMostGrowthKib = 64 * 1024;
-#endif
+// What a crowd may cost: some kilobytes of each caller, and what the allocator keeps of it.
+constexpr int64_t kMostGrowthKib = (test::kFreedMemoryIsKept ? 512 : 64) * 1024;
 
 // Also the proxy's: a child inherits it.
 size_t RaiseDescriptorLimit() {
