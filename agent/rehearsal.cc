@@ -3,7 +3,9 @@
 
 #include <sys/mount.h>
 
+#include "agent/network/device.h"
 #include "agent/task.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "protocol/rehearsal.h"
 
@@ -74,7 +76,14 @@ Rehearsal::Rehearsal(const Surroundings& surroundings,
 
 void Rehearsal::Run(Done done) {
     done_ = std::move(done);
-    const auto work = [this] { return mount_share_(surroundings_.share); };
+    const auto work = [this]() -> Result<void> {
+        CC_TRY(mount_share_(surroundings_.share));
+        // A slower start is better than none.
+        if (const auto gone_through = RehearseNetwork(); !gone_through)
+            Log(LogLevel::kWarn, "the network was not rehearsed",
+                {{"why", gone_through.error().message}});
+        return {};
+    };
     RunInChild(surroundings_.loop, surroundings_.reaper, "mounting the share", kDeadline, work,
                [this](const Result<void>& mounted) {
                    if (!mounted) return CleanUp(mounted);
