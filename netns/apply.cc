@@ -154,8 +154,31 @@ Result<void> ClearLink(const Socket& socket, const std::string& name) {
     return ClearAddresses(socket, name);
 }
 
+namespace {
+
+// Those of IPv6 do not go with addresses, nor those that lead over one link of several.
+Result<void> ClearRoutes(const Socket& socket, const FoundLink& from) {
+    nl_cache* cache = nullptr;
+    CC_TRY(Check(rtnl_route_alloc_cache(socket.get(), AF_UNSPEC, 0, &cache), "reading routes"));
+    const CachePtr routes(cache);
+    for (auto* object = nl_cache_get_first(cache); object != nullptr;
+         object = nl_cache_get_next(object)) {
+        auto* route = reinterpret_cast<rtnl_route*>(object);
+        rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
+        if (hop == nullptr || rtnl_route_get_table(route) != RT_TABLE_MAIN ||
+            rtnl_route_nh_get_ifindex(hop) != from.index)
+            continue;
+        CC_TRY(Check(rtnl_route_delete(socket.get(), route, 0),
+                     Cat("removing a route over ", from.name)));
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<void> ClearAddresses(const Socket& socket, const std::string& name) {
     CC_ASSIGN(const FoundLink link, FindLink(socket, name));
+    CC_TRY(ClearRoutes(socket, link));
     nl_cache* cache = nullptr;
     CC_TRY(Check(rtnl_addr_alloc_cache(socket.get(), &cache), "reading addresses"));
     const CachePtr addresses(cache);
