@@ -2,6 +2,7 @@
 #include "agent/dispatch.h"
 
 #include "base/text.h"
+#include "protocol/pod_network.h"
 
 namespace cc::agent {
 
@@ -29,6 +30,12 @@ void Dispatch(Pod& pod, const ControlMessage& message, const Pod::Reply& reply) 
             return pod.Rehearse(reply);
         case ControlCode::kDestroyPod:
             return pod.Destroy(reply);
+        case ControlCode::kSetupInterface:
+            return With(ParseSetupInterface(payload), reply,
+                        [&](const auto& parsed) { reply(pod.SetupInterface(parsed)); });
+        case ControlCode::kSetupRoute:
+            return With(ParseSetupRoute(payload), reply,
+                        [&](const auto& parsed) { reply(pod.SetupRoutes(parsed)); });
         case ControlCode::kNewContainer:
             return With(ParseNewContainer(payload), reply,
                         [&](const auto& parsed) { pod.NewContainer(parsed, reply); });

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/boot.h"
+#include "agent/network/pod_network.h"
 #include "agent/ps.h"
 #include "agent/rehearsal.h"
 #include "agent/task.h"
@@ -74,6 +75,7 @@ void Pod::Start(const StartPod& message, Reply reply) {
     if (started_) return reply(Fail("Pod already started, impossible to start again"));
     if (rehearsing_) return reply(Fail("The machine rehearses, impossible to start a pod"));
     if (auto unique = BecomeUnique(message); !unique) return reply(Failure(unique.error()));
+    if (auto hidden = HideUnusedDevice(message); !hidden) return reply(Failure(hidden.error()));
     hostname_ = message.hostname;
     if (::sethostname(hostname_.data(), hostname_.size()) < 0)
         Log(LogLevel::kWarn, FailErrno("setting the hostname").value().message);
@@ -84,8 +86,10 @@ void Pod::Start(const StartPod& message, Reply reply) {
         started_ = mounted.has_value();
         reply(Acknowledge(std::move(mounted)));
     };
-    const auto work = [&] {
-        return MountShare(message.share_dir, options_.share_stand_in, surroundings_.share);
+    pod_network_ = message.pod_network;
+    const auto work = [&]() -> Result<void> {
+        CC_TRY(MountShare(message.share_dir, options_.share_stand_in, surroundings_.share));
+        return Context("the pod's network", StartNetwork(message));
     };
     RunInChild(surroundings_.loop, surroundings_.reaper, "starting the pod", kMountDeadline, work,
                finished);
@@ -138,9 +142,24 @@ void Pod::Unmount(Reply reply) {
         started_ = false;
         reply(Acknowledge(std::move(unmounted)));
     };
-    const auto work = [&] { return UnmountShare(surroundings_.share); };
+    const auto work = [&]() -> Result<void> {
+        CC_TRY(UnmountShare(surroundings_.share));
+        return Context("the pod's network", EndNetwork(pod_network_));
+    };
     RunInChild(surroundings_.loop, surroundings_.reaper, "destroying the pod", kMountDeadline, work,
                finished);
+}
+
+Result<std::string> Pod::SetupInterface(const NetworkLink& link) {
+    if (!started_) return NotStarted("set up an interface");
+    CC_TRY(agent::SetupInterface(link));
+    pod_network_.links.push_back(link);
+    return std::string();
+}
+
+Result<std::string> Pod::SetupRoutes(const std::vector<NetworkRoute>& routes) {
+    if (!started_) return NotStarted("set up routes");
+    return Acknowledge(agent::SetupRoutes(routes));
 }
 
 void Pod::NewContainer(const cc::NewContainer& message, Reply reply) {

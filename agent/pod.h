@@ -31,6 +31,8 @@ class Pod {
 
     void Start(const StartPod& message, Reply reply);
     void Destroy(Reply reply);
+    Result<std::string> SetupInterface(const NetworkLink& link);
+    Result<std::string> SetupRoutes(const std::vector<NetworkRoute>& routes);
     void NewContainer(const cc::NewContainer& message, Reply reply);
     void StartContainer(const cc::StartContainer& message, Reply reply);
     void Exec(const ExecCommand& message, Reply reply);
@@ -66,6 +68,7 @@ class Pod {
     bool rehearsing_ = false;
     std::map<std::string, std::string> shm_;  // source, as the host names it -> where it is mounted
     std::string hostname_;
+    Network pod_network_;  // as a 3.0 host asked for it
     std::map<std::string, std::unique_ptr<Container>> containers_;
     // Containers are destroyed a turn later, as they may be on the stack.
     std::vector<std::unique_ptr<Container>> gone_;

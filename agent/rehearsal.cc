@@ -6,7 +6,10 @@
 #include <sys/socket.h>
 
 #include "agent/control_channel.h"
+#include "agent/network/device.h"
 #include "agent/rehearsal_host.h"
+#include "agent/task.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "protocol/rehearsal.h"
@@ -16,6 +19,7 @@ namespace cc::agent {
 
 namespace {
 
+constexpr std::chrono::seconds kDeadline{15};
 constexpr size_t kEntropy = 64;  // bytes, as a real start brings
 constexpr const char* kContainer = "rehearsal";
 // Stdin and stdout of the container's process and of one that joins it; stderr is the next number.
@@ -142,6 +146,17 @@ Rehearsal::~Rehearsal() = default;
 
 void Rehearsal::Run(Done done) {
     done_ = std::move(done);
+    RunInChild(surroundings_.loop, surroundings_.reaper, "rehearsing the network", kDeadline,
+               RehearseNetwork, [this](const Result<void>& gone_through) {
+                   // A slower start is better than none.
+                   if (!gone_through)
+                       Log(LogLevel::kWarn, "the network was not rehearsed",
+                           {{"why", gone_through.error().message}});
+                   RaiseCurtain();
+               });
+}
+
+void Rehearsal::RaiseCurtain() {
     cast_ = std::make_unique<Cast>(surroundings_, options_);
     if (auto begun = Begin(); !begun) CleanUp(std::move(begun));
 }

@@ -3,7 +3,7 @@
 // of its own, on a pair of sockets, is told to start a pod, to make a container, to run two
 // programs in it and to remove it all again, in the very frames that cc-proxy will send. So the
 // pages, caches and (under emulation) translated code of a start are there when the real one comes.
-// Leaves nothing behind.
+// Leaves nothing behind. The network comes first, by itself: no host gives the machine one yet.
 #pragma once
 
 #include <functional>
@@ -25,6 +25,7 @@ class Rehearsal {
   private:
     struct Cast;  // everybody who plays
 
+    void RaiseCurtain();
     Result<void> Begin();
     void CleanUp(Result<void> how);
 

@@ -122,6 +122,12 @@ Result<void> VmClient::ShareRemove(const std::string& path) {
     return {};
 }
 
+Result<void> VmClient::AttachNetwork(const Fd& network_namespace) {
+    CC_TRY(
+        Call({.verb = VmVerb::kAttachNetwork, .path = {}}, network_namespace.get(), kVerbDeadline));
+    return {};
+}
+
 Result<std::string> VmClient::Console() {
     CC_ASSIGN(VmReply reply, Call({.verb = VmVerb::kConsole, .path = {}}, -1, kVerbDeadline));
     return std::move(reply.console);

@@ -35,6 +35,7 @@ class VmClient {
     // `mount` comes from open_tree(2) with OPEN_TREE_CLONE.
     Result<void> ShareAdd(const std::string& path, const Fd& mount);
     Result<void> ShareRemove(const std::string& path);
+    Result<void> AttachNetwork(const Fd& network_namespace);
     Result<std::string> Console();
     Result<void> Pause();
     Result<void> Resume();

@@ -3,6 +3,7 @@
 
 #include "protocol/go_json.h"
 #include "protocol/link_frame.h"
+#include "protocol/pod_network.h"
 
 namespace cc {
 
@@ -171,6 +172,7 @@ std::string Encode(const StartPod& message) {
     Json json = {{"hostname", message.hostname}, {"shareDir", message.share_dir}};
     if (!message.entropy.empty()) json["entropy"] = HexEncode(message.entropy);
     if (message.unix_time_ns != 0) json["unixTimeNs"] = message.unix_time_ns;
+    if (message.network) json["network"] = ToJson(*message.network);
     return DumpGo(json);
 }
 
@@ -180,9 +182,14 @@ Result<StartPod> ParseStartPod(std::string_view payload) {
     StartPod message{
         reader.String("hostname"), reader.String("shareDir"), {}, reader.Int("unixTimeNs")};
     const auto entropy = HexDecode(reader.String("entropy"));
+    const Json* network = reader.Object("network");
     CC_TRY(reader.Finish("STARTPOD"));
     if (!entropy) return Fail("STARTPOD: entropy is not written in hexadecimal digits");
     message.entropy = *entropy;
+    if (network != nullptr) {
+        CC_ASSIGN(message.network, Context("STARTPOD", ParseNetwork(*network)));
+    }
+    CC_ASSIGN(message.pod_network, ParsePodNetwork(json));
     return message;
 }
 

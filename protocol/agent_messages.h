@@ -15,6 +15,7 @@
 // Extension 4 is for saved machines: REHEARSE, after which the agent says kRehearsedLine on the
 // console once it has seen the host hang up; and STARTPOD with entropy and time, without which a
 // machine that rehearsed starts no pod.
+// Extension 5: STARTPOD says in "network" what the pod's network is, also that it is none.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +26,15 @@
 #include <vector>
 
 #include "base/result.h"
+#include "protocol/network.h"
 
 namespace cc {
 
-constexpr int kAgentExtension = 4;
-constexpr int kLinkExtension = 2;   // from which on the ports are framed by protocol/link_frame.h
-constexpr int kHoldExtension = 3;   // from which on a container can be made without being started
-constexpr int kCloneExtension = 4;  // from which on a machine can be saved and made another's
+constexpr int kAgentExtension = 5;
+constexpr int kLinkExtension = 2;     // from which on the ports are framed by protocol/link_frame.h
+constexpr int kHoldExtension = 3;     // from which on a container can be made without being started
+constexpr int kCloneExtension = 4;    // from which on a machine can be saved and made another's
+constexpr int kNetworkExtension = 5;  // from which on STARTPOD has a whole network
 
 // A hang-up that is still on its way when the machine is saved, or that the next connection hides,
 // would be missed; the other ways to learn that the agent has seen it take a second (QEMU sends no
@@ -81,6 +84,9 @@ struct StartPod {
     // of the host: neither a clone's nor an emulated machine's own is of any use.
     std::string entropy = {};
     int64_t unix_time_ns = 0;  // 0: not told
+    std::optional<Network> network = {};
+    Network pod_network =
+        {};  // 3.0's "interfaces" and "routes" (protocol/pod_network.h); read only
 };
 std::string Encode(const StartPod& message);
 Result<StartPod> ParseStartPod(std::string_view payload);

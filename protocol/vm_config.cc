@@ -41,6 +41,7 @@ Result<VmConfig> FromJson(const Json& document) {
               IntMember(document, "memory_mib", defaults.memory_mib, 1, kMaxMemoryMib));
     CC_ASSIGN(config.mem_prealloc, BoolMember(document, "mem_prealloc"));
     CC_ASSIGN(config.hugepages, BoolMember(document, "hugepages"));
+    CC_ASSIGN(config.nic, BoolMember(document, "nic"));
     CC_ASSIGN(const std::string origin, StringMember(document, "origin", Name(defaults.origin)));
     CC_ASSIGN(config.origin, ParseVmOrigin(origin));
     CC_ASSIGN(config.debug, BoolMember(document, "debug"));
@@ -68,6 +69,7 @@ std::string Encode(const VmConfig& config) {
     document["memory_mib"] = config.memory_mib;
     document["mem_prealloc"] = config.mem_prealloc;
     document["hugepages"] = config.hugepages;
+    document["nic"] = config.nic;
     document["origin"] = std::string(Name(config.origin));
     document["debug"] = config.debug;
     document["start_deadline_ms"] = config.start_deadline_ms;

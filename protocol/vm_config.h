@@ -54,6 +54,7 @@ struct VmConfig {
     int64_t memory_mib = 128;
     bool mem_prealloc = false;
     bool hugepages = false;
+    bool nic = false;  // a network device, to be attached later (VmVerb::kAttachNetwork)
     VmOrigin origin = VmOrigin::kBoot;
     bool debug = false;                 // the guest's console is not quiet
     int64_t start_deadline_ms = 10000;  // from exec of the VMM until it answers its control socket

@@ -14,12 +14,13 @@ struct VerbName {
     VmVerb verb;
     std::string_view name;
 };
-constexpr std::array<VerbName, 8> kVerbs{{{VmVerb::kStatus, "status"},
+constexpr std::array<VerbName, 9> kVerbs{{{VmVerb::kStatus, "status"},
                                           {VmVerb::kShareAdd, "share_add"},
                                           {VmVerb::kShareRemove, "share_remove"},
                                           {VmVerb::kConsole, "console"},
                                           {VmVerb::kPause, "pause"},
                                           {VmVerb::kResume, "resume"},
+                                          {VmVerb::kAttachNetwork, "attach_network"},
                                           {VmVerb::kAdopt, "adopt"},
                                           {VmVerb::kStop, "stop"}}};
 

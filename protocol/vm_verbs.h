@@ -29,13 +29,15 @@ enum class VmVerb {
     kStatus,    // {} -> VmStatus
     kShareAdd,  // path below the share + a detached mount (open_tree(2)) -> {}; the keeper mounts
                 // it there
-    kShareRemove,  // path -> {}
-    kConsole,      // {} -> "console": the last lines the guest's console printed
-    kPause,        // {} -> {}
-    kResume,       // {} -> {}
-    kAdopt,        // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
-                   // becomes this one, and the guest goes on
-    kStop,         // {} -> {} once the VMM is gone; the keeper then ends
+    kShareRemove,    // path -> {}
+    kConsole,        // {} -> "console": the last lines the guest's console printed
+    kPause,          // {} -> {}
+    kResume,         // {} -> {}
+    kAttachNetwork,  // {} + a network namespace -> {}; the tap of the machine's network device
+                     // (kTapName) is moved there, down. Once
+    kAdopt,  // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
+             // becomes this one, and the guest goes on
+    kStop,   // {} -> {} once the VMM is gone; the keeper then ends
 };
 constexpr size_t kMaxVmMessage = 192 * 1024;  // below the default buffer of a UNIX socket
 constexpr size_t kConsoleTail = 16 * 1024;    // bytes that kConsole answers with at most

@@ -114,6 +114,18 @@ Result<void> SetBootTimeout(RuntimeConfig& config, int64_t value) {
     return {};
 }
 
+// What 3.0's models are for, tcfilter does as well: a guest sees no difference.
+Result<void> SetNetworkModel(RuntimeConfig& config, const std::string& value) {
+    if (value != "default" && value != "tcfilter" && value != "none" && value != "bridged" &&
+        value != "macvtap")
+        return Fail("must be one of default, tcfilter, none, bridged, macvtap");
+    config.tcfilter = value != "none";
+    if (value == "bridged" || value == "macvtap")
+        config.warnings.push_back(
+            Cat("internetworking_model = \"", value, "\" is done as tcfilter"));
+    return {};
+}
+
 // Keys of 3.0 that are checked and kept for what comes later.
 Key UnusedFlag(std::string_view section, std::string_view name) {
     Key key{.section = section, .name = name, .text = {}, .number = {}, .flag = {}};
@@ -172,8 +184,7 @@ const std::vector<Key>& Keys() {
         Flag(own, "enable_debug", &C::debug),
         Path(own, "run_dir", &C::run_dir),
         Number(own, "boot_timeout", SetBootTimeout),
-        UnusedChoice(own, "internetworking_model",
-                     {"default", "bridged", "macvtap", "enlightened"}),
+        Choice(own, "internetworking_model", SetNetworkModel),
     };
     return keys;
 }

@@ -74,8 +74,24 @@ Result<void> Keeper::Start() {
     CC_TRY(terminate_.Start(SIGTERM));
     CC_TRY(interrupt_.Start(SIGINT));
     CC_ASSIGN(share_, Share::Create(Cat(config_.directory, "/", kShareName)));
+    CC_TRY(MakeNic());
     CC_ASSIGN(console_, Console::Open(Cat(config_.directory, "/", kConsoleLogName)));
     return Context("starting the VM", StartVm(checked.image_bytes));
+}
+
+// Also without a device: the VMM has no business with the network of whoever started us.
+Result<void> Keeper::MakeNic() {
+    CC_TRY(LeaveNetwork());
+    if (!config_.nic) return {};
+    CC_ASSIGN(nic_, Nic::Make());
+    return {};
+}
+
+Result<void> Keeper::AttachNetwork(Fd network_namespace) {
+    if (!network_namespace)
+        return Fail("attach_network: no network namespace came with the request", EINVAL);
+    if (!nic_) return Fail("attach_network: the machine has no network device", ENODEV);
+    return Context("attach_network", nic_->Attach(std::move(network_namespace)));
 }
 
 Result<Fd> Keeper::Listen(std::string_view name, int type) {
@@ -93,10 +109,15 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                     .tsc = tsc_,
                     .ctl_listener = {},
                     .io_listener = {},
+                    .tap = {},
                     .memory = std::move(inherited_.memory),
                     .state = std::move(inherited_.state)};
     CC_ASSIGN(plan.ctl_listener, Listen(kCtlSocketName, SOCK_STREAM));
     CC_ASSIGN(plan.io_listener, Listen(kIoSocketName, SOCK_STREAM));
+    if (nic_) {
+        CC_ASSIGN(plan.tap, nic_->tap().Duplicate());
+        nic_->Release();
+    }
     CC_ASSIGN(Fd verbs, Listen(kVerbSocketName, SOCK_SEQPACKET));
     CC_ASSIGN(verbs_, PacketServer::Open(
                           loop_, std::move(verbs),
@@ -271,6 +292,8 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
                             : Fail("share_add: no mount came with the request", EINVAL));
         case VmVerb::kShareRemove:
             return later(share_->Remove(request.path));
+        case VmVerb::kAttachNetwork:
+            return later(AttachNetwork(std::move(fd)));
         case VmVerb::kPause:
             return engine_->Pause(later);
         case VmVerb::kResume:

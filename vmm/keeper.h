@@ -14,6 +14,7 @@
 #include "protocol/vm_verbs.h"
 #include "vmm/console.h"
 #include "vmm/engine.h"
+#include "vmm/nic.h"
 #include "vmm/packet_server.h"
 #include "vmm/share.h"
 
@@ -45,6 +46,8 @@ class Keeper {
 
     Result<void> Start();
     Result<void> StartVm(int64_t image_bytes);
+    Result<void> MakeNic();
+    Result<void> AttachNetwork(Fd network_namespace);
     Result<Fd> Listen(std::string_view name, int type);
     void OnStarted();
     void Rehearse();
@@ -72,6 +75,7 @@ class Keeper {
     uv::Loop loop_;
     uv::SignalWatch terminate_, interrupt_;
     std::unique_ptr<Share> share_;
+    std::optional<Nic> nic_;
     std::optional<Console> console_;
     std::unique_ptr<PacketServer> verbs_;
     std::unique_ptr<Engine> engine_;

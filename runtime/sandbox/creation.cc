@@ -2,8 +2,7 @@
 #include "runtime/sandbox/creation.h"
 
 #include <csignal>
-
-#include <sched.h>
+#include <future>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -40,6 +39,8 @@ const std::vector<Creation::Step>& Creation::SandboxSteps() {
         {"shim", kPrepare, &Creation::ForkShim},
         // Of the host: prestart, createRuntime, createContainer.
         {"hooks", kPrepare, &Creation::RunCreateHooks},
+        // What they made of it: changes nothing.
+        {"network", kPrepare, &Creation::ReadNetwork},
         // Keeper and VMM.
         {"vm", "VM process", &Creation::StartVm},
         // Started when nobody listens.
@@ -48,7 +49,7 @@ const std::vector<Creation::Step>& Creation::SandboxSteps() {
         {kBootStep, "guest", &Creation::BootGuest},
         // In its cgroup, and only now: a limited boot would be late.
         {"limits", kContainer, &Creation::SetVmLimits},
-        // The agent mounts the share.
+        // The agent mounts the share, and the guest gets its network, on both sides.
         {"pod", kContainer, &Creation::StartPod},
         // Root file system and bind mounts.
         {"share", kContainer, &Creation::ShareFiles},
@@ -209,16 +210,8 @@ Result<void> Creation::MakeCgroups() {
 }
 
 Result<void> Creation::StartVm() {
-    if (new_network_) {
-        CC_ASSIGN(network_, NetworkNamespaceOf(shim_->process().pid()));
-    }
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
-    const auto enter = [this]() -> Result<void> {
-        CC_TRY(EnterCgroup(vm_cgroup_, vm_scope_, 0));
-        if (network_ && ::setns(network_.get(), CLONE_NEWNET) < 0)
-            return FailErrno("entering the network namespace");
-        return {};
-    };
+    const auto enter = [this] { return EnterCgroup(vm_cgroup_, vm_scope_, 0); };
     CC_ASSIGN(const StartedVm vm,
               Context("starting the virtual machine",
                       ObtainVm(config_, MakeVmConfig(config_, guest_, hypervisor_, sandbox_),
@@ -274,8 +267,14 @@ Result<void> Creation::StartPod() {
     pod.share_dir = kShareTag;
     CC_ASSIGN(pod.entropy, RandomBytes(kEntropy));
     pod.unix_time_ns = UnixTimeNs();
-    CC_TRY(Context("preparing the guest", CallAgent(*proxy_, ControlCode::kStartPod, Encode(pod))));
-    return {};
+    CC_TRY(TellNetwork(pod));
+    CC_TRY(RecordNetwork());
+    // The host's kernel takes its time to move a link, and so does the guest.
+    auto connecting = std::async(std::launch::async, [this] { return ConnectNetwork(); });
+    auto started = CallAgent(*proxy_, ControlCode::kStartPod, Encode(pod));
+    auto connected = connecting.get();
+    CC_TRY(Context("preparing the guest", std::move(started)));
+    return Context("connecting the virtual machine to the network", std::move(connected));
 }
 
 }  // namespace cc::runtime

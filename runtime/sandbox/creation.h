@@ -12,8 +12,10 @@
 
 #include "base/undo.h"
 #include "client/proxy_client.h"
+#include "protocol/agent_messages.h"
 #include "runtime/config.h"
 #include "runtime/guest_files.h"
+#include "runtime/network/sandbox_network.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/cgroup_values.h"
@@ -70,6 +72,7 @@ class Creation {
     Result<void> PlanOwnSandbox();
     Result<void> RecordSandbox();
     Result<void> MakeCgroups();
+    Result<void> ReadNetwork();
     Result<void> StartVm();
     Result<void> BootGuest();
     Result<void> SetVmLimits();
@@ -92,6 +95,9 @@ class Creation {
     // Parts of steps.
     Result<void> PlanContainer();
     Result<void> OpenNetwork();
+    Result<void> TellNetwork(cc::StartPod& pod) const;
+    Result<void> RecordNetwork();
+    Result<void> ConnectNetwork() const;
     Result<void> PlanContainerCgroup();
     Result<void> EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& scope, pid_t pid) const;
     Result<void> ClaimId();
@@ -116,7 +122,8 @@ class Creation {
     int64_t memory_limit_ = 0;  // of the container, or of the pod, bytes
     VmOrigin origin_ = VmOrigin::kBoot;
     bool emulated_ = false;
-    Fd network_;  // the namespace to enter, when there is one already
+    Fd network_;  // its namespace: one that is there, or the shim's new one
+    NetworkPlan network_plan_;
     bool new_network_ = false;
     bool hooks_begun_ = false;  // poststop hooks have something to undo
     std::optional<FileLock> container_lock_, sandbox_lock_;

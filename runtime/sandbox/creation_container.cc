@@ -58,19 +58,6 @@ Result<void> Creation::EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& sc
                                    : JoinCgroups(cgroup.Leaves(), pid);
 }
 
-Result<void> Creation::OpenNetwork() {
-    const OciNamespace* network = bundle_.spec.Namespace("network");
-    new_network_ = network != nullptr && network->path.empty();
-    if (network == nullptr)
-        Log(LogLevel::kInfo,
-            "no network namespace is asked for; the virtual machine does not get the host's "
-            "network",
-            {{"container", request_.id}});
-    if (network == nullptr || new_network_) return {};
-    CC_ASSIGN(network_, OpenNetworkNamespace(network->path));
-    return {};
-}
-
 Result<void> Creation::ClaimId() {
     undo_.Push([this] {
         if (hooks_begun_)

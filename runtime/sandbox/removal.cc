@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "runtime/network/sandbox_network.h"
 #include "runtime/oci/spec.h"
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/guest_container.h"
@@ -113,6 +114,8 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
     const auto& sandbox = place.sandbox;
     const bool own = container.id == container.sandbox_id;
     if (own && !options.force) CC_TRY(CheckOthersStopped(store, place, container));
+    // Some are the shim's, and go with it.
+    const Fd network = sandbox ? FindNetwork(sandbox->network, container.shim) : Fd();
     const bool never_ran =
         container.status == Status::kCreating || container.status == Status::kCreated;
     if (never_ran) CC_TRY(EndShim(container, kNow));
@@ -123,6 +126,9 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
     CC_TRY(EndShim(container, kShimDeadline));
     done("shim");
     if (sandbox && ends_vm) CC_TRY(EndVm(*sandbox));
+    if (sandbox && ends_vm)
+        if (const auto left = LeaveTap(network, sandbox->network); !left)
+            Note("undoing the network", left.error());
     if (vm_lives && !ends_vm) Unshare(*sandbox, container.id);
     done("vm");
     if (ends_vm && sandbox) EndScopeAnyway(sandbox->scope);

@@ -77,6 +77,7 @@ VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
     vm.memory_mib = config.memory_mib;
     vm.mem_prealloc = config.mem_prealloc;
     vm.hugepages = config.hugepages;
+    vm.nic = config.HasNetwork();
     vm.debug = config.hypervisor_debug;
     return vm;
 }

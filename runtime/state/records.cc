@@ -162,10 +162,30 @@ std::string Encode(const SandboxRecord& record) {
                      {"keeper", ToJson(record.keeper)},
                      {"vmm", ToJson(record.vmm)},
                      {"pod", record.pod},
+                     {"network",
+                      {{"path", record.network.path},
+                       {"inode", record.network.inode},
+                       {"link", record.network.link}}},
                      {"cgroups", record.cgroups},
                      {"cgroupsCreated", record.cgroups_created},
                      {"scope", record.scope}});
 }
+
+namespace {
+
+// Older records have none.
+Result<NetworkRecord> NetworkMember(const Json& json) {
+    NetworkRecord record;
+    CC_ASSIGN(const Json* network, ObjectMember(json, "network"));
+    if (network == nullptr) return record;
+    CC_ASSIGN(record.path, StringMember(*network, "path"));
+    CC_ASSIGN(const int64_t inode, IntMember(*network, "inode", 0, 0, INT64_MAX));
+    record.inode = static_cast<uint64_t>(inode);
+    CC_ASSIGN(record.link, StringMember(*network, "link"));
+    return record;
+}
+
+}  // namespace
 
 Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(const Json json, ParseJson(text, {.bytes = 1 << 20, .depth = 8}));
@@ -180,12 +200,14 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(record.keeper, ProcessMember(json, "keeper"));
     CC_ASSIGN(record.vmm, ProcessMember(json, "vmm"));
     CC_ASSIGN(record.pod, BoolMember(json, "pod"));
+    CC_ASSIGN(record.network, NetworkMember(json));
     CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
     CC_ASSIGN(record.scope, StringMember(json, "scope"));
     CC_ASSIGN(const bool past, OfAnotherBoot(json));
     if (past) {
         record.keeper = record.vmm = {};
+        record.network = {};
         record.cgroups.clear();
         record.cgroups_created.clear();
         record.scope.clear();

@@ -53,6 +53,13 @@ struct ContainerRecord {
 std::string Encode(const ContainerRecord& record);
 Result<ContainerRecord> ParseContainerRecord(std::string_view text);
 
+// How the sandbox's network was reached, to undo it.
+struct NetworkRecord {
+    std::string path;    // of its namespace; empty: that of the sandbox's own container's shim
+    uint64_t inode = 0;  // which one it was
+    std::string link;    // that the machine's tap is joined to; empty: none
+};
+
 struct SandboxRecord {
     std::string id;
     std::string vm_name;  // under which cc-proxy knows the VM
@@ -64,6 +71,7 @@ struct SandboxRecord {
     std::string proxy_ksm;
     ProcessId keeper;
     ProcessId vmm;
+    NetworkRecord network;
     // Made for several containers: its cgroup has their common parent's limits, not those of one.
     bool pod = false;
     std::vector<std::string> cgroups;  // of the VM and of the shims of exec

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debian's container engines with cc-runtime as their runtime, driven as a person would drive them.
-// Each has directories and sockets of its own, dockerd a network namespace, too. Networks are
-// another matter: all containers have `--network none`.
+// Each has directories and sockets of its own, dockerd a network namespace, too. But for the tests
+// of networks all containers have `--network none`.
 #include <csignal>
 #include <optional>
 #include <thread>
@@ -181,6 +181,116 @@ TEST_CASE("docker does with cc-runtime what it does with runc") {
     CHECK(docker({"kill", "one"}).status == 0);
     CHECK(docker({"wait", "one"}).out == "137\n");
     CHECK(docker({"rm", "one"}).status == 0);
+}
+
+TEST_CASE("docker's bridge networks reach into the virtual machine") {
+    if (SkipWithout("dockerd") || SkipWithout("docker") || SkipWithout("iptables")) return;
+    Host host;
+    const std::string base = host.directory() + "/docker";
+    REQUIRE(MakeDirectories(base, 0700));
+    const Json configuration = {{"runtimes", {{"cc", {{"path", Wrapper(host)}}}}},
+                                {"default-runtime", "cc"},
+                                {"bip", "10.66.0.1/24"},
+                                {"ipv6", true},
+                                {"fixed-cidr-v6", "fd66::/64"},
+                                {"data-root", base + "/data"},
+                                {"exec-root", base + "/exec"},
+                                {"pidfile", base + "/pid"},
+                                {"hosts", {"unix://" + base + "/sock"}},
+                                {"storage-driver", "vfs"},
+                                {"exec-opts", {"native.cgroupdriver=cgroupfs"}}};
+    REQUIRE(WriteFileAtomic(base + "/daemon.json", DumpJson(configuration), 0600));
+    const Daemon daemon(host, Cat("unshare --net sh -c 'ip link set lo up; exec ", Find("dockerd"),
+                                  " --config-file ", base, "/daemon.json'"));
+    Engine docker(host, "docker", {"-H", "unix://" + base + "/sock"});
+    REQUIRE_MESSAGE(docker.Answers({"version"}), daemon.log());
+    const std::string pid(Trim(ReadFile(base + "/pid", 64).value()));
+    // On dockerd's host.
+    const auto outside = [&](const std::string& command) {
+        return RunProgram("/bin/sh", {"sh", "-c",
+                                      Cat("nsenter --net=/proc/", pid, "/ns/net ", host.rootfs(),
+                                          "/bin/busybox ", command)})
+            .out;
+    };
+    REQUIRE(docker({"import", ImageArchive(host), "bb"}).status == 0);
+    const auto run = [&](std::vector<std::string> options, const std::string& command) {
+        options.insert(options.begin(), {"run", "-e", "PATH=/bin"});
+        options.insert(options.end(), {"bb", "sh", "-c", command});
+        return docker(options);
+    };
+    const Finished plain = run({"--rm"},
+                               "ip addr show eth0; ip route; ping -c 1 10.66.0.1; "
+                               "ping -6 -c 1 fd66::1");
+    CHECK_MESSAGE(plain.status == 0, plain.err);
+    for (const char* part : {"inet 10.66.0.2/24", "02:42:0a:42:00:02",
+                             "inet6 fd66::", "default via 10.66.0.1 dev eth0", " 0% packet loss"})
+        CHECK_MESSAGE(Has(plain.out, part), plain.out);
+
+    REQUIRE(run({"-d", "--name", "web", "-p", "8080:80"},
+                "echo served >/index.html; exec httpd -f -p 80 -h /")
+                .status == 0);
+    const std::string fetch =
+        "i=0; until wget -qO- http://10.66.0.2/; do i=$((i+1)); [ $i -lt 50 ] || exit 1; done";
+    CHECK(run({"--rm"}, fetch).out == "served\n");
+    CHECK(outside("wget -qO- http://10.66.0.2/") == "served\n");
+    CHECK(outside("wget -qO- http://127.0.0.1:8080/") == "served\n");
+    CHECK(docker({"network", "create", "--subnet", "10.67.0.0/24", "blue"}).status == 0);
+    CHECK(Has(run({"--rm", "--network", "blue", "--ip", "10.67.0.9"}, "ip addr show eth0").out,
+              "inet 10.67.0.9/24"));
+    const Finished shared = run({"--rm", "--network", "container:web"}, "true");
+    CHECK(shared.status != 0);
+    CHECK(Has(shared.err, "one pod"));
+    const Finished on_host = run({"--rm", "--network", "host"}, "true");
+    CHECK(on_host.status != 0);
+    CHECK(Has(on_host.err, "--network none"));
+    // The link's counters are the engine's to read, by the link's name.
+    CHECK_FALSE(
+        Has(docker({"stats", "--no-stream", "--format", "{{.NetIO}}", "web"}).out, "0B / 0B"));
+    CHECK(docker({"restart", "-t", "0", "web"}).status == 0);
+    CHECK(run({"--rm"}, fetch).out == "served\n");
+    CHECK(docker({"rm", "-f", "web"}).status == 0);
+    CHECK_FALSE(Has(outside("ip link"), "veth"));
+}
+
+TEST_CASE("podman's networks reach into the virtual machine, and into pods") {
+    if (SkipWithout("podman") || SkipWithout("iptables")) return;
+    Host host;
+    const std::string base = host.directory() + "/podman", script = base + "/script";
+    REQUIRE(MakeDirectories(base, 0700));
+    // All of Podman's state that is not below its options, and its networks, in namespaces of their
+    // own.
+    const std::string podman =
+        Cat("podman --root ", base, "/root --runroot ", base, "/run --tmpdir ", base,
+            "/tmp --cgroup-manager cgroupfs --events-backend file --storage-driver vfs --runtime ",
+            Wrapper(host), " ");
+    REQUIRE(WriteFileAtomic(
+        script,
+        Cat("set -e\nmkdir -p /etc/cni/net.d /var/lib/cni /run/netns\n",
+            "for d in /etc/cni/net.d /var/lib/cni /run/netns; do mount -t tmpfs none $d; done\n",
+            "ip link set lo up\np='", podman, "'\n", "$p import ", ImageArchive(host),
+            " bb >/dev/null 2>&1\nr='-e PATH=/bin'\n",
+            "$p run $r --rm --cap-add NET_RAW bb sh -c 'ip addr show eth0; ip route; "
+            "ping -c 1 10.88.0.1'\n",
+            "$p run $r -d --name web -p 8081:80 --ip 10.88.0.50 --mac-address 02:11:22:33:44:55 bb "
+            "sh -c 'echo served >/index.html; exec httpd -f -p 80 -h /' >/dev/null\n",
+            "sleep 1\n$p run $r --rm bb wget -qO- http://10.88.0.50/\n", host.rootfs(),
+            "/bin/busybox wget -qO- http://127.0.0.1:8081/\n",
+            "$p exec web ip link show eth0\n$p rm -f -t 0 web >/dev/null\n",
+            "$p pod create --name pod --infra-image bb --infra-command 'sleep 1000' >/dev/null\n",
+            "$p run $r -d --pod pod bb sh -c 'echo in the pod >/index.html; exec httpd -f -p 80 -h "
+            "/' >/dev/null\n",
+            "sleep 1\n$p run $r --rm --pod pod bb wget -qO- http://127.0.0.1/\n",
+            "$p pod rm -f -t 0 pod >/dev/null\nip -o link\n"),
+        0755));
+    const Finished done =
+        RunProgram("/usr/bin/unshare", {"unshare", "--net", "--mount", "sh", script}, "",
+                   host.Environment(), std::chrono::minutes(3));
+    CHECK_MESSAGE(done.status == 0, done.out, done.err);
+    for (const char* part :
+         {"inet 10.88.0.2/16", "default via 10.88.0.1 dev eth0", " 0% packet loss",
+          "served\nserved\n", "02:11:22:33:44:55", "in the pod\n", "cni-podman0"})
+        CHECK_MESSAGE(Has(done.out, part), part, " in ", done.out, done.err);
+    CHECK_FALSE(Has(done.out, "veth"));
 }
 
 TEST_CASE("podman does with cc-runtime what it does with runc, and cp stays off the host's files") {

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "protocol/agent_frame.h"
+#include "protocol/network.h"
 #include "vmm/kernel_line.h"
 #include "vmm/qemu/layout.h"
 #include "vmm/qemu/machine.h"
@@ -93,6 +94,16 @@ void AddShare(Vector& to, const VmConfig& config) {
                  Option().Set("fsdev", "share").Set("mount_tag", kShareTag));
 }
 
+// Nobody waits for its word that it has moved (as QEMU does for saved machines): it has been
+// nowhere yet. No option ROM: no machine boots from it, and it would be saved and restored.
+void AddNic(Vector& to, const VmConfig& config, const Descriptors& descriptors) {
+    to.Add("-netdev", Option("tap").Set("id", "net0").Set("fd", descriptors.tap).Off("vhost"));
+    Option device;
+    device.Set("netdev", "net0").Set("mac", kNicAddress).Off("guest_announce");
+    if (config.machine != MachineType::kMicrovm) device.Set("romfile", "");
+    to.AddVirtio("net", "nic0", kNicSlot, device);
+}
+
 void AddRootImage(Vector& to, const VmConfig& config, const MachineFacts& facts) {
     // Opened read-only and shared: all VMs of the host use the same pages and no guest can change
     // them.
@@ -128,6 +139,7 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
     out.Add("-object", Option("rng-random").Set("id", "random").Set("filename", "/dev/urandom"));
     out.AddVirtio("rng", "rng0", kRngSlot, Option().Set("rng", "random"));
     AddShare(out, config);
+    if (config.nic) AddNic(out, config, descriptors);
     if (config.machine == MachineType::kQ35) {
         for (int i = 0; i < kRootPorts; ++i)
             out.Add("-device", Option("pcie-root-port")

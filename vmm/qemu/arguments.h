@@ -23,6 +23,7 @@ struct Descriptors {
     int io = 6;
     int memory = 7;  // of a template and its clones
     int state = 8;   // of a clone
+    int tap = 9;     // of VmConfig::nic
 };
 
 struct MachineFacts {

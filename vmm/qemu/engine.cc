@@ -136,6 +136,7 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
                    {console.second.get(), numbers.console},
                    {plan.ctl_listener.get(), numbers.ctl},
                    {plan.io_listener.get(), numbers.io}};
+    if (plan.config.nic) options.fds.push_back({plan.tap.get(), numbers.tap});
     if (origin_ != VmOrigin::kBoot) options.fds.push_back({plan.memory.get(), numbers.memory});
     if (origin_ == VmOrigin::kTemplate)
         state_ = std::move(plan.state);
@@ -234,7 +235,12 @@ void QemuEngine::OnReady() {
                   [this](const Result<std::string>& set) {
                       if (!set) return Fatal(set.error().message);
                       if (origin_ == VmOrigin::kTemplate) return Started();
-                      Restore();
+                      // Nor is anybody told that it has moved: it has been nowhere yet.
+                      qmp_->Execute("migrate-set-parameters", R"({"announce-rounds":0})",
+                                    kVerbDeadline, [this](const Result<std::string>& told) {
+                                        if (!told) return Fatal(told.error().message);
+                                        Restore();
+                                    });
                   });
 }
 

@@ -6,7 +6,8 @@
 //   slot - 2) 0x00, 0x01  host bridge, PIIX3/4      host bridge               - 0x02 virtio-serial
 //   virtio-serial             virtio-serial 0x03        virtio-rng                virtio-rng
 //   virtio-rng 0x04        virtio-9p, the share      virtio-9p, the share      virtio-9p, the share
-//   0x05-0x0f   kept for devices to come at start
+//   0x05        virtio-net                virtio-net                virtio-net
+//   0x06-0x0f   kept for devices to come at start
 //   0x10-0x1e   free for hot-plug         0x10.0-3: root ports hotplug0-3
 //   0x1f        free                      ICH9 LPC
 #pragma once
@@ -16,6 +17,7 @@ namespace cc::qemu {
 constexpr int kSerialSlot = 0x02;
 constexpr int kRngSlot = 0x03;
 constexpr int kShareSlot = 0x04;
+constexpr int kNicSlot = 0x05;
 // On pc every free slot of the root bus can be hot-plugged through ACPI. On q35 only what sits
 // behind a root port can; each port costs the guest 1.4 million instructions (docs/cc-vmm.md).
 constexpr int kRootPortSlot = 0x10;

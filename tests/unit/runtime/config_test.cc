@@ -153,4 +153,22 @@ TEST_CASE("every key of the default configuration is known and has its default")
     CHECK(config->kernel == "/usr/share/clear-containers/vmlinux.container");
 }
 
+TEST_CASE("3.0's network models are understood, and what is done instead is said") {
+    const auto config = [](const std::string& model) {
+        return ParseConfig("[runtime]\ninternetworking_model = \"" + model + "\"\n", "c.toml");
+    };
+    for (const char* model : {"default", "tcfilter"}) {
+        CHECK(config(model)->HasNetwork());
+        CHECK(config(model)->warnings.empty());
+    }
+    for (const char* model : {"macvtap", "bridged"}) {
+        CHECK(config(model)->HasNetwork());
+        REQUIRE(config(model)->warnings.size() == 1);
+        CHECK(config(model)->warnings[0].find("tcfilter") != std::string::npos);
+    }
+    CHECK_FALSE(config("none")->HasNetwork());
+    CHECK_FALSE(config("enlightened"));
+    CHECK(ParseConfig("", "c.toml")->HasNetwork());
+}
+
 }  // namespace cc::runtime

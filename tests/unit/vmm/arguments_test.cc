@@ -348,4 +348,26 @@ TEST_CASE("without a time stamp counter of known rate the guest measures its own
     CHECK_FALSE(test::Contains(ArgumentsOf(Config(MachineType::kPc), facts).back(), "tsc"));
 }
 
+TEST_CASE("a network device has its fixed place, and its tap is a descriptor") {
+    const auto device = [](MachineType machine) {
+        VmConfig config = Config(machine);
+        if (machine == MachineType::kMicrovm) config.image.clear(), config.initrd = "/k/initrd";
+        config.nic = true;
+        const Words words = ArgumentsOf(config);
+        CHECK(After(words, "-netdev") == "tap,id=net0,fd=9,vhost=off");
+        for (const auto& word : words)
+            if (word.starts_with("virtio-net")) return word;
+        return std::string();
+    };
+    CHECK(device(MachineType::kPc) ==
+          "virtio-net-pci,id=nic0,bus=pci.0,addr=0x05,netdev=net0,mac=02:cc:00:00:00:00,"
+          "guest_announce=off,romfile=");
+    CHECK(device(MachineType::kQ35) ==
+          "virtio-net-pci,id=nic0,bus=pcie.0,addr=0x05,netdev=net0,mac=02:cc:00:00:00:00,"
+          "guest_announce=off,romfile=");
+    CHECK(device(MachineType::kMicrovm) ==
+          "virtio-net-device,id=nic0,bus=virtio-mmio-bus.3,netdev=net0,mac=02:cc:00:00:00:00,"
+          "guest_announce=off");
+}
+
 }  // namespace cc::qemu

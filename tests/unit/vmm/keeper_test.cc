@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "client/vm_client.h"
+#include "protocol/network.h"
+#include "tests/unit/netns/namespace.h"
 #include "tests/unit/vmm/fixtures.h"
 
 namespace cc {
@@ -451,6 +453,43 @@ TEST_CASE("the real QEMU takes our arguments, answers, and dies with its keeper"
         CHECK(Ends(vm.keeper.status.vmm_pid));
         vm.keeper.process = {};
     }
+}
+
+TEST_CASE("a keeper gives the machine's network device to a network namespace, once") {
+    Vm vm;
+    vm.config.nic = true;
+    const auto started = vm.Start();
+    REQUIRE_MESSAGE(started, (started ? "" : started.error().message));
+    const auto inode = [](const std::string& path) {
+        struct stat status {};
+        return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+    };
+    const auto own = inode("/proc/self/ns/net");
+    // Neither keeper nor VMM is in the network of who started them.
+    CHECK(inode(Cat("/proc/", vm.keeper.status.keeper_pid, "/ns/net")) != own);
+    CHECK(inode(Cat("/proc/", vm.keeper.status.vmm_pid, "/ns/net")) ==
+          inode(Cat("/proc/", vm.keeper.status.keeper_pid, "/ns/net")));
+    const Fd place = test::NewNetworkNamespace();
+    auto client = vm.Connect();
+    const Fd no_namespace = OpenFile("/dev/null", O_RDONLY).value();
+    CHECK(
+        test::Contains(test::ErrorOf(client.AttachNetwork(no_namespace)), "no network namespace"));
+    const auto attached = client.AttachNetwork(place);
+    REQUIRE_MESSAGE(attached, attached.error().message);
+    const netns::Socket socket = test::SocketIn(place);
+    CHECK(netns::FindLink(socket, std::string(kTapName)));
+    CHECK(test::Contains(test::ErrorOf(client.AttachNetwork(place)), "already"));
+    // The VMM has the only descriptor.
+    CHECK(client.Stop());
+    CHECK(Ends(vm.keeper.status.keeper_pid));
+    CHECK_FALSE(netns::FindLink(socket, std::string(kTapName)));
+}
+
+TEST_CASE("a machine without a network device has none to give") {
+    Vm vm;
+    REQUIRE(vm.Start());
+    const Fd place = test::NewNetworkNamespace();
+    CHECK(test::Contains(test::ErrorOf(vm.Connect().AttachNetwork(place)), "no network device"));
 }
 
 }  // namespace cc

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "netns/apply.h"
+
+#include <algorithm>
+
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/route/link/inet6.h>
+#include <netlink/route/nexthop.h>
+#include <sys/socket.h>
+
+#include "base/text.h"
+
+namespace cc::netns {
+
+namespace {
+
+Result<void> Change(const Socket& socket, int index, rtnl_link* changes, std::string_view what) {
+    const LinkPtr link(rtnl_link_alloc());
+    rtnl_link_set_ifindex(link.get(), index);
+    return Check(rtnl_link_change(socket.get(), link.get(), changes, 0), what);
+}
+
+// As it is now.
+Result<LinkPtr> FindDevice(const Socket& socket, const NetworkLink& wanted) {
+    const std::string& mac = wanted.device.empty() ? wanted.mac : wanted.device;
+    int index = 0;
+    if (!mac.empty()) {
+        CC_ASSIGN(index, FindLinkByMac(socket, mac));
+    }
+    const bool by_name = index == 0 && wanted.device.empty();
+    rtnl_link* link = nullptr;
+    if (index == 0 && !by_name)
+        return Fail(Cat("there is no network device with the address ", Quoted(mac, 32)), ENODEV);
+    CC_TRY(Check(
+        rtnl_link_get_kernel(socket.get(), index, by_name ? wanted.name.c_str() : nullptr, &link),
+        Cat("looking for the link ", Quoted(wanted.name, 32))));
+    return LinkPtr(link);
+}
+
+Result<void> SetIdentity(const Socket& socket, rtnl_link* now, const NetworkLink& wanted) {
+    const LinkPtr changes(rtnl_link_alloc());
+    const bool rename = wanted.name != rtnl_link_get_name(now);
+    const bool address = !wanted.mac.empty() && MacOf(now) != wanted.mac;
+    const bool mtu = wanted.mtu > 0 && wanted.mtu != rtnl_link_get_mtu(now);
+    if (!rename && !address && !mtu) return {};
+    if (rename) rtnl_link_set_name(changes.get(), wanted.name.c_str());
+    if (address) {
+        CC_ASSIGN(const AddrPtr mac, ParseAddress(wanted.mac, AF_LLC));
+        rtnl_link_set_addr(changes.get(), mac.get());
+    }
+    if (mtu) rtnl_link_set_mtu(changes.get(), static_cast<unsigned>(wanted.mtu));
+    const int index = rtnl_link_get_ifindex(now);
+    const std::string what = Cat("making the link ", rtnl_link_get_name(now), " ", wanted.name,
+                                 " with MAC ", wanted.mac, " and MTU ", wanted.mtu);
+    auto changed = Change(socket, index, changes.get(), what);
+    if (changed || changed.error().code != EBUSY) return changed;
+    // Not while it is up: true of all names, and of most drivers' addresses.
+    CC_TRY(SetUp(socket, index, false));
+    CC_TRY(Change(socket, index, changes.get(), what));
+    return wanted.up ? SetUp(socket, index, true) : Result<void>();
+}
+
+Result<void> AddAddress(const Socket& socket, int index, const LinkAddress& wanted) {
+    const LinkAddressPtr address(rtnl_addr_alloc());
+    rtnl_addr_set_ifindex(address.get(), index);
+    CC_ASSIGN(const AddrPtr local, ParseAddress(wanted.address));
+    CC_ASSIGN(const AddrPtr peer, ParseAddress(wanted.peer));
+    CC_ASSIGN(const AddrPtr broadcast, ParseAddress(wanted.broadcast));
+    if (!local) return Fail("an address is empty");
+    rtnl_addr_set_local(address.get(), local.get());
+    if (peer) rtnl_addr_set_peer(address.get(), peer.get());
+    if (broadcast) rtnl_addr_set_broadcast(address.get(), broadcast.get());
+    rtnl_addr_set_scope(address.get(), static_cast<int>(wanted.scope));
+    // Routes are told one by one, those of addresses as well.
+    rtnl_addr_set_flags(address.get(),
+                        IFA_F_NODAD | (wanted.prefix_route ? 0U : IFA_F_NOPREFIXROUTE));
+    auto added = Check(rtnl_addr_add(socket.get(), address.get(), NLM_F_CREATE),
+                       Cat("adding the address ", wanted.address));
+    if (!added && added.error().code == EEXIST) return {};
+    return added;
+}
+
+Result<void> AddNextHop(const Socket& socket, rtnl_route* route, const NextHop& wanted) {
+    rtnl_nexthop* hop = rtnl_route_nh_alloc();
+    rtnl_route_add_nexthop(route, hop);  // its owner from here on
+    if (!wanted.link.empty()) {
+        CC_ASSIGN(const FoundLink link, FindLink(socket, wanted.link));
+        rtnl_route_nh_set_ifindex(hop, link.index);
+    }
+    CC_ASSIGN(const AddrPtr gateway, ParseAddress(wanted.gateway));
+    if (gateway) rtnl_route_nh_set_gateway(hop, gateway.get());
+    if (wanted.flags != 0) rtnl_route_nh_set_flags(hop, static_cast<unsigned>(wanted.flags));
+    rtnl_route_nh_set_weight(hop, static_cast<uint8_t>(wanted.weight));
+    return {};
+}
+
+Result<void> AddNeighbour(const Socket& socket, const NetworkNeighbour& wanted) {
+    const NeighbourPtr neighbour(rtnl_neigh_alloc());
+    CC_ASSIGN(const FoundLink link, FindLink(socket, wanted.link));
+    CC_ASSIGN(const AddrPtr address, ParseAddress(wanted.address));
+    CC_ASSIGN(const AddrPtr mac, ParseAddress(wanted.mac, AF_LLC));
+    rtnl_neigh_set_ifindex(neighbour.get(), link.index);
+    rtnl_neigh_set_dst(neighbour.get(), address.get());
+    rtnl_neigh_set_lladdr(neighbour.get(), mac.get());
+    rtnl_neigh_set_state(neighbour.get(), NUD_PERMANENT);
+    return Check(rtnl_neigh_add(socket.get(), neighbour.get(), NLM_F_CREATE | NLM_F_REPLACE),
+                 Cat("adding the neighbour ", wanted.address));
+}
+
+bool HasGateway(const NetworkRoute& route) {
+    return std::any_of(route.next_hops.begin(), route.next_hops.end(),
+                       [](const NextHop& hop) { return !hop.gateway.empty(); });
+}
+
+}  // namespace
+
+Result<void> SetUp(const Socket& socket, int index, bool up) {
+    const LinkPtr changes(rtnl_link_alloc());
+    if (up)
+        rtnl_link_set_flags(changes.get(), IFF_UP);
+    else
+        rtnl_link_unset_flags(changes.get(), IFF_UP);
+    return Change(socket, index, changes.get(), up ? "raising a link" : "taking a link down");
+}
+
+Result<void> ForbidOwnAddresses(const Socket& socket, int index) {
+    const LinkPtr changes(rtnl_link_alloc());
+    CC_TRY(Check(rtnl_link_inet6_set_addr_gen_mode(changes.get(), IN6_ADDR_GEN_MODE_NONE),
+                 "asking for no automatic address"));
+    auto changed = Change(socket, index, changes.get(), "forbidding automatic addresses");
+    if (!changed && changed.error().code == EAFNOSUPPORT) return {};
+    return changed;
+}
+
+Result<void> ApplyLink(const Socket& socket, const NetworkLink& wanted) {
+    CC_ASSIGN(const LinkPtr now, FindDevice(socket, wanted));
+    const int index = rtnl_link_get_ifindex(now.get());
+    const bool up = (rtnl_link_get_flags(now.get()) & IFF_UP) != 0;
+    if (!up) CC_TRY(ForbidOwnAddresses(socket, index));
+    CC_TRY(SetIdentity(socket, now.get(), wanted));
+    if (wanted.up && !up) CC_TRY(SetUp(socket, index, true));
+    for (const auto& address : wanted.addresses)
+        CC_TRY(AddAddress(socket, index, address));
+    return {};
+}
+
+Result<void> ClearLink(const Socket& socket, const std::string& name) {
+    auto link = FindLink(socket, name);
+    if (!link) return link.error().code == ENODEV ? Result<void>() : Failure(link.error());
+    CC_TRY(SetUp(socket, link->index, false));
+    return ClearAddresses(socket, name);
+}
+
+namespace {
+
+// Those of IPv6 do not go with addresses, nor those that lead over one link of several.
+Result<void> ClearRoutes(const Socket& socket, const FoundLink& from) {
+    nl_cache* cache = nullptr;
+    CC_TRY(Check(rtnl_route_alloc_cache(socket.get(), AF_UNSPEC, 0, &cache), "reading routes"));
+    const CachePtr routes(cache);
+    for (auto* object = nl_cache_get_first(cache); object != nullptr;
+         object = nl_cache_get_next(object)) {
+        auto* route = reinterpret_cast<rtnl_route*>(object);
+        rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
+        if (hop == nullptr || rtnl_route_get_table(route) != RT_TABLE_MAIN ||
+            rtnl_route_nh_get_ifindex(hop) != from.index)
+            continue;
+        CC_TRY(Check(rtnl_route_delete(socket.get(), route, 0),
+                     Cat("removing a route over ", from.name)));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> ClearAddresses(const Socket& socket, const std::string& name) {
+    CC_ASSIGN(const FoundLink link, FindLink(socket, name));
+    CC_TRY(ClearRoutes(socket, link));
+    nl_cache* cache = nullptr;
+    CC_TRY(Check(rtnl_addr_alloc_cache(socket.get(), &cache), "reading addresses"));
+    const CachePtr addresses(cache);
+    for (auto* object = nl_cache_get_first(cache); object != nullptr;
+         object = nl_cache_get_next(object)) {
+        auto* address = reinterpret_cast<rtnl_addr*>(object);
+        if (rtnl_addr_get_ifindex(address) != link.index) continue;
+        auto removed =
+            Check(rtnl_addr_delete(socket.get(), address, 0), Cat("removing an address of ", name));
+        // IPv6 addresses go when a link goes down.
+        if (!removed && removed.error().code != EADDRNOTAVAIL) return removed;
+    }
+    return {};
+}
+
+namespace {
+
+Result<void> AddRoute(const Socket& socket, const NetworkRoute& wanted) {
+    const RoutePtr route(rtnl_route_alloc());
+    CC_ASSIGN(const AddrPtr destination, ParseAddress(wanted.destination));
+    CC_ASSIGN(const AddrPtr source, ParseAddress(wanted.source));
+    if (!destination) return Fail("a route has no destination");
+    rtnl_route_set_family(route.get(), static_cast<uint8_t>(nl_addr_get_family(destination.get())));
+    rtnl_route_set_dst(route.get(), destination.get());
+    if (source) rtnl_route_set_pref_src(route.get(), source.get());
+    rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
+    rtnl_route_set_type(route.get(), static_cast<uint8_t>(wanted.type));
+    rtnl_route_set_scope(route.get(), static_cast<uint8_t>(wanted.scope));
+    rtnl_route_set_protocol(route.get(), static_cast<uint8_t>(wanted.protocol));
+    rtnl_route_set_priority(route.get(), static_cast<uint32_t>(wanted.priority));
+    for (const auto& [number, value] : wanted.metrics)
+        CC_TRY(Check(rtnl_route_set_metric(route.get(), static_cast<int>(number),
+                                           static_cast<unsigned>(value)),
+                     Cat("metric ", number, " of the route to ", wanted.destination)));
+    for (const auto& hop : wanted.next_hops)
+        CC_TRY(AddNextHop(socket, route.get(), hop));
+    return Check(rtnl_route_add(socket.get(), route.get(), NLM_F_CREATE | NLM_F_REPLACE),
+                 Cat("adding the route to ", wanted.destination));
+}
+
+}  // namespace
+
+// A gateway that a namespace has is not questioned: its route to the link may have gone since.
+Result<void> ApplyRoute(const Socket& socket, const NetworkRoute& wanted) {
+    auto added = AddRoute(socket, wanted);
+    if (added || !HasGateway(wanted)) return added;
+    NetworkRoute insisting = wanted;
+    for (auto& hop : insisting.next_hops)
+        hop.flags |= RTNH_F_ONLINK;
+    return AddRoute(socket, insisting) ? Result<void>() : std::move(added);
+}
+
+Result<void> ApplyNetwork(const Socket& socket, const Network& network) {
+    for (const auto& link : network.links)
+        CC_TRY(Context(Cat("link ", link.name), ApplyLink(socket, link)));
+    // Gateways are reached over routes to their links.
+    for (const bool gateways : {false, true})
+        for (const auto& route : network.routes)
+            if (HasGateway(route) == gateways) CC_TRY(ApplyRoute(socket, route));
+    for (const auto& neighbour : network.neighbours)
+        CC_TRY(AddNeighbour(socket, neighbour));
+    return {};
+}
+
+}  // namespace cc::netns

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// Containers in network namespaces that somebody else made, as CNI does: a bridge in a namespace of
+// its own is the outside world, a veth of each container's namespace is its port.
+#include <csignal>
+#include <thread>
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "tests/e2e/host.h"
+
+namespace cc::test {
+
+namespace {
+
+bool SkipWithoutIp() {
+    if (RunProgram("/bin/sh", {"sh", "-c", "command -v ip tc nsenter"}).status == 0) return false;
+    Skip("ip, tc or nsenter is not installed");
+    return true;
+}
+
+Finished Shell(const std::string& command) {
+    return RunProgram("/bin/sh", {"sh", "-c", command});
+}
+
+void Must(const std::string& command) {
+    const Finished done = Shell(command);
+    REQUIRE_MESSAGE(done.status == 0, command, ": ", done.err);
+}
+
+// A process that does nothing but hold a new network namespace.
+class Place {
+  public:
+    Place() {
+        SpawnOptions options;
+        options.executable = "/usr/bin/unshare";
+        options.arguments = {"unshare", "--net", "sleep", "1000"};
+        process_ = Spawn(options).value();
+        const std::string own = ReadLink("/proc/self/ns/net").value();
+        for (int i = 0; i < 500; ++i) {
+            const auto there = ReadLink(path());
+            if (there && *there != own) return;
+            ::usleep(10000);
+        }
+        FAIL("no network namespace");
+    }
+    ~Place() {
+        process_.Kill();
+        (void)process_.Reap();
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+    std::string path() const { return Cat("/proc/", process_.pid(), "/ns/net"); }
+    std::string in() const { return Cat("nsenter --net=", path(), " "); }
+    pid_t pid() const { return process_.pid(); }
+
+  private:
+    Process process_;
+};
+
+// The outside world: 10.55.0.1 and fd55::1 on a bridge.
+class World {
+  public:
+    World() {
+        Must(outside_.in() + "ip link set lo up");
+        Must(outside_.in() + "ip link add br0 type bridge");
+        Must(outside_.in() + "ip addr add 10.55.0.1/24 dev br0");
+        Must(outside_.in() + "ip -6 addr add fd55::1/64 dev br0 nodad");
+        Must(outside_.in() + "ip link set br0 up");
+    }
+    const Place& outside() const { return outside_; }
+
+    // Gives the namespace a port with 10.55.0.`number`.
+    void Connect(const Place& container, int number) const {
+        const std::string port = Cat("port", number);
+        Must(Cat(outside_.in(), "ip link add ", port, " type veth peer name eth0 netns ",
+                 container.pid()));
+        Must(Cat(outside_.in(), "ip link set ", port, " master br0 up"));
+        Must(container.in() + "ip link set lo up");
+        Must(Cat(container.in(), "ip link set eth0 address 02:42:0a:37:00:0", number, " mtu 1400"));
+        Must(container.in() + "ip link set eth0 up");
+        Must(Cat(container.in(), "ip addr add 10.55.0.", number, "/24 brd + dev eth0"));
+        Must(Cat(container.in(), "ip -6 addr add fd55::", number, "/64 dev eth0 nodad"));
+        Must(container.in() + "ip route add default via 10.55.0.1");
+        Must(container.in() + "ip -6 route add default via fd55::1");
+    }
+
+  private:
+    Place outside_;
+};
+
+std::function<void(Json&)> In(const Place& place) {
+    return [path = place.path()](Json& config) {
+        for (auto& entry : config["linux"]["namespaces"])
+            if (entry["type"] == "network") entry["path"] = path;
+        for (const char* set : {"bounding", "effective", "permitted"})
+            config["process"]["capabilities"][set].push_back("CAP_NET_RAW");
+    };
+}
+
+std::string Links(const Place& place) {
+    return Shell(place.in() + "ip -o link").out + Shell(place.in() + "tc qdisc").out;
+}
+
+bool Has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+// With standard output and error into "one line" for the message.
+std::string Ask(Host& host, const std::string& id, const std::string& command) {
+    const Finished done = host.Runtime({"exec", id, "sh", "-c", command});
+    return done.status == 0 ? done.out : Cat("status ", done.status, ": ", done.out, done.err);
+}
+
+}  // namespace
+
+TEST_CASE("a container has the network of its namespace, and leaves it as it was") {
+    if (SkipWithoutIp()) return;
+    Host host;
+    World world;
+    Place place;
+    world.Connect(place, 2);
+    Must(place.in() + "ip route add 10.77.0.0/16 via 10.55.0.1 metric 50 mtu 1300");
+    Must(place.in() + "ip neigh add 10.55.0.99 lladdr 02:00:00:00:00:99 dev eth0");
+    const std::string before = Links(place);
+    host.Start("c1", {"sleep", "1000"}, "", In(place));
+
+    const std::string address = Ask(host, "c1", "ip addr show eth0");
+    for (const char* part : {"mtu 1400", "02:42:0a:37:00:02", "inet 10.55.0.2/24 brd 10.55.0.255",
+                             "inet6 fd55::2/64", "inet6 fe80::42:aff:fe37:2/64", ",UP"})
+        CHECK_MESSAGE(Has(address, part), part, " in ", address);
+    // The same words from the same program, inside and outside.
+    const std::string busybox = place.in() + host.rootfs() + "/bin/busybox ";
+    for (const char* what : {"ip route", "ip -6 route", "ip neigh show nud permanent"})
+        CHECK(Ask(host, "c1", what) == Shell(busybox + what).out);
+    CHECK(Has(Ask(host, "c1", "ping -c 1 10.55.0.1"), " 0% packet loss"));
+    CHECK(Has(Ask(host, "c1", "ping -6 -c 1 fd55::1"), " 0% packet loss"));
+    CHECK(Has(Shell(world.outside().in() + host.rootfs() + "/bin/busybox ping -c 1 10.55.0.2").out,
+              " 0% packet loss"));
+    // Both are there for engines that look.
+    CHECK(Has(Links(place), "eth0"));
+    CHECK(Has(Links(place), "tap0_cc"));
+    // Neither the keeper nor the VMM is in a network that has anything in it.
+    for (const char* name : {"cc-vmm", "qemu-system-x86"}) {
+        const pid_t pid = host.PidOf(name);
+        if (pid != 0)
+            CHECK(Shell(Cat("nsenter --net=/proc/", pid, "/ns/net ip -o link")).out.find("eth") ==
+                  std::string::npos);
+    }
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    CHECK(Links(place) == before);
+    host.CheckNoResidue();
+}
+
+TEST_CASE("containers talk with one another and with the host, a megabyte each way") {
+    if (SkipWithoutIp()) return;
+    Host host;
+    World world;
+    Place one, two;
+    world.Connect(one, 2);
+    world.Connect(two, 3);
+    host.Start("server", {"sh", "-c", "while true; do nc -l -p 7000 -e cat; done"}, "", In(one));
+    const std::string send =
+        "head -c 1000000 /dev/zero | tr '\\0' x >/tmp/sent; "
+        "for i in 1 2 3 4 5; do nc -w 20 10.55.0.2 7000 </tmp/sent >/tmp/back && break; sleep 1; "
+        "done; cmp /tmp/sent /tmp/back && echo same";
+    const Finished from_container = host.Run("client", {"sh", "-c", send}, "", In(two));
+    CHECK_MESSAGE(from_container.out == "same\n", from_container.err);
+    const Finished from_host = Shell(
+        Cat("export D=", host.directory(), "; head -c 1000000 /dev/zero >$D/sent; ",
+            world.outside().in(), host.rootfs(),
+            "/bin/busybox nc -w 20 10.55.0.2 7000 <$D/sent >$D/back; cmp $D/sent $D/back && echo "
+            "same"));
+    CHECK_MESSAGE(from_host.out == "same\n", from_host.err);
+    CHECK(host.Runtime({"delete", "--force", "server"}).status == 0);
+    host.CheckNoResidue();
+}
+
+TEST_CASE("a container without a network sees loopback only, booted or cloned") {
+    for (const bool clone : {false, true}) {
+        CAPTURE(clone);
+        Host host(clone ? "" : "default_vcpus = 1");
+        const Finished run =
+            host.Run("c1",
+                     {"sh", "-c",
+                      "ls /sys/class/net; ip -o link | wc -l; "
+                      "ping -c 1 127.0.0.1 >/dev/null; echo $?"},
+                     "", [](Json& config) {
+                         for (const char* set : {"bounding", "effective", "permitted"})
+                             config["process"]["capabilities"][set].push_back("CAP_NET_RAW");
+                     });
+        CHECK_MESSAGE(run.out == "lo\n1\n0\n", run.err);
+    }
+}
+
+TEST_CASE("the link is usable again after the machine was killed") {
+    if (SkipWithoutIp()) return;
+    Host host;
+    World world;
+    Place place;
+    world.Connect(place, 2);
+    const std::string before = Links(place);
+    for (const char* victim : {"qemu-system-x86_64", "cc-vmm"}) {
+        CAPTURE(victim);
+        host.Start("c1", {"sleep", "1000"}, "", In(place));
+        CHECK(Has(Links(place), "tap0_cc"));
+        CHECK(host.Kill(victim, SIGKILL));
+        CHECK(host.WaitStatus("c1", "stopped"));
+        CHECK(host.Runtime({"delete", "c1"}).status == 0);
+        CHECK(Links(place) == before);
+    }
+    // And after a creation that was killed or failed.
+    for (const char* how : {"--kill-after", "--fail-after"}) {
+        CAPTURE(how);
+        const std::string bundle = host.Bundle("c2", {"true"}, In(place));
+        CHECK(host.Runtime({"create", how, "pod", "--bundle", bundle, "c2"}).status != 0);
+        (void)host.Runtime({"delete", "--force", "c2"});
+        CHECK(Links(place) == before);
+    }
+    const Finished again = host.Run("c3", {"ping", "-c", "1", "10.55.0.1"}, "", In(place));
+    CHECK_MESSAGE(again.status == 0, again.out, again.err);
+    CHECK(Links(place) == before);
+    host.CheckNoResidue();
+}
+
+TEST_CASE("what a machine cannot be given is refused before anything is touched") {
+    if (SkipWithoutIp()) return;
+    Host host;
+    World world;
+    Place place;
+    world.Connect(place, 2);
+    const auto refused = [&](const std::function<void(Json&)>& edit, const std::string& words) {
+        const Finished run = host.Run("c1", {"true"}, "", edit);
+        CHECK(run.status != 0);
+        CHECK_MESSAGE(Has(run.err, words), run.err);
+        CHECK(Split(std::string(Trim(run.err)), '\n').size() == 1);
+    };
+    refused(
+        [](Json& config) {
+            for (auto& entry : config["linux"]["namespaces"])
+                if (entry["type"] == "network") entry["path"] = "/proc/self/ns/net";
+        },
+        "--network none");
+    refused(
+        [](Json& config) {
+            Json kept = Json::array();
+            for (auto& entry : config["linux"]["namespaces"])
+                if (entry["type"] != "network") kept.push_back(entry);
+            config["linux"]["namespaces"] = kept;
+        },
+        "--network none");
+    host.Start("first", {"sleep", "1000"}, "", In(place));
+    refused(In(place), "one pod");
+    CHECK(Has(Ask(host, "first", "ping -c 1 10.55.0.1"), " 0% packet loss"));
+    CHECK(host.Runtime({"delete", "--force", "first"}).status == 0);
+    Must(place.in() + "ip link add eth1 type veth peer name far");
+    Must(place.in() + "ip addr add 10.56.0.2/24 dev eth1");
+    refused(In(place), "eth0, eth1");
+    host.CheckNoResidue();
+}
+
+}  // namespace cc::test

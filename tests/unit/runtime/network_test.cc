@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "netns/apply.h"
+#include "netns/redirect.h"
+#include "runtime/network/sandbox_network.h"
+#include "tests/unit/netns/namespace.h"
+#include "vmm/nic.h"
+
+using namespace cc;
+using namespace cc::runtime;
+
+namespace {
+
+NetworkLink Link(const std::string& name, std::vector<LinkAddress> addresses) {
+    NetworkLink link;
+    link.name = name;
+    link.mac = "02:42:ac:11:00:02";
+    link.mtu = 1400;
+    link.up = true;
+    link.addresses = std::move(addresses);
+    return link;
+}
+
+NetworkRoute Route(const std::string& to, const std::vector<std::string>& links) {
+    NetworkRoute route;
+    route.destination = to;
+    for (const auto& link : links)
+        route.next_hops.push_back({link});
+    return route;
+}
+
+std::string WhyNot(Network network) {
+    const auto plan = PlanNetwork(std::move(network));
+    return plan ? "" : plan.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("the one link with addresses is the container's, with what leads over it") {
+    Network found;
+    found.links = {Link("tunl0", {}), Link("eth0", {{"10.0.0.2/24"}})};
+    found.routes = {Route("0.0.0.0/0", {"eth0"}), Route("10.5.0.0/16", {"tunl0"}),
+                    Route("10.6.0.0/16", {"eth0", "tunl0"}), Route("10.7.0.0/16", {})};
+    found.neighbours = {{"eth0", "10.0.0.9", "02:00:00:00:00:09"},
+                        {"tunl0", "10.5.0.9", "02:00:00:00:00:09"}};
+    const auto plan = PlanNetwork(found);
+    REQUIRE_MESSAGE(plan, plan.error().message);
+    CHECK(plan->link == "eth0");
+    REQUIRE(plan->network.links.size() == 1);
+    CHECK(plan->network.links[0].device == kNicAddress);
+    REQUIRE(plan->network.routes.size() == 2);
+    CHECK(plan->network.routes[1].destination == "10.7.0.0/16");
+    CHECK(plan->network.neighbours.size() == 1);
+}
+
+TEST_CASE("a namespace without addresses is that of --network none") {
+    Network found;
+    found.links = {Link("eth0", {})};
+    found.routes = {Route("10.7.0.0/16", {})};
+    const auto plan = PlanNetwork(found);
+    REQUIRE(plan);
+    CHECK(plan->link.empty());
+    CHECK(plan->network == Network{});
+}
+
+TEST_CASE("what a machine cannot be given is said, with what to do") {
+    Network found;
+    found.links = {Link("eth0", {{"10.0.0.2/24"}}), Link("eth1", {{"10.1.0.2/24"}})};
+    CHECK(WhyNot(found).find("(eth0, eth1)") != std::string::npos);
+    CHECK(WhyNot(found).find("one network only") != std::string::npos);
+    found.links = {Link("wg0", {{"10.0.0.2/24"}})};
+    found.links[0].mac.clear();
+    CHECK(WhyNot(found).find("wg0") != std::string::npos);
+    found.links = {Link("eth0", {{"10.0.0.2/24"}}), Link(std::string(kTapName), {})};
+    CHECK(WhyNot(found).find("one pod") != std::string::npos);
+}
+
+TEST_CASE("the host's network is known for what it is") {
+    const auto own = OpenFile("/proc/self/ns/net", O_RDONLY);
+    REQUIRE(own);
+    CHECK(IsHostNetwork(*own).value_or(false));
+    CHECK_FALSE(IsHostNetwork(test::NewNetworkNamespace()).value_or(true));
+    CHECK(RefuseHostNetwork().value().message.find("--network") != std::string::npos);
+}
+
+TEST_CASE("a link is joined with a machine's tap, and released when the machine has gone") {
+    const Fd container = test::NewNetworkNamespace();
+    const netns::Socket socket = test::SocketIn(container);
+    test::MakeVeth(socket, "eth0", "host");
+    REQUIRE(netns::ApplyLink(socket, Link("eth0", {{"10.0.0.2/24"}})));
+    const auto plan = PlanNetwork(container);
+    REQUIRE_MESSAGE(plan, plan.error().message);
+
+    // The keeper's part.
+    std::optional<Nic> nic;
+    Fd tap;
+    const Fd keeper = test::NewNetworkNamespace([&] {
+        auto made = Nic::Make();
+        REQUIRE_MESSAGE(made, made.error().message);
+        nic = std::move(*made);
+        tap = nic->tap().Duplicate().value();
+        nic->Release();
+        auto attached = nic->Attach(container.Duplicate().value());
+        CHECK_MESSAGE(attached, attached.error().message);
+        attached = nic->Attach(container.Duplicate().value());
+        REQUIRE_FALSE(attached);
+        CHECK(attached.error().message.find("already") != std::string::npos);
+    });
+    auto joined = JoinTap(container, *plan);
+    REQUIRE_MESSAGE(joined, joined.error().message);
+    const auto eth0 = netns::FindLink(socket, "eth0"),
+               inside = netns::FindLink(socket, std::string(kTapName));
+    REQUIRE(eth0);
+    REQUIRE(inside);
+    CHECK(netns::HasIngress(socket, eth0->index).value_or(false));
+    CHECK(netns::HasIngress(socket, inside->index).value_or(false));
+    // The engine's link keeps what it had; nobody else can have the namespace.
+    const auto again = PlanNetwork(container);
+    REQUIRE_FALSE(again);
+    CHECK(again.error().message.find("one pod") != std::string::npos);
+
+    const std::string path = Cat("/proc/self/fd/", container.get());
+    const auto record = RecordOf(container, path, *plan);
+    REQUIRE(record);
+    tap.Reset();  // as when the VMM dies
+    CHECK_FALSE(netns::FindLink(socket, std::string(kTapName)));
+    const Fd found = FindNetwork(*record, {});
+    CHECK(found);
+    CHECK(LeaveTap(found, *record));
+    CHECK_FALSE(netns::HasIngress(socket, eth0->index).value_or(true));
+    CHECK(LeaveTap(found, *record));
+    CHECK(netns::DeleteLink(socket, "eth0"));
+    CHECK(LeaveTap(found, *record));
+    CHECK(LeaveTap({}, *record));
+}
+
+TEST_CASE("another namespace at the same place is left alone") {
+    const Fd container = test::NewNetworkNamespace();
+    NetworkRecord record{
+        .path = Cat("/proc/self/fd/", container.get()), .inode = 1, .link = "eth0"};
+    CHECK_FALSE(FindNetwork(record, {}));
+    record.path = "/nowhere";
+    CHECK_FALSE(FindNetwork(record, {}));
+    record = {};
+    CHECK_FALSE(FindNetwork(record, {}));
+}
