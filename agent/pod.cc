@@ -8,6 +8,7 @@
 
 #include "agent/boot.h"
 #include "agent/network/pod_network.h"
+#include "agent/online_memory.h"
 #include "agent/ps.h"
 #include "agent/rehearsal.h"
 #include "agent/task.h"
@@ -21,6 +22,7 @@ namespace cc::agent {
 namespace {
 
 constexpr std::chrono::seconds kMountDeadline{15};
+constexpr std::chrono::seconds kMemoryDeadline{10};  // before that, in the same process
 // Each costs the agent a cgroup, some descriptors and its processes' streams; a pod of this size is
 // a mistake.
 constexpr size_t kMaxContainers = 256;
@@ -88,6 +90,7 @@ void Pod::Start(const StartPod& message, Reply reply) {
     };
     pod_network_ = message.pod_network;
     const auto work = [&]() -> Result<void> {
+        if (message.memory_mib > 0) CC_TRY(AwaitMemory(message.memory_mib, kMemoryDeadline));
         CC_TRY(MountShare(message.share_dir, options_.share_stand_in, surroundings_.share));
         return Context("the pod's network", StartNetwork(message));
     };

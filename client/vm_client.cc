@@ -128,6 +128,11 @@ Result<void> VmClient::AttachNetwork(const Fd& network_namespace) {
     return {};
 }
 
+Result<void> VmClient::Grow(int64_t mib) {
+    CC_TRY(Call({.verb = VmVerb::kGrow, .path = {}, .mib = mib}, -1, kVerbDeadline));
+    return {};
+}
+
 Result<std::string> VmClient::Console() {
     CC_ASSIGN(VmReply reply, Call({.verb = VmVerb::kConsole, .path = {}}, -1, kVerbDeadline));
     return std::move(reply.console);

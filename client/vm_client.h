@@ -36,6 +36,7 @@ class VmClient {
     Result<void> ShareAdd(const std::string& path, const Fd& mount);
     Result<void> ShareRemove(const std::string& path);
     Result<void> AttachNetwork(const Fd& network_namespace);
+    Result<void> Grow(int64_t mib);
     Result<std::string> Console();
     Result<void> Pause();
     Result<void> Resume();

@@ -84,6 +84,9 @@ struct StartPod {
     // of the host: neither a clone's nor an emulated machine's own is of any use.
     std::string entropy = {};
     int64_t unix_time_ns = 0;  // 0: not told
+    // Ours: of the machine by now. The pod starts when the kernel has taken all of it into use,
+    // also what was plugged in. 0: not told.
+    int64_t memory_mib = 0;
     std::optional<Network> network = {};
     Network pod_network =
         {};  // 3.0's "interfaces" and "routes" (protocol/pod_network.h); read only

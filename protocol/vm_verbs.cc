@@ -14,15 +14,16 @@ struct VerbName {
     VmVerb verb;
     std::string_view name;
 };
-constexpr std::array<VerbName, 9> kVerbs{{{VmVerb::kStatus, "status"},
-                                          {VmVerb::kShareAdd, "share_add"},
-                                          {VmVerb::kShareRemove, "share_remove"},
-                                          {VmVerb::kConsole, "console"},
-                                          {VmVerb::kPause, "pause"},
-                                          {VmVerb::kResume, "resume"},
-                                          {VmVerb::kAttachNetwork, "attach_network"},
-                                          {VmVerb::kAdopt, "adopt"},
-                                          {VmVerb::kStop, "stop"}}};
+constexpr std::array<VerbName, 10> kVerbs{{{VmVerb::kStatus, "status"},
+                                           {VmVerb::kShareAdd, "share_add"},
+                                           {VmVerb::kShareRemove, "share_remove"},
+                                           {VmVerb::kConsole, "console"},
+                                           {VmVerb::kPause, "pause"},
+                                           {VmVerb::kResume, "resume"},
+                                           {VmVerb::kAttachNetwork, "attach_network"},
+                                           {VmVerb::kGrow, "grow"},
+                                           {VmVerb::kAdopt, "adopt"},
+                                           {VmVerb::kStop, "stop"}}};
 
 bool TakesPath(VmVerb verb) {
     return verb == VmVerb::kShareAdd || verb == VmVerb::kShareRemove || verb == VmVerb::kAdopt;
@@ -74,6 +75,7 @@ std::string Encode(const VmRequest& request) {
     for (const auto& [verb, name] : kVerbs)
         if (verb == request.verb) document["verb"] = std::string(name);
     if (TakesPath(request.verb)) document["path"] = request.path;
+    if (request.verb == VmVerb::kGrow) document["mib"] = request.mib;
     return DumpJson(document);
 }
 
@@ -88,6 +90,12 @@ Result<VmRequest> ParseVmRequest(std::string_view text) {
         CC_ASSIGN(request.path, Context(name, StringMember(document, "path")));
         CC_TRY(Context(name, request.verb == VmVerb::kAdopt ? CheckDirectory(request.path)
                                                             : CheckSharePath(request.path)));
+    }
+    if (request.verb == VmVerb::kGrow) {
+        CC_ASSIGN(request.mib,
+                  Context(name, IntMember(document, "mib", 0, kMemoryBlockMib, kMostGrowthMib)));
+        if (request.mib % kMemoryBlockMib != 0 || request.mib == 0)
+            return Fail(Cat(name, ": ", request.mib, " is no multiple of ", kMemoryBlockMib));
     }
     return request;
 }

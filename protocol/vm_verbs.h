@@ -35,16 +35,24 @@ enum class VmVerb {
     kResume,         // {} -> {}
     kAttachNetwork,  // {} + a network namespace -> {}; the tap of the machine's network device
                      // (kTapName) is moved there, down. Once
+    kGrow,   // MiB -> {} once so much memory is plugged into the machine; the guest's kernel takes
+             // it into use a little later
     kAdopt,  // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
              // becomes this one, and the guest goes on
     kStop,   // {} -> {} once the VMM is gone; the keeper then ends
 };
+// In pieces of this size Linux takes memory into use (x86-64), aligned to it.
+constexpr int64_t kMemoryBlockMib = 128;
+// What the guest's kernel keeps about each page, a 64th of it all, has to fit into the memory that
+// it has before.
+constexpr int64_t kMostGrowthMib = 2048;
 constexpr size_t kMaxVmMessage = 192 * 1024;  // below the default buffer of a UNIX socket
 constexpr size_t kConsoleTail = 16 * 1024;    // bytes that kConsole answers with at most
 
 struct VmRequest {
     VmVerb verb = VmVerb::kStatus;
-    std::string path;  // share verbs: relative, no "." or ".." or empty components
+    std::string path = {};  // share verbs: relative, no "." or ".." or empty components
+    int64_t mib = 0;        // of kGrow: a multiple of kMemoryBlockMib, at most kMostGrowthMib
 };
 std::string Encode(const VmRequest& request);
 Result<VmRequest> ParseVmRequest(std::string_view text);

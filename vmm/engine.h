@@ -53,6 +53,8 @@ class Engine {
     virtual pid_t pid() const = 0;
     virtual void Pause(Done done) = 0;
     virtual void Resume(Done done) = 0;
+    // Plugs memory into the machine, as of the verb.
+    virtual void Grow(int64_t mib, Done done) = 0;
     // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.
     virtual void Save(Done done) = 0;
     // Politely, then by force two seconds later; on_end tells.

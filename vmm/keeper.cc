@@ -298,6 +298,8 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
             return engine_->Pause(later);
         case VmVerb::kResume:
             return engine_->Resume(later);
+        case VmVerb::kGrow:
+            return engine_->Grow(request.mib, later);
         case VmVerb::kAdopt:
             return Adopt(request.path, std::move(answer));
         case VmVerb::kStop:

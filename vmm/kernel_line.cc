@@ -20,6 +20,8 @@ Result<std::string> KernelLine(const VmConfig& config, const KernelLineFacts& fa
     // a reset.
     words.insert(words.end(), {"panic=-1", "reboot=t"});
     words.insert(words.end(), {"cgroup_no_v1=all", "random.trust_cpu=on", "no_timer_check"});
+    // Debian's kernel would leave memory that is plugged in to a daemon.
+    words.emplace_back("memhp_default_state=online");
     // Debian's kernel tests each cipher at boot.
     words.emplace_back("cryptomgr.notests");
     // An emulated guest's time stamp counter is the host's. Told its rate, the kernel does not

@@ -164,11 +164,7 @@ Result<void> Creation::PlanOwnSandbox() {
     // lies in it; those of its own container are for the least of them.
     if (!pod) vm_limits_ = limits_;
     memory_limit_ = pod ? PodMemoryLimit(bundle_.spec) : MemoryLimitOf(bundle_.spec.Resources());
-    const int64_t memory =
-        PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_).guest_mib;
-    // A template for every size that a limit asks for would cost more than it saves.
-    if (memory != config_.memory_mib) config_.enable_template = false;
-    config_.memory_mib = memory;
+    vm_memory_mib_ = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_).guest_mib;
     CC_ASSIGN(hypervisor_, FindHypervisor(config_));
     CC_ASSIGN(guest_, FindGuest(config_, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
@@ -212,10 +208,10 @@ Result<void> Creation::MakeCgroups() {
 Result<void> Creation::StartVm() {
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
     const auto enter = [this] { return EnterCgroup(vm_cgroup_, vm_scope_, 0); };
-    CC_ASSIGN(const StartedVm vm,
-              Context("starting the virtual machine",
-                      ObtainVm(config_, MakeVmConfig(config_, guest_, hypervisor_, sandbox_),
-                               sandbox_, self_, enter)));
+    VmConfig wanted = MakeVmConfig(config_, guest_, hypervisor_, sandbox_);
+    wanted.memory_mib = vm_memory_mib_;
+    CC_ASSIGN(const StartedVm vm, Context("starting the virtual machine",
+                                          ObtainVm(config_, wanted, sandbox_, self_, enter)));
     origin_ = vm.origin;
     emulated_ = vm.status.acceleration == "tcg";
     interrupt_.Watch(vm.keeper.pid);
@@ -267,6 +263,7 @@ Result<void> Creation::StartPod() {
     pod.share_dir = kShareTag;
     CC_ASSIGN(pod.entropy, RandomBytes(kEntropy));
     pod.unix_time_ns = UnixTimeNs();
+    if (vm_memory_mib_ != config_.memory_mib) pod.memory_mib = vm_memory_mib_;
     CC_TRY(TellNetwork(pod));
     CC_TRY(RecordNetwork());
     // The host's kernel takes its time to move a link, and so does the guest.

@@ -119,6 +119,7 @@ class Creation {
     CgroupPlan cgroup_, vm_cgroup_;
     ScopePlan scope_, vm_scope_;
     std::vector<CgroupValue> limits_, vm_limits_;
+    int64_t vm_memory_mib_ = 0;
     int64_t memory_limit_ = 0;  // of the container, or of the pod, bytes
     VmOrigin origin_ = VmOrigin::kBoot;
     bool emulated_ = false;

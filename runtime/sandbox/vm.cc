@@ -89,8 +89,12 @@ VmMemory PlanVmMemory(const RuntimeConfig& config, int64_t limit, int64_t host_m
     const int64_t limit_mib = std::min((limit - 1) / kMib + 1, host_mib);
     // The guest's kernel and agent; and what the kernel keeps about each page, 64 bytes for 4096.
     const int64_t needed = limit_mib + kGuestMib + limit_mib / 64;
+    // More than its usual memory a VM gets in the pieces that can be plugged into a clone.
+    const int64_t missing = std::max<int64_t>(needed - config.memory_mib, 0);
+    const int64_t pieces = (missing + kMemoryBlockMib - 1) / kMemoryBlockMib;
     VmMemory memory;
-    memory.guest_mib = std::max(config.memory_mib, std::min(needed, host_mib));
+    memory.guest_mib = std::max(config.memory_mib,
+                                std::min(config.memory_mib + pieces * kMemoryBlockMib, host_mib));
     memory.host_bytes =
         (memory.guest_mib + config.memory_overhead_mib + (emulated ? kTranslationMib : 0)) * kMib;
     return memory;

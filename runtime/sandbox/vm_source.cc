@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "client/vm_client.h"
 #include "host/template_key.h"
 #include "runtime/sandbox/vm.h"
 
@@ -29,20 +30,44 @@ Result<StartedVm> StartHere(const VmConfig& vm, const std::string& executable,
     return StartedVm{vm.origin, {keeper.process.pid(), keeper.start_time}, keeper.status};
 }
 
+// Of a VM that has come up from a template, where the runtime found it.
+Result<void> Grow(const std::string& directory, int64_t mib) {
+    if (mib == 0) return {};
+    CC_ASSIGN(VmClient vm, VmClient::Connect(directory));
+    return Context("plugging memory into the clone", vm.Grow(mib));
+}
+
+// There is one template for all sizes of VMs; the larger ones grow.
+Result<int64_t> GrowthOf(const RuntimeConfig& config, const VmConfig& vm) {
+    const int64_t missing = vm.memory_mib - config.memory_mib;
+    const int64_t growth = (missing + kMemoryBlockMib - 1) / kMemoryBlockMib * kMemoryBlockMib;
+    if (growth > kMostGrowthMib)
+        return Fail(Cat("a clone cannot grow by ", growth, " MiB, at most ", kMostGrowthMib),
+                    ECANCELED);
+    if (growth > 0 && vm.machine == MachineType::kMicrovm)
+        return Fail("memory cannot be plugged into a microvm", ECANCELED);
+    return growth;
+}
+
 Result<StartedVm> FromTemplate(const RuntimeConfig& config, VmConfig vm,
                                const std::string& executable,
                                const std::function<Result<void>()>& enter) {
+    CC_ASSIGN(const int64_t growth, GrowthOf(config, vm));
+    vm.memory_mib = config.memory_mib;
     CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm, executable));
     CC_ASSIGN(TemplateClient client,
               TemplateClient::ConnectOrStart(executable, wanted, config.boot_timeout));
     CC_ASSIGN(const TakenVm taken, client.Take(wanted.key, vm.directory, config.boot_timeout));
-    if (taken.pooled)
+    if (taken.pooled) {
+        CC_TRY(Grow(vm.directory, growth));
         return StartedVm{VmOrigin::kPooled, Identify(static_cast<pid_t>(taken.pooled->keeper_pid)),
                          *taken.pooled};
+    }
     vm.origin = VmOrigin::kClone;
     auto cloned = StartHere(vm, executable, enter, taken);
     // Whoever comes next shall not try it again.
     if (!cloned) (void)client.Stop();
+    if (cloned) CC_TRY(Grow(vm.directory, growth));
     return Context("cloning the template", std::move(cloned));
 }
 

@@ -108,6 +108,24 @@ TEST_CASE("so do those of a pool, which is filled again") {
     CHECK(Template(host)["clones"] == 3);
 }
 
+TEST_CASE("a container with a higher memory limit gets a clone that has grown") {
+    Host host = Host::WithTemplates("vm_cache_number = 1");
+    REQUIRE(host.Runtime({"template", "build"}).status == 0);
+    REQUIRE(WaitPool(host, 1));
+    const auto limit = [](Json& config) {
+        config["linux"]["resources"] = {{"memory", {{"limit", 512 << 20}}}};
+    };
+    // Of the pool, and one that is not.
+    for (int64_t clones : {1, 2}) {
+        const Finished run = host.Run("c1", {"grep", "MemTotal", "/proc/meminfo"}, "", limit);
+        REQUIRE_MESSAGE(run.status == 0, run.err);
+        const auto words = Split(Trim(run.out), ' ');
+        REQUIRE(words.size() > 2);
+        CHECK(ParseNumber<int64_t>(words[words.size() - 2]).value() > 512 << 10);
+        CHECK(Template(host)["clones"] == clones);
+    }
+}
+
 TEST_CASE("a container outlives the template and the pool that it came of") {
     Host host = Host::WithTemplates("vm_cache_number = 1");
     REQUIRE(host.Runtime({"template", "build"}).status == 0);

@@ -13,6 +13,7 @@
 #include "vmm/confine.h"
 #include "vmm/lines.h"
 #include "vmm/qemu/arguments.h"
+#include "vmm/qemu/memory_plug.h"
 #include "vmm/qemu/qmp.h"
 
 namespace cc::qemu {
@@ -74,6 +75,7 @@ class QemuEngine : public Engine {
     pid_t pid() const override { return process_.pid(); }
     void Pause(Done done) override { Verb("stop", std::move(done)); }
     void Resume(Done done) override { Verb("cont", std::move(done)); }
+    void Grow(int64_t mib, Done done) override;
     void Save(Done done) override;
     void Stop() override;
 
@@ -107,6 +109,7 @@ class QemuEngine : public Engine {
     Done saved_;
     bool started_ = false;
     bool stopping_ = false;
+    int plugged_ = 0;              // modules of memory
     std::string failure_;          // why we ended it ourselves
     std::string shutdown_reason_;  // as QEMU named it
     bool control_open_ = true, console_open_ = true, output_open_ = true;
@@ -180,6 +183,11 @@ void QemuEngine::Verb(std::string_view command, Done done) {
                   [done = std::move(done)](const Result<std::string>& answer) {
                       done(answer ? Result<void>() : Failure(answer.error()));
                   });
+}
+
+void QemuEngine::Grow(int64_t mib, Done done) {
+    if (!started_) return done(Fail("the VM is not up"));
+    PlugMemory(*qmp_, ++plugged_, mib, kVerbDeadline, std::move(done));
 }
 
 void QemuEngine::Stop() {

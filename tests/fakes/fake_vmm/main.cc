@@ -36,6 +36,10 @@ namespace {
 
 std::string append;
 
+// The root image, as the machine sees it; other memory goes behind it (device_add).
+constexpr std::string_view kImage =
+    R"({"type": "nvdimm", "data": {"id": "image0", "addr": 4294967296, "size": 10485760}})";
+
 // The value of `key` in QEMU's "a,b=c" syntax.
 std::string ValueOf(const std::string& option, const std::string& key) {
     size_t start = 0;
@@ -131,6 +135,14 @@ void Obey(int qmp, const std::string& line) {
     if (is("unheard-of")) {
         Say(qmp, "{\"id\":" + IdOf(line) +
                      ",\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"no such\"}}\r\n");
+        return;
+    }
+    if (is("query-memory-devices")) {
+        Say(qmp, "{\"return\": [" + std::string(kImage) + "], \"id\": " + IdOf(line) + "}\r\n");
+        return;
+    }
+    if (is("device_add") && line.find("\"addr\":4429185024") == std::string::npos) {
+        Say(qmp, "{\"id\": " + IdOf(line) + ", \"error\": {\"desc\": \"not there\"}}\r\n");
         return;
     }
     Say(qmp, "{\"return\": {}, \"id\": " + IdOf(line) + "}\r\n");

@@ -81,11 +81,12 @@ TEST_CASE("what a template is to be comes back as it went") {
 
 TEST_CASE("STARTPOD with entropy and time, and as 3.0 sends it") {
     const StartPod message{"pod", "hyperShared", std::string("\0\xff\n", 3),
-                           1'700'000'000'123'456'789};
+                           1'700'000'000'123'456'789, 640};
     const auto parsed = ParseStartPod(Encode(message));
     REQUIRE(parsed);
     CHECK(parsed->entropy == message.entropy);
     CHECK(parsed->unix_time_ns == message.unix_time_ns);
+    CHECK(parsed->memory_mib == 640);
     CHECK(Encode(StartPod{"pod", "s"}) == R"({"hostname":"pod","shareDir":"s"})");
     CHECK_FALSE(ParseStartPod(R"({"hostname":"pod","shareDir":"s","entropy":"0"})"));
 }

@@ -163,8 +163,12 @@ TEST_CASE(
     CHECK(PlanVmMemory(config, 32 * kMib, 8192, false).guest_mib == 128);
     CHECK(PlanVmMemory(config, 32 * kMib, 8192, false).host_bytes == 192 * kMib);
     CHECK(PlanVmMemory(config, 32 * kMib, 8192, true).host_bytes == (192 + 1024) * kMib);
-    CHECK(PlanVmMemory(config, 1024 * kMib, 8192, false).guest_mib == 1024 + 64 + 16);
-    CHECK(PlanVmMemory(config, 1024 * kMib + 1, 8192, false).guest_mib == 1025 + 64 + 16);
+    CHECK(PlanVmMemory(config, 1024 * kMib, 8192, false).guest_mib == 1024 + 128);
+    // In pieces that can be plugged into a clone.
+    CHECK(PlanVmMemory(config, 64 * kMib, 8192, false).guest_mib == 128 + 128);
+    CHECK(PlanVmMemory(config, 188 * kMib, 8192, false).guest_mib == 128 + 128);
+    CHECK(PlanVmMemory(config, 192 * kMib, 8192, false).guest_mib == 128 + 256);
+    CHECK(PlanVmMemory(config, 60 * kMib, 8192, false).guest_mib == 128);
     // "Unlimited", as v1 writes it.
     CHECK(PlanVmMemory(config, 0x7ffffffffffff000, 8192, false).guest_mib == 8192);
 }

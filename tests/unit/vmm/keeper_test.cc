@@ -106,6 +106,8 @@ TEST_CASE(
     CHECK(client.Resume());
     CHECK_FALSE(client.Status()->paused);
     CHECK(::access(sign.c_str(), F_OK) != 0);
+    CHECK(client.Grow(256));
+    CHECK_FALSE(client.Grow(100));
     CHECK(test::Contains(client.Console().value(), "fake guest: up"));
     struct stat mode {};
     for (const auto name : {kCtlSocketName, kIoSocketName, kVerbSocketName}) {
