@@ -9,6 +9,7 @@
 #include "agent/boot.h"
 #include "agent/network/pod_network.h"
 #include "agent/ps.h"
+#include "agent/rehearsal.h"
 #include "agent/task.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -68,6 +69,8 @@ Pod::Pod(const Surroundings& surroundings, PodOptions options)
       options_(std::move(options)),
       sweep_(surroundings.loop, [this] { gone_.clear(); }) {}
 
+Pod::~Pod() = default;
+
 void Pod::Start(const StartPod& message, Reply reply) {
     if (started_) return reply(Fail("Pod already started, impossible to start again"));
     if (rehearsing_) return reply(Fail("The machine rehearses, impossible to start a pod"));
@@ -109,9 +112,7 @@ void Pod::Rehearse(Reply reply) {
     if (started_ || rehearsing_)
         return reply(Fail("The machine is in use, impossible to rehearse"));
     rehearsing_ = true;
-    rehearsal_ = std::make_unique<Rehearsal>(surroundings_, [this](const std::string& target) {
-        return MountShare(std::string(kShareTag), options_.share_stand_in, target);
-    });
+    rehearsal_ = std::make_unique<Rehearsal>(surroundings_, options_);
     rehearsal_->Run([this, reply = std::move(reply)](Result<void> done) {
         rehearsing_ = false;
         reply(Acknowledge(std::move(done)));

@@ -8,11 +8,12 @@
 #include <memory>
 
 #include "agent/container.h"
-#include "agent/rehearsal.h"
 #include "protocol/agent_messages.h"
 #include "protocol/container_control.h"
 
 namespace cc::agent {
+
+class Rehearsal;
 
 struct PodOptions {
     // Host tests: a directory that stands in for the shared one, instead of a 9p mount.
@@ -26,6 +27,7 @@ class Pod {
     using Reply = std::function<void(Result<std::string>)>;
 
     Pod(const Surroundings& surroundings, PodOptions options);
+    ~Pod();
 
     void Start(const StartPod& message, Reply reply);
     void Destroy(Reply reply);

@@ -28,8 +28,13 @@ Port::Port(uv::Loop& loop, Callbacks callbacks)
 
 Result<std::unique_ptr<Port>> Port::OpenDevice(uv::Loop& loop, const std::string& path,
                                                Callbacks callbacks) {
+    CC_ASSIGN(Fd device, OpenFile(path, O_RDWR | O_NONBLOCK | O_NOCTTY));
+    return Over(loop, std::move(device), std::move(callbacks));
+}
+
+Result<std::unique_ptr<Port>> Port::Over(uv::Loop& loop, Fd fd, Callbacks callbacks) {
     auto port = std::unique_ptr<Port>(new Port(loop, std::move(callbacks)));
-    CC_ASSIGN(port->fd_, OpenFile(path, O_RDWR | O_NONBLOCK | O_NOCTTY));
+    port->fd_ = std::move(fd);
     CC_TRY(port->Watch(port->fd_.get()));
     return port;
 }

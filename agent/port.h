@@ -38,6 +38,8 @@ class Port {
 
     static Result<std::unique_ptr<Port>> OpenDevice(uv::Loop& loop, const std::string& path,
                                                     Callbacks callbacks);
+    // Of a connection that stays.
+    static Result<std::unique_ptr<Port>> Over(uv::Loop& loop, Fd fd, Callbacks callbacks);
     // `listener`: a listening stream socket.
     static Result<std::unique_ptr<Port>> Serve(uv::Loop& loop, Fd listener, Callbacks callbacks);
 

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/rehearsal.h"
 
-#include <sys/mount.h>
+#include <csignal>
 
+#include <sys/socket.h>
+
+#include "agent/control_channel.h"
 #include "agent/network/device.h"
+#include "agent/rehearsal_host.h"
 #include "agent/task.h"
-#include "base/log.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "protocol/rehearsal.h"
+#include "protocol/vm_config.h"
 
 namespace cc::agent {
 
 namespace {
 
+constexpr size_t kEntropy = 64;  // bytes, as a real start brings
+constexpr const char* kContainer = "rehearsal";
 constexpr std::chrono::seconds kDeadline{15};
-constexpr uint64_t kNullSession = 1;
+// Stdin and stdout of the container's process and of one that joins it; stderr is the next number.
+constexpr uint64_t kFirst = 10, kSecond = 20;
 
 // What engines ask for by default, as far as it takes other paths through the agent and the kernel.
 // What the program prints is thrown away.
@@ -51,71 +59,133 @@ constexpr std::string_view kConfiguration = R"({
       {"names": ["personality"], "action": "SCMP_ACT_ERRNO",
        "args": [{"index": 0, "value": 8, "op": "SCMP_CMP_EQ"}]}]}}
 })";
+constexpr std::string_view kProcess =
+    R"({"args": ["program"], "cwd": "/", "env": ["PATH=/bin:/"], "user": {"uid": 0, "gid": 0}})";
 
-// Lets the machine be saved, which a mounted share would not.
-Result<void> Unmount(const std::string& share) {
-    if (::umount2(share.c_str(), 0) < 0 && errno != EINVAL && errno != ENOENT)
-        return FailErrno(Cat("unmounting ", share));
-    return {};
+AgentProcess Program(uint64_t number) {
+    AgentProcess process;
+    process.user = process.group = "0";
+    process.stdio = number;
+    process.stderr_sequence = number + 1;
+    process.args = {std::string(kRehearsalProgram)};
+    process.envs = {{"PATH", "/bin:/"}};
+    process.workdir = "/";
+    return process;
 }
 
-Result<ContainerSpec> Specification() {
+std::string NewContainerMessage() {
     NewContainer message;
-    message.id = "rehearsal";
+    message.id = kContainer;
     message.image = kRehearsalImage;
     message.rootfs = kRehearsalRoot;
+    message.process = Program(kFirst);
     message.oci = kConfiguration;
-    return ParseContainer(message, "");
+    message.hold = true;
+    return Encode(message);
+}
+
+Result<std::vector<RehearsalHost::Step>> Script(const std::optional<Network>& network) {
+    StartPod pod;
+    pod.hostname = kContainer;
+    pod.share_dir = kShareTag;
+    CC_ASSIGN(pod.entropy, RandomBytes(kEntropy));
+    pod.unix_time_ns =
+        std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    pod.network = network;
+    const ExecCommand second{kContainer, Program(kSecond), std::string(kProcess)};
+    return std::vector<RehearsalHost::Step>{
+        {ControlCode::kStartPod, Encode(pod)},
+        {ControlCode::kNewContainer, NewContainerMessage()},
+        {ControlCode::kStartContainer, Encode(StartContainer{kContainer})},
+        {ControlCode::kExecCmd, Encode(second)},
+        {{}, {}, kSecond},
+        {{}, {}, kFirst},
+        // As is said before each removal, to what may have ended.
+        {ControlCode::kKillContainer, Encode(KillContainer{kContainer, SIGKILL, true})},
+        {ControlCode::kRemoveContainer, Encode(RemoveContainer{kContainer})},
+        {ControlCode::kDestroyPod, {}},
+    };
+}
+
+// One end of a pair of sockets becomes a port, the other one is returned.
+Result<Fd> OpenPort(uv::Loop& loop, Port::Callbacks callbacks, std::unique_ptr<Port>& port) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+        return FailErrno("making a pair of sockets");
+    Fd ours = Fd::Adopt(ends[0]), other = Fd::Adopt(ends[1]);
+    CC_ASSIGN(port, Port::Over(loop, std::move(ours), std::move(callbacks)));
+    return other;
 }
 
 }  // namespace
 
-Rehearsal::Rehearsal(const Surroundings& surroundings,
-                     std::function<Result<void>(const std::string&)> mount_share)
-    : surroundings_(surroundings), mount_share_(std::move(mount_share)) {}
+struct Rehearsal::Cast {
+    Cast(const Surroundings& real, PodOptions options)
+        : io(real.loop),
+          surroundings{real.loop, real.reaper, io, real.share, real.cgroup_parent, real.shm},
+          pod(surroundings, std::move(options)),
+          control(pod, io, BootTimeMs()) {}
+
+    IoChannel io;
+    const Surroundings surroundings;
+    Pod pod;
+    ControlChannel control;
+    std::unique_ptr<RehearsalHost> host;
+};
+
+Rehearsal::Rehearsal(const Surroundings& surroundings, PodOptions options)
+    : surroundings_(surroundings),
+      options_(std::move(options)),
+      curtain_(surroundings.loop, [this] {
+          cast_.reset();
+          const auto done = std::exchange(done_, nullptr);
+          done(Context("rehearsal", std::move(how_)));
+      }) {}
+
+Rehearsal::~Rehearsal() = default;
 
 void Rehearsal::Run(Done done) {
     done_ = std::move(done);
-    const auto work = [this]() -> Result<void> {
-        CC_TRY(mount_share_(surroundings_.share));
-        // A slower start is better than none.
-        if (const auto gone_through = RehearseNetwork(); !gone_through)
-            Log(LogLevel::kWarn, "the network was not rehearsed",
-                {{"why", gone_through.error().message}});
-        return {};
-    };
-    RunInChild(surroundings_.loop, surroundings_.reaper, "mounting the share", kDeadline, work,
-               [this](const Result<void>& mounted) {
-                   if (!mounted) return CleanUp(mounted);
-                   MakeContainer();
-               });
+    cast_ = std::make_unique<Cast>(surroundings_, options_);
+    if (auto begun = Begin(); !begun) CleanUp(std::move(begun));
 }
 
-void Rehearsal::MakeContainer() {
-    auto specification = Specification();
-    if (!specification) return CleanUp(Failure(specification.error()));
-    container_ = std::make_unique<Container>(surroundings_, std::move(*specification));
-    ContainerStart start;
-    start.stdio = start.stderr_sequence = kNullSession;
-    start.hold = true;
-    container_->Start(start, [this](const Result<void>& held) {
-        if (!held) return RemoveContainer(held);
-        container_->Release([this](const Result<void>& started) { RemoveContainer(started); });
+Result<void> Rehearsal::Begin() {
+    CC_ASSIGN(network_, ExampleNetwork());
+    CC_ASSIGN(auto script, Script(network_));
+    std::unique_ptr<Port> port;
+    CC_ASSIGN(Fd io, OpenPort(surroundings_.loop, cast_->io.PortCallbacks(), port));
+    cast_->io.Use(std::move(port));
+    CC_ASSIGN(Fd control, OpenPort(surroundings_.loop, cast_->control.PortCallbacks(), port));
+    cast_->control.Use(std::move(port));
+    CC_ASSIGN(cast_->host,
+              RehearsalHost::Start(surroundings_.loop, std::move(control), std::move(io),
+                                   std::move(script),
+                                   [this](Result<void> played) { CleanUp(std::move(played)); }));
+    return {};
+}
+
+// After a play that was broken off something is left; after a whole one this does nothing.
+void Rehearsal::CleanUp(Result<void> how) {
+    how_ = std::move(how);
+    cast_->pod.Destroy([this](const Result<std::string>& destroyed) {
+        if (how_ && !destroyed) how_ = Failure(destroyed.error());
+        ReturnNetwork();
     });
 }
 
-// Waits for the program's end, which comes by itself.
-void Rehearsal::RemoveContainer(const Result<void>& so_far) {
-    container_->Remove(
-        [this, so_far](const Result<void>& removed) { CleanUp(so_far ? removed : so_far); });
-}
-
-void Rehearsal::CleanUp(const Result<void>& so_far) {
-    const auto work = [this] { return Unmount(surroundings_.share); };
-    RunInChild(surroundings_.loop, surroundings_.reaper, "clearing up", kDeadline, work,
-               [this, so_far](const Result<void>& removed) {
-                   const auto done = std::exchange(done_, nullptr);
-                   done(Context("rehearsal", so_far ? removed : so_far));
+// And the way of a pod that has none, which a process of its own can go and the agent could not
+// come back from.
+void Rehearsal::ReturnNetwork() {
+    const auto work = [this]() -> Result<void> {
+        if (!network_) return {};
+        CC_TRY(ReturnDevice(*network_));
+        return HideDevice();
+    };
+    RunInChild(surroundings_.loop, surroundings_.reaper, "returning the network device", kDeadline,
+               work, [this](Result<void> returned) {
+                   if (how_) how_ = std::move(returned);
+                   curtain_.Start(std::chrono::milliseconds(0));
                });
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/session_niceness.h"
 #include "base/text.h"
 #include "vmm/preflight.h"
 #include "vmm/rehearsal.h"
@@ -199,6 +200,7 @@ void Keeper::LeavePool() const {
     ::prctl(PR_SET_PDEATHSIG, 0);
     (void)::setpriority(PRIO_PROCESS, 0, 0);
     (void)::setpriority(PRIO_PGRP, static_cast<id_t>(engine_->pid()), 0);
+    SetSessionNiceness(0);
 }
 
 // Renaming moves the sockets and the share with it: whoever has them open keeps them.

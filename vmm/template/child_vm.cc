@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/session_niceness.h"
 #include "base/text.h"
 
 namespace cc {
@@ -57,6 +58,7 @@ Result<void> ChildVm::Spawn(const VmConfig& config, int memory, int state) {
     if (config.origin == VmOrigin::kPooled)
         options.in_child = []() -> Result<void> {
             (void)::nice(kNiceness);
+            SetSessionNiceness(kNiceness);
             return {};
         };
     CC_ASSIGN(keeper_, Context("starting the keeper of a VM", cc::Spawn(options)));

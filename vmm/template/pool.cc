@@ -14,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // The container that took one is starting; it shall have the machine to itself meanwhile.
-constexpr milliseconds kAfterTake{100};
+constexpr milliseconds kAfterTake{500};
 // After the host ran short of memory.
 constexpr milliseconds kAfterPressure{60000};
 constexpr milliseconds kAfterFailure{1000};

@@ -2,25 +2,22 @@
 // Extension 4 with the real agent: a machine that rehearses, and what it asks for afterwards.
 #include "protocol/rehearsal.h"
 
-#include <filesystem>
-
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include "base/text.h"
 #include "tests/unit/agent/host_side.h"
 #include "tests/unit/agent/messages.h"
+#include "vmm/rehearsal_root.h"
 
 namespace cc::agent {
 
 namespace {
 
-// What the keeper shows; the program is any that ends.
 void ShowRoot(const HostAgent& agent) {
-    namespace fs = std::filesystem;
-    const std::string root = Cat(agent.share(), "/", kRehearsalImage, "/", kRehearsalRoot);
-    for (const auto name : kRehearsalDirectories)
-        fs::create_directories(Cat(root, "/", name));
-    fs::copy_file("/bin/busybox", Cat(root, "/", kRehearsalProgram));
+    const Fd share = Fd::Adopt(::open(agent.share().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    REQUIRE(share);
+    REQUIRE(MakeRehearsalRoot(share.get()));
 }
 
 const std::string kEntropy(64, 'e');
