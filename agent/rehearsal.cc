@@ -9,7 +9,6 @@
 #include "agent/network/device.h"
 #include "agent/rehearsal_host.h"
 #include "agent/task.h"
-#include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "protocol/rehearsal.h"
@@ -19,9 +18,9 @@ namespace cc::agent {
 
 namespace {
 
-constexpr std::chrono::seconds kDeadline{15};
 constexpr size_t kEntropy = 64;  // bytes, as a real start brings
 constexpr const char* kContainer = "rehearsal";
+constexpr std::chrono::seconds kDeadline{15};
 // Stdin and stdout of the container's process and of one that joins it; stderr is the next number.
 constexpr uint64_t kFirst = 10, kSecond = 20;
 
@@ -85,13 +84,14 @@ std::string NewContainerMessage() {
     return Encode(message);
 }
 
-Result<std::vector<RehearsalHost::Step>> Script() {
+Result<std::vector<RehearsalHost::Step>> Script(const std::optional<Network>& network) {
     StartPod pod;
     pod.hostname = kContainer;
     pod.share_dir = kShareTag;
     CC_ASSIGN(pod.entropy, RandomBytes(kEntropy));
     pod.unix_time_ns =
         std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    pod.network = network;
     const ExecCommand second{kContainer, Program(kSecond), std::string(kProcess)};
     return std::vector<RehearsalHost::Step>{
         {ControlCode::kStartPod, Encode(pod)},
@@ -146,23 +146,13 @@ Rehearsal::~Rehearsal() = default;
 
 void Rehearsal::Run(Done done) {
     done_ = std::move(done);
-    RunInChild(surroundings_.loop, surroundings_.reaper, "rehearsing the network", kDeadline,
-               RehearseNetwork, [this](const Result<void>& gone_through) {
-                   // A slower start is better than none.
-                   if (!gone_through)
-                       Log(LogLevel::kWarn, "the network was not rehearsed",
-                           {{"why", gone_through.error().message}});
-                   RaiseCurtain();
-               });
-}
-
-void Rehearsal::RaiseCurtain() {
     cast_ = std::make_unique<Cast>(surroundings_, options_);
     if (auto begun = Begin(); !begun) CleanUp(std::move(begun));
 }
 
 Result<void> Rehearsal::Begin() {
-    CC_ASSIGN(auto script, Script());
+    CC_ASSIGN(network_, ExampleNetwork());
+    CC_ASSIGN(auto script, Script(network_));
     std::unique_ptr<Port> port;
     CC_ASSIGN(Fd io, OpenPort(surroundings_.loop, cast_->io.PortCallbacks(), port));
     cast_->io.Use(std::move(port));
@@ -180,8 +170,23 @@ void Rehearsal::CleanUp(Result<void> how) {
     how_ = std::move(how);
     cast_->pod.Destroy([this](const Result<std::string>& destroyed) {
         if (how_ && !destroyed) how_ = Failure(destroyed.error());
-        curtain_.Start(std::chrono::milliseconds(0));
+        ReturnNetwork();
     });
+}
+
+// And the way of a pod that has none, which a process of its own can go and the agent could not
+// come back from.
+void Rehearsal::ReturnNetwork() {
+    const auto work = [this]() -> Result<void> {
+        if (!network_) return {};
+        CC_TRY(ReturnDevice(*network_));
+        return HideDevice();
+    };
+    RunInChild(surroundings_.loop, surroundings_.reaper, "returning the network device", kDeadline,
+               work, [this](Result<void> returned) {
+                   if (how_) how_ = std::move(returned);
+                   curtain_.Start(std::chrono::milliseconds(0));
+               });
 }
 
 }  // namespace cc::agent

@@ -3,7 +3,7 @@
 // of its own, on a pair of sockets, is told to start a pod, to make a container, to run two
 // programs in it and to remove it all again, in the very frames that cc-proxy will send. So the
 // pages, caches and (under emulation) translated code of a start are there when the real one comes.
-// Leaves nothing behind. The network comes first, by itself: no host gives the machine one yet.
+// Leaves nothing behind.
 #pragma once
 
 #include <functional>
@@ -25,12 +25,13 @@ class Rehearsal {
   private:
     struct Cast;  // everybody who plays
 
-    void RaiseCurtain();
     Result<void> Begin();
     void CleanUp(Result<void> how);
+    void ReturnNetwork();
 
     const Surroundings& surroundings_;
     const PodOptions options_;
+    std::optional<Network> network_;  // what the machine's device becomes meanwhile
     std::unique_ptr<Cast> cast_;
     Result<void> how_;
     Done done_;

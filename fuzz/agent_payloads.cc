@@ -4,6 +4,7 @@
 #include "fuzz/payloads.h"
 #include "protocol/agent_messages.h"
 #include "protocol/container_control.h"
+#include "protocol/pod_network.h"
 
 namespace cc::fuzz {
 
@@ -58,6 +59,8 @@ int FuzzAgentPayloads(std::string_view input) {
     const ReadyOffer offer = ParseReadyOffer(input);
     CC_FUZZ_CHECK(offer.extension >= 0 && offer.extension <= kAgentExtension);
     CC_FUZZ_CHECK(Encode(ParseReadyOffer(Encode(offer))) == Encode(offer));
+    (void)ParseSetupInterface(input);
+    (void)ParseSetupRoute(input);
     CheckRawMember(input, "oci");
     for (const bool exec : {false, true})
         for (const bool keep_oci : {false, true})

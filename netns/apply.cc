@@ -2,6 +2,7 @@
 #include "netns/apply.h"
 
 #include <algorithm>
+#include <map>
 
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -26,17 +27,15 @@ Result<void> Change(const Socket& socket, int index, rtnl_link* changes, std::st
 // As it is now.
 Result<LinkPtr> FindDevice(const Socket& socket, const NetworkLink& wanted) {
     const std::string& mac = wanted.device.empty() ? wanted.mac : wanted.device;
-    int index = 0;
     if (!mac.empty()) {
-        CC_ASSIGN(index, FindLinkByMac(socket, mac));
+        CC_ASSIGN(LinkPtr by_mac, LinkByMac(socket, mac));
+        if (by_mac) return by_mac;
     }
-    const bool by_name = index == 0 && wanted.device.empty();
-    rtnl_link* link = nullptr;
-    if (index == 0 && !by_name)
+    if (!wanted.device.empty())
         return Fail(Cat("there is no network device with the address ", Quoted(mac, 32)), ENODEV);
-    CC_TRY(Check(
-        rtnl_link_get_kernel(socket.get(), index, by_name ? wanted.name.c_str() : nullptr, &link),
-        Cat("looking for the link ", Quoted(wanted.name, 32))));
+    rtnl_link* link = nullptr;
+    CC_TRY(Check(rtnl_link_get_kernel(socket.get(), 0, wanted.name.c_str(), &link),
+                 Cat("looking for the link ", Quoted(wanted.name, 32))));
     return LinkPtr(link);
 }
 
@@ -83,12 +82,30 @@ Result<void> AddAddress(const Socket& socket, int index, const LinkAddress& want
     return added;
 }
 
-Result<void> AddNextHop(const Socket& socket, rtnl_route* route, const NextHop& wanted) {
+// Of links that were asked for before.
+class Indices {
+  public:
+    explicit Indices(const Socket& socket) : socket_(socket) {}
+    void Know(const std::string& name, int index) { known_[name] = index; }
+    Result<int> Of(const std::string& name) {
+        if (const auto found = known_.find(name); found != known_.end()) return found->second;
+        CC_ASSIGN(const FoundLink link, FindLink(socket_, name));
+        known_[name] = link.index;
+        return link.index;
+    }
+    const Socket& socket() const { return socket_; }
+
+  private:
+    const Socket& socket_;
+    std::map<std::string, int> known_;
+};
+
+Result<void> AddNextHop(Indices& indices, rtnl_route* route, const NextHop& wanted) {
     rtnl_nexthop* hop = rtnl_route_nh_alloc();
     rtnl_route_add_nexthop(route, hop);  // its owner from here on
     if (!wanted.link.empty()) {
-        CC_ASSIGN(const FoundLink link, FindLink(socket, wanted.link));
-        rtnl_route_nh_set_ifindex(hop, link.index);
+        CC_ASSIGN(const int index, indices.Of(wanted.link));
+        rtnl_route_nh_set_ifindex(hop, index);
     }
     CC_ASSIGN(const AddrPtr gateway, ParseAddress(wanted.gateway));
     if (gateway) rtnl_route_nh_set_gateway(hop, gateway.get());
@@ -97,17 +114,18 @@ Result<void> AddNextHop(const Socket& socket, rtnl_route* route, const NextHop& 
     return {};
 }
 
-Result<void> AddNeighbour(const Socket& socket, const NetworkNeighbour& wanted) {
+Result<void> AddNeighbour(Indices& indices, const NetworkNeighbour& wanted) {
     const NeighbourPtr neighbour(rtnl_neigh_alloc());
-    CC_ASSIGN(const FoundLink link, FindLink(socket, wanted.link));
+    CC_ASSIGN(const int index, indices.Of(wanted.link));
     CC_ASSIGN(const AddrPtr address, ParseAddress(wanted.address));
     CC_ASSIGN(const AddrPtr mac, ParseAddress(wanted.mac, AF_LLC));
-    rtnl_neigh_set_ifindex(neighbour.get(), link.index);
+    rtnl_neigh_set_ifindex(neighbour.get(), index);
     rtnl_neigh_set_dst(neighbour.get(), address.get());
     rtnl_neigh_set_lladdr(neighbour.get(), mac.get());
     rtnl_neigh_set_state(neighbour.get(), NUD_PERMANENT);
-    return Check(rtnl_neigh_add(socket.get(), neighbour.get(), NLM_F_CREATE | NLM_F_REPLACE),
-                 Cat("adding the neighbour ", wanted.address));
+    return Check(
+        rtnl_neigh_add(indices.socket().get(), neighbour.get(), NLM_F_CREATE | NLM_F_REPLACE),
+        Cat("adding the neighbour ", wanted.address));
 }
 
 bool HasGateway(const NetworkRoute& route) {
@@ -135,7 +153,10 @@ Result<void> ForbidOwnAddresses(const Socket& socket, int index) {
     return changed;
 }
 
-Result<void> ApplyLink(const Socket& socket, const NetworkLink& wanted) {
+namespace {
+
+// Its index.
+Result<int> MakeLink(const Socket& socket, const NetworkLink& wanted) {
     CC_ASSIGN(const LinkPtr now, FindDevice(socket, wanted));
     const int index = rtnl_link_get_ifindex(now.get());
     const bool up = (rtnl_link_get_flags(now.get()) & IFF_UP) != 0;
@@ -144,6 +165,13 @@ Result<void> ApplyLink(const Socket& socket, const NetworkLink& wanted) {
     if (wanted.up && !up) CC_TRY(SetUp(socket, index, true));
     for (const auto& address : wanted.addresses)
         CC_TRY(AddAddress(socket, index, address));
+    return index;
+}
+
+}  // namespace
+
+Result<void> ApplyLink(const Socket& socket, const NetworkLink& wanted) {
+    CC_TRY(MakeLink(socket, wanted));
     return {};
 }
 
@@ -196,7 +224,7 @@ Result<void> ClearAddresses(const Socket& socket, const std::string& name) {
 
 namespace {
 
-Result<void> AddRoute(const Socket& socket, const NetworkRoute& wanted) {
+Result<void> AddRoute(Indices& indices, const NetworkRoute& wanted) {
     const RoutePtr route(rtnl_route_alloc());
     CC_ASSIGN(const AddrPtr destination, ParseAddress(wanted.destination));
     CC_ASSIGN(const AddrPtr source, ParseAddress(wanted.source));
@@ -214,32 +242,40 @@ Result<void> AddRoute(const Socket& socket, const NetworkRoute& wanted) {
                                            static_cast<unsigned>(value)),
                      Cat("metric ", number, " of the route to ", wanted.destination)));
     for (const auto& hop : wanted.next_hops)
-        CC_TRY(AddNextHop(socket, route.get(), hop));
-    return Check(rtnl_route_add(socket.get(), route.get(), NLM_F_CREATE | NLM_F_REPLACE),
+        CC_TRY(AddNextHop(indices, route.get(), hop));
+    return Check(rtnl_route_add(indices.socket().get(), route.get(), NLM_F_CREATE | NLM_F_REPLACE),
                  Cat("adding the route to ", wanted.destination));
 }
 
-}  // namespace
-
 // A gateway that a namespace has is not questioned: its route to the link may have gone since.
-Result<void> ApplyRoute(const Socket& socket, const NetworkRoute& wanted) {
-    auto added = AddRoute(socket, wanted);
+Result<void> InsistOnRoute(Indices& indices, const NetworkRoute& wanted) {
+    auto added = AddRoute(indices, wanted);
     if (added || !HasGateway(wanted)) return added;
     NetworkRoute insisting = wanted;
     for (auto& hop : insisting.next_hops)
         hop.flags |= RTNH_F_ONLINK;
-    return AddRoute(socket, insisting) ? Result<void>() : std::move(added);
+    return AddRoute(indices, insisting) ? Result<void>() : std::move(added);
+}
+
+}  // namespace
+
+Result<void> ApplyRoute(const Socket& socket, const NetworkRoute& route) {
+    Indices indices(socket);
+    return InsistOnRoute(indices, route);
 }
 
 Result<void> ApplyNetwork(const Socket& socket, const Network& network) {
-    for (const auto& link : network.links)
-        CC_TRY(Context(Cat("link ", link.name), ApplyLink(socket, link)));
+    Indices indices(socket);
+    for (const auto& link : network.links) {
+        CC_ASSIGN(const int index, Context(Cat("link ", link.name), MakeLink(socket, link)));
+        indices.Know(link.name, index);
+    }
     // Gateways are reached over routes to their links.
     for (const bool gateways : {false, true})
         for (const auto& route : network.routes)
-            if (HasGateway(route) == gateways) CC_TRY(ApplyRoute(socket, route));
+            if (HasGateway(route) == gateways) CC_TRY(InsistOnRoute(indices, route));
     for (const auto& neighbour : network.neighbours)
-        CC_TRY(AddNeighbour(socket, neighbour));
+        CC_TRY(AddNeighbour(indices, neighbour));
     return {};
 }
 

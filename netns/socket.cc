@@ -7,6 +7,7 @@
 
 #include <net/if_arp.h>
 #include <netlink/errno.h>
+#include <netlink/object.h>
 #include <sched.h>
 #include <sys/socket.h>
 
@@ -79,14 +80,21 @@ Result<FoundLink> FindLink(const Socket& socket, const std::string& name) {
     return FoundLink{rtnl_link_get_ifindex(found), name};
 }
 
-Result<int> FindLinkByMac(const Socket& socket, std::string_view mac) {
+Result<LinkPtr> LinkByMac(const Socket& socket, std::string_view mac) {
     CC_ASSIGN(const CachePtr links, ReadLinks(socket));
     for (auto* object = nl_cache_get_first(links.get()); object != nullptr;
          object = nl_cache_get_next(object)) {
         auto* link = reinterpret_cast<rtnl_link*>(object);
-        if (MacOf(link) == mac) return rtnl_link_get_ifindex(link);
+        if (MacOf(link) != mac) continue;
+        nl_object_get(object);
+        return LinkPtr(link);
     }
-    return 0;
+    return LinkPtr();
+}
+
+Result<int> FindLinkByMac(const Socket& socket, std::string_view mac) {
+    CC_ASSIGN(const LinkPtr link, LinkByMac(socket, mac));
+    return link ? rtnl_link_get_ifindex(link.get()) : 0;
 }
 
 std::string TextOf(const nl_addr* address, bool with_prefix) {

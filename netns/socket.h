@@ -63,6 +63,8 @@ struct FoundLink {
     std::string name;
 };
 Result<FoundLink> FindLink(const Socket& socket, const std::string& name);
+// Null: no link has it.
+Result<LinkPtr> LinkByMac(const Socket& socket, std::string_view mac);
 // 0: no link has it.
 Result<int> FindLinkByMac(const Socket& socket, std::string_view mac);
 

@@ -11,6 +11,8 @@ namespace cc::agent {
 
 namespace {
 
+constexpr int64_t kUsualMtu = 1500;  // of Ethernet: what a device has that nobody set
+
 // Of networks for documentation (RFC 5737, RFC 3849): nobody is reached by them.
 Network Example(const std::string& name) {
     Network network;
@@ -46,24 +48,26 @@ Result<void> HideDevice() {
     return RaiseLoopback();
 }
 
-Result<void> RehearseNetwork() {
+Result<std::optional<Network>> ExampleNetwork() {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::Open());
     CC_ASSIGN(const int index, netns::FindLinkByMac(socket, kNicAddress));
-    if (index == 0) return {};
+    if (index == 0) return std::nullopt;
     rtnl_link* found = nullptr;
     CC_TRY(netns::Check(rtnl_link_get_kernel(socket.get(), index, nullptr, &found),
                         "looking at the machine's network device"));
     const netns::LinkPtr link(found);
-    const Network example = Example(rtnl_link_get_name(found));
-    CC_TRY(netns::ApplyNetwork(socket, example));
+    return Example(rtnl_link_get_name(found));
+}
+
+Result<void> ReturnDevice(const Network& example) {
+    CC_ASSIGN(const netns::Socket socket, netns::Socket::Open());
     NetworkLink idle = example.links.front();
     idle.device = idle.mac;
     idle.mac = kNicAddress;
-    idle.mtu = rtnl_link_get_mtu(found);
+    idle.mtu = kUsualMtu;
     idle.addresses.clear();
     CC_TRY(netns::ClearAddresses(socket, idle.name));
-    CC_TRY(netns::ApplyLink(socket, idle));
-    return HideDevice();
+    return netns::ApplyLink(socket, idle);
 }
 
 }  // namespace cc::agent

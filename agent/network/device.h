@@ -2,7 +2,10 @@
 // The machine's own network device while no pod has it.
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
+#include "protocol/network.h"
 
 namespace cc::agent {
 
@@ -12,9 +15,11 @@ namespace cc::agent {
 // without such a device.
 Result<void> HideDevice();
 
-// Before the machine is saved, in a process of its own: goes the ways of StartNetwork, so that the
-// guest's memory and its emulator have seen them, and leaves the device up, without addresses.
-// Under emulation that saves a start a tenth of a second.
-Result<void> RehearseNetwork();
+// For the rehearsal: a network that has the device, so that the guest's memory and its emulator
+// have seen all of StartNetwork before the machine is saved; under emulation that saves a start a
+// tenth of a second. None: there is no such device.
+Result<std::optional<Network>> ExampleNetwork();
+// Afterwards: the device as it was, but up.
+Result<void> ReturnDevice(const Network& example);
 
 }  // namespace cc::agent

@@ -121,7 +121,9 @@ TEST_CASE("a machine without a device stays where it is") {
         pod.network.emplace();
         const ino_t before = OwnNamespace();
         CHECK(HideUnusedDevice(pod));
-        CHECK(RehearseNetwork());
+        const auto example = ExampleNetwork();
+        REQUIRE(example);
+        CHECK_FALSE(*example);
         CHECK(OwnNamespace() == before);
         const auto started = StartNetwork(Pod());
         REQUIRE_FALSE(started);
@@ -133,7 +135,14 @@ TEST_CASE("a rehearsal leaves nothing but a device that is up") {
     const Fd machine = Machine();
     for (int i = 0; i < 2; ++i) {
         test::InNamespace(machine, [] {
-            const auto done = RehearseNetwork();
+            const auto example = ExampleNetwork();
+            REQUIRE(example);
+            REQUIRE(*example);
+            StartPod pod{"rehearsal", "hyperShared"};
+            pod.network = **example;
+            auto done = StartNetwork(pod);
+            CHECK_MESSAGE(done, done.error().message);
+            done = ReturnDevice(**example);
             CHECK_MESSAGE(done, done.error().message);
         });
         const Network network = NetworkIn(machine);

@@ -106,7 +106,8 @@ TEST_CASE(
     CHECK(client.Resume());
     CHECK_FALSE(client.Status()->paused);
     CHECK(::access(sign.c_str(), F_OK) != 0);
-    CHECK(client.Grow(256));
+    const auto grown = client.Grow(256);
+    CHECK_MESSAGE(grown, (grown ? "" : grown.error().message));
     CHECK_FALSE(client.Grow(100));
     CHECK(test::Contains(client.Console().value(), "fake guest: up"));
     struct stat mode {};
