@@ -73,7 +73,7 @@ void Say(int fd, std::string_view text) {
 }
 
 std::string IdOf(const std::string& line) {
-    const size_t start = line.find("\"id\":");
+    const size_t start = line.rfind("\"id\":");
     if (start == std::string::npos) return "0";
     return line.substr(start + 5, line.find_first_of(",}", start) - start - 5);
 }

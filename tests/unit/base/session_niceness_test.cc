@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/session_niceness.h"
 
-#include <doctest/doctest.h>
 #include <cstdio>
 
+#include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
