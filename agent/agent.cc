@@ -15,8 +15,9 @@ Result<void> RunAgent(const AgentOptions& options) {
     uv::SignalWatch terminate(loop, [&loop](int) { loop.Stop(); });
     if (options.stop_at_sigterm) CC_TRY(terminate.Start(SIGTERM));
     IoChannel io(loop);
-    const Surroundings surroundings{loop,       reaper, io, options.share, options.cgroup_parent,
-                                    options.shm};
+    NetworkDevice device;
+    const Surroundings surroundings{
+        loop, reaper, io, device, options.share, options.cgroup_parent, options.shm};
     Pod pod(surroundings, options.pod);
     ControlChannel control(pod, io, options.started_ms);
     // The I/O port first: whoever gets READY may send input at once.

@@ -77,7 +77,8 @@ void Pod::Start(const StartPod& message, Reply reply) {
     if (started_) return reply(Fail("Pod already started, impossible to start again"));
     if (rehearsing_) return reply(Fail("The machine rehearses, impossible to start a pod"));
     if (auto unique = BecomeUnique(message); !unique) return reply(Failure(unique.error()));
-    if (auto hidden = HideUnusedDevice(message); !hidden) return reply(Failure(hidden.error()));
+    if (auto hidden = HideUnusedDevice(message, surroundings_.device); !hidden)
+        return reply(Failure(hidden.error()));
     hostname_ = message.hostname;
     if (::sethostname(hostname_.data(), hostname_.size()) < 0)
         Log(LogLevel::kWarn, FailErrno("setting the hostname").value().message);

@@ -9,6 +9,7 @@
 #include "agent/executor/launch.h"
 #include "agent/executor/report.h"
 #include "agent/io_channel.h"
+#include "agent/network/device.h"
 #include "agent/reaper.h"
 
 namespace cc::agent {
@@ -18,6 +19,7 @@ struct Surroundings {
     uv::Loop& loop;
     Reaper& reaper;
     IoChannel& io;
+    NetworkDevice& device;
     std::string share;          // where the shared directory is mounted
     std::string cgroup_parent;  // of the containers' cgroups
     std::string shm;            // directory for the pod's shared memory

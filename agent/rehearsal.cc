@@ -122,7 +122,8 @@ Result<Fd> OpenPort(uv::Loop& loop, Port::Callbacks callbacks, std::unique_ptr<P
 struct Rehearsal::Cast {
     Cast(const Surroundings& real, PodOptions options)
         : io(real.loop),
-          surroundings{real.loop, real.reaper, io, real.share, real.cgroup_parent, real.shm},
+          surroundings{real.loop,  real.reaper,        io,      real.device,
+                       real.share, real.cgroup_parent, real.shm},
           pod(surroundings, std::move(options)),
           control(pod, io, BootTimeMs()) {}
 
@@ -151,6 +152,7 @@ void Rehearsal::Run(Done done) {
 }
 
 Result<void> Rehearsal::Begin() {
+    CC_TRY(surroundings_.device.Show());
     CC_ASSIGN(network_, ExampleNetwork());
     CC_ASSIGN(auto script, Script(network_));
     std::unique_ptr<Port> port;
@@ -174,16 +176,12 @@ void Rehearsal::CleanUp(Result<void> how) {
     });
 }
 
-// And the way of a pod that has none, which a process of its own can go and the agent could not
-// come back from.
+// And out of sight with it: most pods of the command line's have none.
 void Rehearsal::ReturnNetwork() {
-    const auto work = [this]() -> Result<void> {
-        if (!network_) return {};
-        CC_TRY(ReturnDevice(*network_));
-        return HideDevice();
-    };
+    const auto work = [this] { return network_ ? ReturnDevice(*network_) : Result<void>(); };
     RunInChild(surroundings_.loop, surroundings_.reaper, "returning the network device", kDeadline,
                work, [this](Result<void> returned) {
+                   if (returned) returned = surroundings_.device.Hide();
                    if (how_) how_ = std::move(returned);
                    curtain_.Start(std::chrono::milliseconds(0));
                });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/network/device.h"
 
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 
@@ -11,6 +12,7 @@ namespace cc::agent {
 
 namespace {
 
+constexpr const char* kOwnNamespace = "/proc/thread-self/ns/net";
 constexpr int64_t kUsualMtu = 1500;  // of Ethernet: what a device has that nobody set
 
 // Of networks for documentation (RFC 5737, RFC 3849): nobody is reached by them.
@@ -38,14 +40,33 @@ Network Example(const std::string& name) {
 
 }  // namespace
 
-Result<void> HideDevice() {
-    {
-        CC_ASSIGN(const netns::Socket socket, netns::Socket::Open());
-        CC_ASSIGN(const int index, netns::FindLinkByMac(socket, kNicAddress));
-        if (index == 0) return {};
+// An empty namespace is made once: that takes the kernel as long as a small container's start.
+Result<void> NetworkDevice::Hide() {
+    if (hidden_) return {};
+    if (empty_) {
+        if (::setns(empty_.get(), CLONE_NEWNET) < 0)
+            return FailErrno("hiding the machine's network device");
+    } else {
+        {
+            CC_ASSIGN(const netns::Socket socket, netns::Socket::Open());
+            CC_ASSIGN(const int index, netns::FindLinkByMac(socket, kNicAddress));
+            if (index == 0) return {};
+        }
+        CC_ASSIGN(machine_, OpenFile(kOwnNamespace, O_RDONLY));
+        if (::unshare(CLONE_NEWNET) < 0) return FailErrno("hiding the machine's network device");
+        CC_ASSIGN(empty_, OpenFile(kOwnNamespace, O_RDONLY));
+        CC_TRY(RaiseLoopback());
     }
-    if (::unshare(CLONE_NEWNET) < 0) return FailErrno("hiding the machine's network device");
-    return RaiseLoopback();
+    hidden_ = true;
+    return {};
+}
+
+Result<void> NetworkDevice::Show() {
+    if (!hidden_) return {};
+    if (::setns(machine_.get(), CLONE_NEWNET) < 0)
+        return FailErrno("going to the machine's network device");
+    hidden_ = false;
+    return {};
 }
 
 Result<std::optional<Network>> ExampleNetwork() {

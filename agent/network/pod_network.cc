@@ -3,19 +3,18 @@
 
 #include <algorithm>
 
-#include "agent/network/device.h"
 #include "base/text.h"
 #include "netns/apply.h"
 
 namespace cc::agent {
 
-Result<void> HideUnusedDevice(const StartPod& message) {
-    if (!message.network) return {};
+Result<void> HideUnusedDevice(const StartPod& message, NetworkDevice& device) {
+    if (!message.network) return device.Show();
     const auto& links = message.network->links;
     const bool used = std::any_of(links.begin(), links.end(), [](const NetworkLink& link) {
         return link.device == kNicAddress;
     });
-    return used ? Result<void>() : HideDevice();
+    return used ? device.Show() : device.Hide();
 }
 
 Result<void> StartNetwork(const StartPod& message) {

@@ -2,13 +2,14 @@
 // The machine's network as a pod shall see it.
 #pragma once
 
+#include "agent/network/device.h"
 #include "protocol/agent_messages.h"
 
 namespace cc::agent {
 
 // Of STARTPOD, in the agent itself: a device that the pod does not have is not seen by it. Only a
 // Network of ours can say so.
-Result<void> HideUnusedDevice(const StartPod& message);
+Result<void> HideUnusedDevice(const StartPod& message, NetworkDevice& device);
 // Of STARTPOD, in the caller's network namespace: what our Network says, or 3.0's interfaces and
 // routes.
 Result<void> StartNetwork(const StartPod& message);

@@ -73,9 +73,10 @@ ino_t OwnNamespace() {
 TEST_CASE("the machine's device becomes the container's link") {
     const Fd machine = Machine();
     test::InNamespace(machine, [] {
+        NetworkDevice device;
         const ino_t before = OwnNamespace();
         const StartPod pod = Pod();
-        CHECK(HideUnusedDevice(pod));
+        CHECK(HideUnusedDevice(pod, device));
         CHECK(OwnNamespace() == before);
         const auto started = StartNetwork(pod);
         CHECK_MESSAGE(started, started.error().message);
@@ -94,15 +95,23 @@ TEST_CASE("the machine's device becomes the container's link") {
 TEST_CASE("a device that no container has is not seen, and loopback works") {
     const Fd machine = Machine();
     test::InNamespace(machine, [] {
+        NetworkDevice device;
         StartPod pod{"pod", "hyperShared"};
         const ino_t before = OwnNamespace();
         // A host of 3.0 says nothing of networks: all stays as it is.
-        CHECK(HideUnusedDevice(pod));
+        CHECK(HideUnusedDevice(pod, device));
         CHECK(OwnNamespace() == before);
         pod.network.emplace();
-        const auto hidden = HideUnusedDevice(pod);
+        const auto hidden = HideUnusedDevice(pod, device);
         CHECK_MESSAGE(hidden, hidden.error().message);
-        CHECK(OwnNamespace() != before);
+        const ino_t empty = OwnNamespace();
+        CHECK(empty != before);
+        // There and back, as between a rehearsal and the pods of its clones.
+        CHECK(device.Show());
+        CHECK(OwnNamespace() == before);
+        CHECK(device.Hide());
+        CHECK(device.Hide());
+        CHECK(OwnNamespace() == empty);
         CHECK(StartNetwork(pod));
         auto socket = netns::Socket::Open();
         REQUIRE(socket);
@@ -117,10 +126,11 @@ TEST_CASE("a device that no container has is not seen, and loopback works") {
 TEST_CASE("a machine without a device stays where it is") {
     const Fd machine = test::NewNetworkNamespace();
     test::InNamespace(machine, [] {
+        NetworkDevice device;
         StartPod pod{"pod", "hyperShared"};
         pod.network.emplace();
         const ino_t before = OwnNamespace();
-        CHECK(HideUnusedDevice(pod));
+        CHECK(HideUnusedDevice(pod, device));
         const auto example = ExampleNetwork();
         REQUIRE(example);
         CHECK_FALSE(*example);
