@@ -109,12 +109,10 @@ Result<std::vector<RehearsalHost::Step>> Script(const std::optional<Network>& ne
 
 // One end of a pair of sockets becomes a port, the other one is returned.
 Result<Fd> OpenPort(uv::Loop& loop, Port::Callbacks callbacks, std::unique_ptr<Port>& port) {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
-        return FailErrno("making a pair of sockets");
-    Fd ours = Fd::Adopt(ends[0]), other = Fd::Adopt(ends[1]);
-    CC_ASSIGN(port, Port::Over(loop, std::move(ours), std::move(callbacks)));
-    return other;
+    CC_ASSIGN(FdPair ends, MakeSocketPair(SOCK_STREAM));
+    CC_TRY(SetNonBlocking(ends.first.get()));
+    CC_ASSIGN(port, Port::Over(loop, std::move(ends.first), std::move(callbacks)));
+    return std::move(ends.second);
 }
 
 }  // namespace
@@ -176,7 +174,7 @@ void Rehearsal::CleanUp(Result<void> how) {
     });
 }
 
-// And out of sight with it: most pods of the command line's have none.
+// And out of sight with it: going back to it is quick, making a namespace without it is not.
 void Rehearsal::ReturnNetwork() {
     const auto work = [this] { return network_ ? ReturnDevice(*network_) : Result<void>(); };
     RunInChild(surroundings_.loop, surroundings_.reaper, "returning the network device", kDeadline,
