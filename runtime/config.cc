@@ -119,7 +119,7 @@ Result<void> SetNetworkModel(RuntimeConfig& config, const std::string& value) {
     if (value != "default" && value != "tcfilter" && value != "none" && value != "bridged" &&
         value != "macvtap")
         return Fail("must be one of default, tcfilter, none, bridged, macvtap");
-    config.tcfilter = value != "none";
+    config.network = value != "none";
     if (value == "bridged" || value == "macvtap")
         config.warnings.push_back(
             Cat("internetworking_model = \"", value, "\" is done as tcfilter"));

@@ -46,12 +46,11 @@ struct RuntimeConfig {
     int64_t pool = -1;          // VMs to keep ready; -1: by the memory at hand
 
     // [runtime]
-    bool tcfilter = true;  // else: machines without networks
+    bool network = true;  // machines have a network device
     bool debug = false;
     std::string run_dir = "/run/clear-containers";
     std::chrono::seconds boot_timeout{60};
 
-    bool HasNetwork() const { return tcfilter; }
     std::string TemplatePath() const {
         return template_path.empty() ? run_dir + "/template" : template_path;
     }

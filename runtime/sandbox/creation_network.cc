@@ -12,7 +12,7 @@ Result<void> Creation::OpenNetwork() {
     const OciNamespace* network = bundle_.spec.Namespace("network");
     new_network_ = network != nullptr && network->path.empty();
     if (new_network_) return {};
-    const bool connects = !role_.joins() && config_.HasNetwork();
+    const bool connects = !role_.joins() && config_.network;
     if (network == nullptr) {
         if (connects) return RefuseHostNetwork();
         return {};
@@ -26,7 +26,7 @@ Result<void> Creation::OpenNetwork() {
 
 // The hooks have run, by which engines make it.
 Result<void> Creation::ReadNetwork() {
-    if (!config_.HasNetwork()) return {};
+    if (!config_.network) return {};
     if (new_network_) {
         CC_ASSIGN(network_, NetworkNamespaceOf(shim_->process().pid()));
     }
@@ -54,7 +54,7 @@ Result<void> Creation::ConnectNetwork() const {
 }
 
 Result<void> Creation::TellNetwork(cc::StartPod& pod) const {
-    if (!config_.HasNetwork()) return {};
+    if (!config_.network) return {};
     const bool known = agent_ && agent_->extension >= kNetworkExtension;
     if (!known && !network_plan_.link.empty())
         return Fail(

@@ -77,9 +77,14 @@ VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
     vm.memory_mib = config.memory_mib;
     vm.mem_prealloc = config.mem_prealloc;
     vm.hugepages = config.hugepages;
-    vm.nic = config.HasNetwork();
+    vm.nic = config.network;
     vm.debug = config.hypervisor_debug;
     return vm;
+}
+
+int64_t GrowthInBlocks(int64_t missing_mib) {
+    if (missing_mib <= 0) return 0;
+    return (missing_mib + kMemoryBlockMib - 1) / kMemoryBlockMib * kMemoryBlockMib;
 }
 
 VmMemory PlanVmMemory(const RuntimeConfig& config, int64_t limit, int64_t host_mib, bool emulated) {
@@ -90,11 +95,9 @@ VmMemory PlanVmMemory(const RuntimeConfig& config, int64_t limit, int64_t host_m
     // The guest's kernel and agent; and what the kernel keeps about each page, 64 bytes for 4096.
     const int64_t needed = limit_mib + kGuestMib + limit_mib / 64;
     // More than its usual memory a VM gets in the pieces that can be plugged into a clone.
-    const int64_t missing = std::max<int64_t>(needed - config.memory_mib, 0);
-    const int64_t pieces = (missing + kMemoryBlockMib - 1) / kMemoryBlockMib;
+    const int64_t growth = GrowthInBlocks(needed - config.memory_mib);
     VmMemory memory;
-    memory.guest_mib = std::max(config.memory_mib,
-                                std::min(config.memory_mib + pieces * kMemoryBlockMib, host_mib));
+    memory.guest_mib = std::max(config.memory_mib, std::min(config.memory_mib + growth, host_mib));
     memory.host_bytes =
         (memory.guest_mib + config.memory_overhead_mib + (emulated ? kTranslationMib : 0)) * kMib;
     return memory;

@@ -26,6 +26,8 @@ struct VmMemory {
     int64_t host_bytes = 0;  // for its cgroup; 0: no limit
 };
 VmMemory PlanVmMemory(const RuntimeConfig& config, int64_t limit, int64_t host_mib, bool emulated);
+// What a VM that lacks so much has to grow by, in the pieces that memory is plugged in.
+int64_t GrowthInBlocks(int64_t missing_mib);
 int64_t HostMemoryMib();
 int64_t HostAvailableMib();  // of it, without swapping
 

@@ -39,8 +39,7 @@ Result<void> Grow(const std::string& directory, int64_t mib) {
 
 // There is one template for all sizes of VMs; the larger ones grow.
 Result<int64_t> GrowthOf(const RuntimeConfig& config, const VmConfig& vm) {
-    const int64_t missing = vm.memory_mib - config.memory_mib;
-    const int64_t growth = (missing + kMemoryBlockMib - 1) / kMemoryBlockMib * kMemoryBlockMib;
+    const int64_t growth = GrowthInBlocks(vm.memory_mib - config.memory_mib);
     if (growth > kMostGrowthMib)
         return Fail(Cat("a clone cannot grow by ", growth, " MiB, at most ", kMostGrowthMib),
                     ECANCELED);

@@ -158,17 +158,17 @@ TEST_CASE("3.0's network models are understood, and what is done instead is said
         return ParseConfig("[runtime]\ninternetworking_model = \"" + model + "\"\n", "c.toml");
     };
     for (const char* model : {"default", "tcfilter"}) {
-        CHECK(config(model)->HasNetwork());
+        CHECK(config(model)->network);
         CHECK(config(model)->warnings.empty());
     }
     for (const char* model : {"macvtap", "bridged"}) {
-        CHECK(config(model)->HasNetwork());
+        CHECK(config(model)->network);
         REQUIRE(config(model)->warnings.size() == 1);
         CHECK(config(model)->warnings[0].find("tcfilter") != std::string::npos);
     }
-    CHECK_FALSE(config("none")->HasNetwork());
+    CHECK_FALSE(config("none")->network);
     CHECK_FALSE(config("enlightened"));
-    CHECK(ParseConfig("", "c.toml")->HasNetwork());
+    CHECK(ParseConfig("", "c.toml")->network);
 }
 
 }  // namespace cc::runtime
