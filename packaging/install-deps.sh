@@ -8,7 +8,7 @@
 set -euo pipefail
 
 declare -A groups=(
-    [build]="g++ cmake ninja-build make pkg-config git
+    [build]="g++ cmake ccache ninja-build make pkg-config git
         libuv1-dev libmsgpack-cxx-dev libmsgpack-dev libcli11-dev libspdlog-dev libfmt-dev doctest-dev
         nlohmann-json3-dev libexpected-dev libtomlplusplus-dev libnl-route-3-dev libseccomp-dev libcap-dev"
     # The virtual machine, and what makes its files (image/).
