@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "tests/data.h"
 
 namespace cc::test {
 
@@ -19,7 +20,7 @@ struct GoldenFrame {
 };
 
 inline std::vector<GoldenFrame> GoldenFrames() {
-    const std::string directory = CC_TEST_DATA "/golden";
+    const std::string directory = TestData("golden");
     std::vector<GoldenFrame> frames;
     const auto files = ListDirectory(directory).value();
     for (const auto& file : files) {

@@ -7,6 +7,7 @@
 #include "agent/executor/seccomp.h"
 #include "agent/spec.h"
 #include "base/file.h"
+#include "tests/data.h"
 #include "tests/json_mutations.h"
 
 namespace cc::agent {
@@ -64,7 +65,7 @@ Result<void> Use(const std::string& text) {
 }  // namespace
 
 TEST_CASE("the agent takes a configuration with every field, and names the one that is broken") {
-    const std::string text = ReadFile(CC_TEST_DATA "/every-field.json", 1 << 20).value();
+    const std::string text = ReadFile(test::TestData("every-field.json"), 1 << 20).value();
     const auto good = Use(text);
     REQUIRE_MESSAGE(good, good.error().message);
     size_t refused = 0;
@@ -84,7 +85,7 @@ TEST_CASE("the agent takes a configuration with every field, and names the one t
 }
 
 TEST_CASE("the agent takes a joining process with every field, and names the one that is broken") {
-    const std::string text = ReadFile(CC_TEST_DATA "/every-field.json", 1 << 20).value();
+    const std::string text = ReadFile(test::TestData("every-field.json"), 1 << 20).value();
     const Json process = ParseJson(text).value()["process"];
     const ProcessSpec first;
     const auto use = [&](const Json& json) {
@@ -105,7 +106,7 @@ TEST_CASE("the agent takes a joining process with every field, and names the one
 }
 
 TEST_CASE("the agent takes resources with every field, and names the one that is broken") {
-    const std::string text = ReadFile(CC_TEST_DATA "/every-field.json", 1 << 20).value();
+    const std::string text = ReadFile(test::TestData("every-field.json"), 1 << 20).value();
     const Json resources = ParseJson(text).value()["linux"]["resources"];
     REQUIRE(ParseResources(DumpJson(resources)));
     test::ForEachMutation(resources, [&](const test::Mutation& mutation) {

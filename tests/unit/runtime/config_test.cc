@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include "tests/data.h"
 #include "tests/unit/runtime/temp_directory.h"
 
 namespace cc::runtime {
@@ -131,7 +132,7 @@ TEST_CASE("a configuration that was named must be there") {
 }
 
 TEST_CASE("every key of the default configuration is known and has its default") {
-    const auto text = ReadFile(CC_TEST_DATA "/../../packaging/configuration.toml.in", 1 << 20);
+    const auto text = ReadFile(test::TestData("../../packaging/configuration.toml.in"), 1 << 20);
     REQUIRE(text);
     // Each key stands there as a comment with its default: take the comments away.
     std::string active;

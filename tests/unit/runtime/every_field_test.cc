@@ -10,6 +10,7 @@
 #include "runtime/oci/resources.h"
 #include "runtime/oci/without_effect.h"
 #include "runtime/sandbox/cgroup_values.h"
+#include "tests/data.h"
 #include "tests/json_mutations.h"
 
 namespace cc::runtime {
@@ -73,7 +74,7 @@ Result<void> Use(const std::string& text) {
 }  // namespace
 
 TEST_CASE("the host takes a configuration with every field, and names the one that is broken") {
-    const std::string text = ReadFile(CC_TEST_DATA "/every-field.json", 1 << 20).value();
+    const std::string text = ReadFile(test::TestData("every-field.json"), 1 << 20).value();
     const auto good = Use(text);
     REQUIRE_MESSAGE(good, good.error().message);
     size_t refused = 0;
@@ -93,7 +94,7 @@ TEST_CASE("the host takes a configuration with every field, and names the one th
 }
 
 TEST_CASE("the host takes a process with every field, and names the one that is broken") {
-    const std::string text = ReadFile(CC_TEST_DATA "/every-field.json", 1 << 20).value();
+    const std::string text = ReadFile(test::TestData("every-field.json"), 1 << 20).value();
     const Json process = ParseJson(text).value()["process"];
     REQUIRE(ReadExecProcess(DumpJson(process)));
     test::ForEachMutation(process, [&](const test::Mutation& mutation) {
