@@ -4,57 +4,39 @@
 #include <array>
 #include <cstring>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 namespace cc {
 
 namespace {
 
-constexpr uint32_t kReversedPolynomial = 0x82f63b78;
+// Bits are reflected throughout: the lowest bit of a word is its highest power of x.
+constexpr uint32_t kPolynomial = 0x82f63b78;
 
-constexpr std::array<uint32_t, 256> MakeTable() {
-    std::array<uint32_t, 256> table{};
+constexpr uint32_t TimesX(uint32_t crc) {
+    return crc >> 1 ^ ((crc & 1) != 0 ? kPolynomial : 0);
+}
+
+// kTables[n][byte]: what the byte becomes when n zero bytes follow it.
+constexpr auto MakeTables() {
+    std::array<std::array<uint32_t, 256>, 8> tables{};
     for (uint32_t byte = 0; byte < 256; ++byte) {
         uint32_t crc = byte;
         for (int bit = 0; bit < 8; ++bit)
-            crc = crc >> 1 ^ ((crc & 1) != 0 ? kReversedPolynomial : 0);
-        table[byte] = crc;
+            crc = TimesX(crc);
+        tables[0][byte] = crc;
     }
-    return table;
-}
-
-constexpr auto kTable = MakeTable();
-
-constexpr uint32_t AddByte(uint32_t crc, unsigned char byte) {
-    return kTable[(crc ^ byte) & 0xff] ^ crc >> 8;
-}
-
-uint32_t Bytewise(std::string_view bytes, uint32_t crc) {
-    for (const char c : bytes)
-        crc = AddByte(crc, static_cast<unsigned char>(c));
-    return crc;
-}
-
-#ifdef __x86_64__
-constexpr size_t kLane = 256;  // bytes
-
-// What a checksum becomes when kLane zero bytes follow, by each of its four bytes: it is linear.
-constexpr auto MakeShiftTables() {
-    std::array<std::array<uint32_t, 256>, 4> tables{};
-    for (uint32_t byte = 0; byte < 4; ++byte)
-        for (uint32_t value = 1; value < 256; ++value) {
-            const uint32_t rest = value & (value - 1);  // without its lowest bit
-            uint32_t crc = (value ^ rest) << 8 * byte;
-            for (size_t i = 0; rest == 0 && i < kLane; ++i)
-                crc = AddByte(crc, 0);
-            tables[byte][value] = rest == 0 ? crc : tables[byte][rest] ^ tables[byte][value ^ rest];
+    for (size_t n = 1; n < tables.size(); ++n)
+        for (size_t byte = 0; byte < 256; ++byte) {
+            const uint32_t before = tables[n - 1][byte];
+            tables[n][byte] = tables[0][before & 0xff] ^ before >> 8;
         }
     return tables;
 }
-constexpr auto kShift = MakeShiftTables();
-
-uint64_t Shift(uint64_t crc) {
-    return kShift[0][crc & 0xff] ^ kShift[1][crc >> 8 & 0xff] ^ kShift[2][crc >> 16 & 0xff] ^
-           kShift[3][crc >> 24];
-}
+constexpr auto kTables = MakeTables();
 
 uint64_t LoadWord(const char* at) {
     uint64_t word = 0;
@@ -62,27 +44,78 @@ uint64_t LoadWord(const char* at) {
     return word;
 }
 
-// Eight bytes an instruction, on every x86-64 processor since 2008 and under emulation. It takes
-// three cycles but may begin each cycle: three lanes side by side are three times as fast.
-__attribute__((target("sse4.2"))) uint32_t WithInstruction(std::string_view bytes, uint32_t crc) {
-    uint64_t wide = crc;
-    while (bytes.size() >= 3 * kLane) {
-        const char* at = bytes.data();
-        uint64_t second = 0;
-        uint64_t third = 0;
-        for (size_t i = 0; i < kLane; i += sizeof(uint64_t)) {
-            wide = __builtin_ia32_crc32di(wide, LoadWord(at + i));
-            second = __builtin_ia32_crc32di(second, LoadWord(at + kLane + i));
-            third = __builtin_ia32_crc32di(third, LoadWord(at + 2 * kLane + i));
-        }
-        wide = Shift(Shift(wide) ^ second) ^ third;
-        bytes.remove_prefix(3 * kLane);
+// Eight bytes a step, each by a table of its own. Needs a little-endian machine.
+uint32_t Sliced(std::string_view bytes, uint32_t crc) {
+    for (; bytes.size() >= sizeof(uint64_t); bytes.remove_prefix(sizeof(uint64_t))) {
+        const uint64_t word = LoadWord(bytes.data()) ^ crc;
+        const auto after = [&](size_t zeros) {
+            return kTables[zeros][word >> 8 * (7 - zeros) & 0xff];
+        };
+        crc = after(0) ^ after(1) ^ after(2) ^ after(3) ^ after(4) ^ after(5) ^ after(6) ^ after(7);
     }
-    while (bytes.size() >= sizeof(uint64_t)) {
-        wide = __builtin_ia32_crc32di(wide, LoadWord(bytes.data()));
-        bytes.remove_prefix(sizeof(uint64_t));
-    }
-    return Bytewise(bytes, static_cast<uint32_t>(wide));
+    for (const char c : bytes)
+        crc = kTables[0][(crc ^ static_cast<unsigned char>(c)) & 0xff] ^ crc >> 8;
+    return crc;
+}
+
+#ifdef __x86_64__
+constexpr uint32_t PowerOfX(int exponent) {
+    uint32_t power = 1U << 31;
+    while (exponent-- > 0)
+        power = TimesX(power);
+    return power;
+}
+
+constexpr int kLaneBits = 128;
+constexpr int kLanes = 4;
+
+// What moves a lane (two words) over so many bits that follow it: x^(bits + 64) mod P for the word
+// in front, x^bits for the other. A product of reflected words comes out one bit too high, and a
+// constant of 32 bits stands 32 below a word's end, hence the differences.
+template <int kBits>
+__attribute__((target("sse4.2,pclmul"))) __m128i Moved(__m128i lane) {
+    constexpr uint32_t kFront = PowerOfX(kBits + 64 - 33);
+    constexpr uint32_t kBack = PowerOfX(kBits - 33);
+    const __m128i powers = _mm_set_epi64x(kBack, kFront);
+    return _mm_xor_si128(_mm_clmulepi64_si128(lane, powers, 0x00),
+                         _mm_clmulepi64_si128(lane, powers, 0x11));
+}
+
+__attribute__((target("sse4.2,pclmul"))) __m128i Load(const char* at) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+}
+
+// Polynomials are multiplied by an instruction: four lanes of 16 bytes are moved over the next 64
+// and added to them, until one lane is left, which the instruction for CRC-32C reduces.
+__attribute__((target("sse4.2,pclmul"))) uint32_t Folded(std::string_view bytes, uint32_t crc) {
+    constexpr size_t kLane = kLaneBits / 8;
+    constexpr size_t kStep = kLanes * kLane;
+    if (bytes.size() < kStep) return Sliced(bytes, crc);
+    __m128i lanes[kLanes];
+    for (size_t i = 0; i < kLanes; ++i)
+        lanes[i] = Load(bytes.data() + i * kLane);
+    lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi32_si128(static_cast<int>(crc)));
+    bytes.remove_prefix(kStep);
+    for (; bytes.size() >= kStep; bytes.remove_prefix(kStep))
+        for (size_t i = 0; i < kLanes; ++i)
+            lanes[i] =
+                _mm_xor_si128(Moved<kLanes * kLaneBits>(lanes[i]), Load(bytes.data() + i * kLane));
+    __m128i all = lanes[0];
+    for (size_t i = 1; i < kLanes; ++i)
+        all = _mm_xor_si128(Moved<kLaneBits>(all), lanes[i]);
+    const auto front = static_cast<uint64_t>(_mm_cvtsi128_si64(all));
+    const auto back = static_cast<uint64_t>(_mm_extract_epi64(all, 1));
+    return Sliced(bytes, static_cast<uint32_t>(_mm_crc32_u64(_mm_crc32_u64(0, front), back)));
+}
+
+// QEMU's emulation goes through such an instruction bit by bit: a MiB takes 5 ms that way, 11 ms by
+// the instruction for CRC-32C and 2 ms by tables (0.1, 0.2 and 0.8 on the processor below it).
+bool IsEmulated() {
+    constexpr unsigned kHypervisor = 0x40000000;
+    unsigned highest = 0;
+    std::array<unsigned, 3> name{};
+    __cpuid(kHypervisor, highest, name[0], name[1], name[2]);
+    return std::memcmp(name.data(), "TCGTCGTCGTCG", sizeof name) == 0;
 }
 #endif
 
@@ -90,10 +123,11 @@ __attribute__((target("sse4.2"))) uint32_t WithInstruction(std::string_view byte
 
 uint32_t Crc32c(std::string_view bytes, uint32_t so_far) {
 #ifdef __x86_64__
-    static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
-    if (has_instruction) return ~WithInstruction(bytes, ~so_far);
+    static const bool folds = __builtin_cpu_supports("sse4.2") != 0 &&
+                              __builtin_cpu_supports("pclmul") != 0 && !IsEmulated();
+    if (folds) return ~Folded(bytes, ~so_far);
 #endif
-    return ~Bytewise(bytes, ~so_far);
+    return ~Sliced(bytes, ~so_far);
 }
 
 }  // namespace cc

@@ -10,9 +10,9 @@ namespace cc {
 
 // Bytes that may be on their way beyond what the receiver has for good.
 constexpr uint64_t kStreamWindow = 256 * 1024;
-// A receiver says at once that it has so many bytes more than it said last: three quarters of the
-// window are still open then, so that nobody waits for it.
-constexpr uint64_t kAcknowledgeAfter = kStreamWindow / 4;
+// A receiver says at once that it has so many bytes more than it said last: half of the window is
+// still open then, more than what passes until its word arrives, and each costs two wake-ups.
+constexpr uint64_t kAcknowledgeAfter = kStreamWindow / 2;
 // What is less it says this much later. The end of a stream it says at once.
 constexpr std::chrono::milliseconds kAcknowledgeWithin{5};
 

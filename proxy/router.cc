@@ -13,9 +13,10 @@
 namespace cc::proxy {
 
 namespace {
-// More are in use only in turns with output of many processes; one holds what comes of one read.
+// More are in use only in turns with output of many processes; one holds what comes of one read,
+// in a string that has grown by doubling.
 constexpr size_t kSpares = 4;
-constexpr size_t kMaxSpareSize = 256 * 1024;
+constexpr size_t kMaxSpareSize = 512 * 1024;
 }  // namespace
 
 Router::Router(World& world, std::string url) : world_(world), url_(std::move(url)) {}

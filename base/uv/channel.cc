@@ -10,11 +10,11 @@
 namespace cc::uv {
 
 namespace {
-// One read takes up to this much: few calls a megabyte, and the bytes are still in the second level
-// cache when they are written.
-constexpr size_t kReadSize = 64 * 1024;
+// One read takes up to this much: few calls a megabyte, few frames that two reads share, and
+// the bytes are still in the second level cache when they are written.
+constexpr size_t kReadSize = 128 * 1024;
 // Reads in one turn, so that one busy stream does not starve the others of its loop.
-constexpr int kReadsPerTurn = 4;
+constexpr int kReadsPerTurn = 2;
 constexpr size_t kGather = 64;
 constexpr size_t kQueuedPiece = 16 * 1024;  // small writes that have to wait are joined up to this
 // The read buffer is shared by all channels of the thread: its bytes never outlive a callback.

@@ -132,17 +132,17 @@ TEST_CASE("an input window is told after a step, and what is less is owed") {
     ReceivedInput input;
     (void)input.Grant(0);
     CHECK_FALSE(input.Update(0));
-    (void)input.Take(0, std::string(100000, 'x'), false);
-    CHECK_FALSE(input.Update(100000));
-    CHECK_FALSE(input.Owes(100000));
-    CHECK_FALSE(input.Update(100000 - kAcknowledgeAfter + 1));
-    const auto step = input.Update(100000 - kAcknowledgeAfter);
+    (void)input.Take(0, std::string(200000, 'x'), false);
+    CHECK_FALSE(input.Update(200000));
+    CHECK_FALSE(input.Owes(200000));
+    CHECK_FALSE(input.Update(200000 - kAcknowledgeAfter + 1));
+    const auto step = input.Update(200000 - kAcknowledgeAfter);
     REQUIRE(step);
     CHECK(step->taken == kAcknowledgeAfter);
     CHECK(step->limit == kAcknowledgeAfter + kStreamWindow);
     CHECK_FALSE(input.Update(0));
     CHECK(input.Owes(1));
-    CHECK(input.Grant(0).taken == 100000);
+    CHECK(input.Grant(0).taken == 200000);
     CHECK_FALSE(input.Owes(0));
 }
 

@@ -215,19 +215,22 @@ TEST_CASE("a version 2 shim gets plain frames, and the agent hears what its sock
     REQUIRE(windows.size() == 2);
     CHECK(LimitOf(windows[0]) == kStreamWindow);
     hub.shim->reads = false;
-    hub.Output(0, std::string(kMaxLinkData, 'a'));
+    const std::string piece(kMaxLinkData, 'a');
+    static_assert(2 * kMaxLinkData == kAcknowledgeAfter);
+    hub.Output(0, piece);
+    hub.Output(kMaxLinkData, piece);
     CHECK(hub.Heard(hub.io).empty());
     hub.shim->reads = true;
     hub.world->Run();
     windows = hub.Heard(hub.io);
     REQUIRE(windows.size() == 1);
-    CHECK(windows[0].offset == kMaxLinkData);
-    CHECK(LimitOf(windows[0]) == kMaxLinkData + kStreamWindow);
+    CHECK(windows[0].offset == kAcknowledgeAfter);
+    CHECK(LimitOf(windows[0]) == kAcknowledgeAfter + kStreamWindow);
     const char end[] = {'\x07', '\x00'};
     hub.Say(hub.io, {1, LinkType::kExit, kLinkEarly, 3, 0, {end, 2}});
     hub.Say(hub.io, {1, LinkType::kExit, 0, 3, 0, {end, 2}});
-    CHECK(hub.shim->Take() == EncodeStream(StreamKind::kStdout, std::string(kMaxLinkData, 'a')) +
-                                  EncodeProcessExited(7));
+    const std::string frame = EncodeStream(StreamKind::kStdout, piece);
+    CHECK(hub.shim->Take() == frame + frame + EncodeProcessExited(7));
 }
 
 TEST_CASE(
