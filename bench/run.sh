@@ -8,6 +8,7 @@
 #   RUNS=5 BUILD=build bench/run.sh
 #   bench/run.sh hub                only the hub: one to two minutes, without root or a VM
 #   bench/run.sh verbs              only state, list and kill 0 beside crun's and runc's, and only to standard output
+#   bench/run.sh rate               only how many containers start a second, and only to standard output
 #   bench/run.sh CONTENDER ...      only these of pool, clone, tuned, debian, crun and runc, and only to standard output
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -53,10 +54,13 @@ fi
 share=$build/share/clear-containers
 runtime=$build/bin/cc-runtime
 
-only_verbs=
+only=
 if [ "${1:-}" = verbs ]; then
-    only_verbs=1
+    only=verbs
     contenders=(tuned crun runc)
+elif [ "${1:-}" = rate ]; then
+    only=rate
+    contenders=(pool clone crun runc)
 elif [ $# -gt 0 ]; then
     contenders=("$@")
 else
@@ -367,6 +371,8 @@ memory_table() {
     container=
 }
 
+. bench/rate_table.sh
+
 size_table() {
     local i
     strip -o "$work/stripped" "$build/clear-containers"
@@ -386,6 +392,7 @@ report() {
     start_table
     phase_table
     [ ! -e "$work/verbs" ] || cat "$work/verbs"
+    [ ! -e "$work/rate" ] || cat "$work/rate"
     [ ! -e "$work/density" ] || cat "$work/density"
     [ -z "$memory" ] || echo "$memory"
     echo "$sizes"
@@ -405,10 +412,10 @@ load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 acceleration=emulation
 if [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then acceleration=KVM; fi
 
-if [ -n "$only_verbs" ]; then
-    verbs_table
-    exit 0
-fi
+case $only in
+    verbs) verbs_table; exit 0 ;;
+    rate) rate_table; exit 0 ;;
+esac
 
 # The first round only warms the page cache and starts the proxy, which then stays, as on a host in use.
 for ((round = 0; round <= runs; round++)); do
@@ -419,6 +426,7 @@ for ((round = 0; round <= runs; round++)); do
 done
 memory=
 [ $# -gt 0 ] || [ -n "$(missing clone)" ] || density_table >"$work/density"
+[ $# -gt 0 ] || rate_table >"$work/rate"
 [ $# -gt 0 ] || verbs_table >"$work/verbs"  # no subshell: the end of this program ends its containers
 case " ${present[*]} " in *' tuned '*) memory=$(echo x; memory_table) && memory=${memory#x} ;; esac
 sizes=$(echo x; size_table)
