@@ -49,13 +49,18 @@ Result<EngineEdit> EditContainerd(const EngineFile& file, const SetupWish& wish)
 
     std::vector<TomlSetting> settings;
     if (fresh) settings.push_back({{}, "version", "2"});
+    // A file that names any handler replaces the list that is built in, which is runc alone.
+    const toml::node_view runtimes = root["plugins"][plugin]["containerd"]["runtimes"];
+    if (!runtimes)
+        settings.push_back({{"plugins", plugin, "containerd", "runtimes", "runc"},
+                            "runtime_type",
+                            "\"io.containerd.runc.v2\""});
     settings.push_back({handler, "runtime_type", "\"io.containerd.runc.v2\""});
     // A privileged container's devices are the guest's.
     settings.push_back({handler, "privileged_without_host_devices", "true"});
     settings.push_back({options, "BinaryName", TomlString(wish.runtime)});
     // All of a node's containers have one kind of cgroups.
-    if (root["plugins"][plugin]["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"]
-            .value_or(false))
+    if (runtimes["runc"]["options"]["SystemdCgroup"].value_or(false))
         settings.push_back({options, "SystemdCgroup", "true"});
     if (wish.make_default)
         settings.push_back({containerd, "default_runtime_name", TomlString(kName)});

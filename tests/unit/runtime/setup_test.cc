@@ -88,6 +88,8 @@ TEST_CASE("containerd's configuration keeps every byte and gains a handler") {
     CHECK(set.starts_with(kContainerd));
     const std::string added = set.substr(kContainerd.size());
     CHECK(Has(added, "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.cc-runtime]"));
+    // Or there would be no runc any more.
+    CHECK(Has(added, "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]"));
     CHECK(Has(added, "BinaryName = \"/usr/local/bin/cc-runtime\""));
     CHECK(Has(added, "default_runtime_name = \"cc-runtime\""));
     CHECK_FALSE(Has(added, "SystemdCgroup"));
@@ -112,6 +114,7 @@ disabled_plugins = ["cri"]
     const std::string set = Edit("containerd", old, kDefault);
     CHECK(Has(set, "\n  default_runtime_name = \"cc-runtime\""));
     CHECK(Has(set, "was:   default_runtime_name = \"runc\"   # as ever\n"));
+    CHECK_FALSE(Has(set, ".runtimes.runc]"));
     CHECK(Has(set, "SystemdCgroup = true  # cc-runtime setup"));
     CHECK(Edit("containerd", set, kUndo) == old);
     const auto edit = (*FindEngine("containerd"))->edit({"/etc/file", old, ""}, kAdd).value();
