@@ -48,7 +48,8 @@ end() {
     trap '' INT TERM HUP
     if [ -n "$dockerd" ]; then
         docker ps -qa 2>/dev/null | xargs -r docker rm -f >/dev/null 2>&1 || true
-        kill -TERM "$dockerd" && wait "$dockerd" 2>/dev/null || true
+        kill -TERM "$dockerd" || true
+        wait "$dockerd" 2>/dev/null || true
     fi
     "$runtime" --cc-config "$base/configuration.toml" template rm --all 2>/dev/null || true
     # An orphan, so a child of process 1 of this namespace. It puts back what it set on the machine (page sharing).
@@ -86,7 +87,10 @@ dockerd=$!
 export DOCKER_HOST=unix://$base/docker.sock
 for ((i = 0; ; i++)); do
     ! docker version >/dev/null 2>&1 || break
-    kill -0 "$dockerd" 2>/dev/null && [ "$i" -lt 300 ] || { tail -n 5 "$base/log" >&2; fail "dockerd does not start"; }
+    if ! kill -0 "$dockerd" 2>/dev/null || [ "$i" -ge 300 ]; then
+        tail -n 5 "$base/log" >&2
+        fail "dockerd does not start"
+    fi
     sleep 0.1
 done
 
@@ -120,9 +124,11 @@ show 'seq 1000000 | docker run --rm -i busybox sha256sum'
 show 'docker run --rm busybox sh -c "exit 7"; echo "status $?"'
 
 say "One that stays, with a limit and a port; exec, top and the network as ever:"
+# shellcheck disable=SC2016 # as a person types it
 show 'docker run -d --name web --memory 64m -p 8080:80 busybox sh -c "echo served by \$(uname -n) >/index.html; exec httpd -f -p 80 -h /" >/dev/null'
 show 'docker exec web cat /sys/fs/cgroup/memory.max'
 show 'docker top web -o pid,args'
+# shellcheck disable=SC2016
 show 'i=0; until busybox wget -qO- http://127.0.0.1:8080/ 2>/dev/null || [ $((i += 1)) = 50 ]; do sleep 0.1; done'
 show 'docker rm -f web'
 

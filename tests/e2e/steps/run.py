@@ -84,7 +84,8 @@ class Bench:
                f"{command} >>{self.base}/log 2>&1 </dev/null & echo $! >{self.base}/daemon.pid; disown\n"
                f"for i in $(seq 300); do {answers} >/dev/null 2>&1 && exit; sleep 0.1; done; tail {self.base}/log; exit 1")
         script(self.bin / "stop_engine",
-               f"pid=$(cat {self.base}/daemon.pid); kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done")
+               # A process that nobody has waited for has ended, too.
+               f"pid=$(cat {self.base}/daemon.pid); kill $pid; while [ -e /proc/$pid/exe ]; do sleep 0.1; done")
         script(self.bin / "restart_engine", "stop_engine; start_engine")
         self.must("start_engine")
 
@@ -187,10 +188,9 @@ def main():
                                    sys.executable, __file__, *sys.argv[1:]],
                                   env={**os.environ, "CC_STEPS_DIRECTORY": directory}, check=False).returncode
         finally:
-            for top, directories, _ in os.walk("/sys/fs/cgroup", topdown=False):
-                for name in directories:
-                    if os.path.basename(directory) in f"{top}/{name}":
-                        os.rmdir(f"{top}/{name}")
+            # Of processes that were killed with the namespace: their cgroups are the host's.
+            subprocess.run(["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path",
+                            f"*/{os.path.basename(directory)}*", "-exec", "rmdir", "{}", ";"], check=False)
             shutil.rmtree(directory, ignore_errors=True)
     base = pathlib.Path(os.environ["CC_STEPS_DIRECTORY"])
     for path in ("/run", "/var/lib/cni"):
