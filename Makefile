@@ -11,7 +11,7 @@ override export CMD := $(value CMD)
 export TIME
 
 .DEFAULT_GOAL := all
-.PHONY: all tests run test bench fuzz kernel image install clean format lint help
+.PHONY: all tests run demo-docker test bench fuzz kernel image install clean format lint help
 
 ## all: release build: build/clear-containers, build/bin/cc-*
 all: build/build.ninja
@@ -29,6 +29,12 @@ run:
 	@packaging/install-deps.sh build run
 	@$(MAKE) --no-print-directory all image
 	@image/run-demo.sh
+
+## demo-docker: a private dockerd with cc-runtime as default runtime, and containers that show what it does
+demo-docker:
+	@packaging/install-deps.sh build run engines
+	@$(MAKE) --no-print-directory all image
+	@image/demo-docker.sh
 
 ## test: every test, with all set-up; the last line counts
 test:
@@ -93,5 +99,5 @@ lint: all
 
 ## help: this list
 help:
-	@sed -n 's/^## \([a-z]*\): /\1	/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r verb text; do \
-	    printf '  make %-8s %s\n' "$$verb" "$$text"; done
+	@sed -n 's/^## \([a-z-]*\): /\1	/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r verb text; do \
+	    printf '  make %-12s %s\n' "$$verb" "$$text"; done

@@ -126,7 +126,12 @@ std::vector<CliSection> ManualSections() {
          "has its default.\n\n"
          "  /run/clear-containers\n"
          "State of containers (see --root), directories of virtual machines, and cc-proxy's socket "
-         "and log."},
+         "and log.\n\n"
+         "  /etc/docker/daemon.json\n  /etc/containerd/config.toml\n"
+         "  /etc/containers/containers.conf.d/cc-runtime.conf\n"
+         "  /etc/crio/crio.conf.d/50-cc-runtime.conf\n"
+         "What setup edits. Of daemon.json, which has no comments, setup keeps a copy,\n"
+         "daemon.json.before-cc-runtime, until --undo."},
         {"SEE ALSO", "cc-proxy(8), cc-shim(8), cc-vmm(8), cc-agent(8)"},
     };
 }

@@ -43,6 +43,7 @@ CliProgram RuntimeProgram() {
                         CollectVerb(),
                         CompletionVerb(),
                         TemplateVerb(),
+                        SetupVerb(),
                         VersionVerb(),
                         CheckpointVerb(),
                         RestoreVerb()};

@@ -397,4 +397,36 @@ TEST_CASE("ctr runs, enters, pauses and measures a task of cc-runtime") {
     CHECK(ctr({"container", "rm", "three"}).status == 0);
 }
 
+TEST_CASE("containerd's CRI plugin runs a pod of cc-runtime, as a kubelet would ask it to") {
+    if (SkipWithout("containerd") || SkipWithout("iptables")) return;
+    if (!Exists("/usr/lib/cni/bridge") || !Exists("/usr/lib/python3/dist-packages/grpc")) {
+        Skip(
+            "CNI's plugins or python3-grpcio are not installed (packaging/install-deps.sh "
+            "engines)");
+        return;
+    }
+    Host host;
+    const std::string base = host.directory() + "/cri";
+    REQUIRE(MakeDirectories(base, 0700));
+    REQUIRE(MakeDirectories(host.run_directory() + "/vm", 0700));
+    const std::string configuration =
+        Cat("version = 2\nroot = \"", base, "/root\"\nstate = \"", base,
+            "/state\"\n[grpc]\naddress = \"", base, "/sock\"\n[ttrpc]\naddress = \"", base,
+            "/ttrpc\"\n[plugins.\"io.containerd.grpc.v1.cri\"]\n",
+            "sandbox_image = \"localhost/pause:latest\"\nstream_server_address = \"127.0.0.1\"\n",
+            "[plugins.\"io.containerd.grpc.v1.cri\".containerd]\nsnapshotter = \"native\"\n",
+            "[plugins.\"io.containerd.grpc.v1.cri\".cni]\nbin_dir = \"/usr/lib/cni\"\n");
+    REQUIRE(WriteFileAtomic(base + "/config.toml", configuration, 0600));
+    const Finished setup = host.Runtime(
+        {"setup", "containerd", "--config", base + "/config.toml", "--runtime", Wrapper(host)});
+    REQUIRE_MESSAGE(setup.status == 0, setup.err);
+    const Finished done =
+        RunProgram("/usr/bin/unshare",
+                   {"unshare", "--net", "--mount", "/usr/bin/python3",
+                    CC_TESTS_DIR "/e2e/cri/pod.py", "--directory", base, "--rootfs", host.rootfs(),
+                    "--config", base + "/config.toml", "--machines", host.run_directory() + "/vm"},
+                   "", host.Environment(), std::chrono::minutes(4));
+    CHECK_MESSAGE(done.status == 0, done.out, done.err);
+}
+
 }  // namespace cc::test

@@ -5,6 +5,8 @@
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "tests/e2e/host.h"
@@ -176,6 +178,49 @@ TEST_CASE("this machine, which runs these tests, passes the check") {
     CHECK_MESSAGE(check.status == 0, check.out);
     CHECK(check.out.find("\nSystem is capable of running Clear Containers\n") != std::string::npos);
     CHECK(Json::parse(host.Runtime({"cc-env", "--json"}).out)["Meta"]["Version"] == "1.0.9");
+}
+
+TEST_CASE("setup edits an engine's file and takes it back") {
+    Host host;
+    const std::string sysroot = host.directory() + "/system",
+                      path = sysroot + "/etc/docker/daemon.json";
+    REQUIRE(MakeDirectories(sysroot + "/etc/docker", 0755));
+    const std::string before = "{\n\t\"debug\": true\n}\n";
+    REQUIRE(WriteFileAtomic(path, before, 0640));
+    REQUIRE(::chown(path.c_str(), 5, 6) == 0);
+    const auto setup = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {"setup", "--sysroot", sysroot});
+        return host.Runtime(words);
+    };
+    const Finished shown = setup({"docker", "--default", "--dry-run"});
+    CHECK(shown.status == 0);
+    CHECK(shown.out.find("+\t\"default-runtime\": \"cc-runtime\"") != std::string::npos);
+    CHECK(ReadFile(path, 1000).value() == before);
+    CHECK(setup({"docker", "--default"}).status == 0);
+    const std::string after = ReadFile(path, 1000).value();
+    CHECK(after.find(CC_BIN_DIR "/cc-runtime") != std::string::npos);
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0640);
+    CHECK(status.st_uid == 5);
+    CHECK(status.st_gid == 6);
+    CHECK(setup({"docker"}).out.find("nothing to change") != std::string::npos);
+    CHECK(ReadFile(path, 1000).value() == after);
+    CHECK(setup({"docker", "--undo"}).status == 0);
+    CHECK(ReadFile(path, 1000).value() == before);
+    CHECK(ListDirectory(sysroot + "/etc/docker").value() ==
+          std::vector<std::string>{"daemon.json"});
+
+    CHECK(setup({"podman"}).status == 0);
+    const std::string drop_ins = sysroot + "/etc/containers/containers.conf.d";
+    CHECK(ListDirectory(drop_ins).value() == std::vector<std::string>{"cc-runtime.conf"});
+    CHECK(setup({"podman", "--undo"}).status == 0);
+    CHECK(ListDirectory(drop_ins).value().empty());
+    REQUIRE(WriteFileAtomic(path, "{\n \"a\": 1,\n}", 0644));
+    const Finished broken = setup({"docker"});
+    CHECK(broken.status == 1);
+    CHECK(broken.err.find(path + ": ") != std::string::npos);
+    CHECK(broken.err.find("line 3") != std::string::npos);
 }
 
 }  // namespace cc::test
