@@ -43,6 +43,7 @@ LinkAddress ValueOf(rtnl_addr* address) {
 
 NetworkLink ValueOf(rtnl_link* link) {
     NetworkLink value;
+    value.index = rtnl_link_get_ifindex(link);
     value.name = rtnl_link_get_name(link);
     value.mac = MacOf(link);
     value.mtu = rtnl_link_get_mtu(link);

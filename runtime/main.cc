@@ -43,6 +43,7 @@ CliProgram RuntimeProgram() {
                         CollectVerb(),
                         CompletionVerb(),
                         TemplateVerb(),
+                        FollowNetworkVerb(),
                         VersionVerb(),
                         CheckpointVerb(),
                         RestoreVerb()};

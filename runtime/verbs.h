@@ -31,6 +31,7 @@ CliCommand EnvVerb(const std::string& name);    // cc-env
 CliCommand CollectVerb();
 CliCommand CompletionVerb();
 CliCommand TemplateVerb();
+CliCommand FollowNetworkVerb();
 CliCommand VersionVerb();
 CliCommand CheckpointVerb();
 CliCommand RestoreVerb();

@@ -98,7 +98,9 @@ TEST_CASE("a namespace that was given a network shows that network") {
     const auto found = ReadNetwork(socket);
     REQUIRE(found);
     REQUIRE(found->links.size() == 2);
-    const NetworkLink& link = found->links[0].name == "eth0" ? found->links[0] : found->links[1];
+    NetworkLink link = found->links[0].name == "eth0" ? found->links[0] : found->links[1];
+    CHECK(link.index == FindLink(socket, "eth0")->index);
+    link.index = 0;
     CHECK(ToJson({{link}, {}, {}}).dump() == ToJson({wanted.links, {}, {}}).dump());
     for (const auto& route : wanted.routes) {
         INFO(route.destination);
