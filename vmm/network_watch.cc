@@ -107,7 +107,7 @@ Result<void> NetworkWatch::Call() {
 }
 
 void NetworkWatch::OnCallEnd() {
-    call_end_->Stop();
+    call_end_.reset();  // before what it watches
     const int status = ExitCodeOf(call_.Reap().value_or(0));
     call_ = {};
     std::array<char, 2048> words{};

@@ -149,6 +149,8 @@ void Obey(int qmp, const std::string& line) {
         Say(qmp, "{\"id\": " + IdOf(line) + ", \"error\": {\"desc\": \"not there\"}}\r\n");
         return;
     }
+    // Before it says so: whoever hears it may look.
+    if (is("netdev_del") || is("closefd")) ::close(state_fd);
     Say(qmp, "{\"return\": {}, \"id\": " + IdOf(line) + "}\r\n");
     if (is("quit")) EndOf(qmp, "host-qmp-quit");
     if (is("migrate")) Save(qmp);
