@@ -50,22 +50,29 @@ Result<void> CheckEthernet(const std::vector<NetworkLink>& links) {
     return {};
 }
 
+bool IsTaken(const std::vector<NetworkLink>& links, const std::string& device) {
+    return std::any_of(links.begin(), links.end(),
+                       [&](const NetworkLink& link) { return link.device == device; });
+}
+
 // The first that no link has.
 Result<std::string> FreeDevice(const std::vector<NetworkLink>& links) {
-    for (int number = 0; number < kMostNics; ++number) {
-        std::string device = NicAddress(number);
-        if (std::none_of(links.begin(), links.end(),
-                         [&](const NetworkLink& link) { return link.device == device; }))
-            return device;
-    }
+    for (int number = 0; number < kMostNics; ++number)
+        if (std::string device = NicAddress(number); !IsTaken(links, device)) return device;
     return Fail(Cat("the network namespace has ", links.size(), " links with addresses (",
                     Join(NamesOf(links), ", "), "); a virtual machine can be given ", kMostNics));
 }
 
+// A link that was made anew, as engines do, has its address again, and with the same device no
+// other can have that address meanwhile.
 Result<void> AssignDevices(std::vector<NetworkLink>& links, const Network& told) {
     for (auto& link : links)
         for (const auto& known : told.links)
             if (known.index == link.index) link.device = known.device;
+    for (auto& link : links)
+        for (const auto& known : told.links)
+            if (link.device.empty() && known.mac == link.mac && !IsTaken(links, known.device))
+                link.device = known.device;
     for (auto& link : links)
         if (link.device.empty()) {
             CC_ASSIGN(link.device, FreeDevice(links));

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -67,6 +69,7 @@ TEST_CASE("a link keeps its device whatever else comes and goes, by its index") 
     for (int index = 2; index < 5; ++index) {
         found.links.push_back(Link(Cat("eth", index - 2), {{Cat("10.", index, ".0.2/24")}}));
         found.links.back().index = index;
+        found.links.back().mac = Cat("02:42:00:00:00:0", index);
     }
     const auto told = PlanNetwork(found, {});
     REQUIRE(told);
@@ -83,6 +86,18 @@ TEST_CASE("a link keeps its device whatever else comes and goes, by its index") 
     const auto more = PlanNetwork(found, *less);
     REQUIRE(more);
     CHECK(more->links[2].device == NicAddress(0));
+    // All made anew, the other way round: each address stays with its device.
+    Network anew = *more;
+    std::reverse(anew.links.begin(), anew.links.end());
+    for (auto& link : anew.links) {
+        link.index += 20;
+        link.device.clear();
+    }
+    const auto same = PlanNetwork(anew, *more);
+    REQUIRE(same);
+    for (const auto& link : same->links)
+        for (const auto& before : more->links)
+            CHECK((link.mac == before.mac) == (link.device == before.device));
 }
 
 TEST_CASE("a namespace without addresses is that of --network none") {
