@@ -30,6 +30,9 @@ void Dispatch(Pod& pod, const ControlMessage& message, const Pod::Reply& reply) 
             return pod.Rehearse(reply);
         case ControlCode::kDestroyPod:
             return pod.Destroy(reply);
+        case ControlCode::kUpdateNetwork:
+            return With(ParseUpdateNetwork(payload), reply,
+                        [&](const auto& parsed) { pod.ChangeNetwork(parsed, reply); });
         case ControlCode::kSetupInterface:
             return With(ParseSetupInterface(payload), reply,
                         [&](const auto& parsed) { reply(pod.SetupInterface(parsed)); });

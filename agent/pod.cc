@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/boot.h"
+#include "agent/network/network_change.h"
 #include "agent/network/pod_network.h"
 #include "agent/online_memory.h"
 #include "agent/ps.h"
@@ -90,6 +91,7 @@ void Pod::Start(const StartPod& message, Reply reply) {
         reply(Acknowledge(std::move(mounted)));
     };
     pod_network_ = message.pod_network;
+    network_ = message.network.value_or(Network());
     const auto work = [&]() -> Result<void> {
         if (message.memory_mib > 0) CC_TRY(AwaitMemory(message.memory_mib, kMemoryDeadline));
         CC_TRY(MountShare(message.share_dir, options_.share_stand_in, surroundings_.share));
@@ -152,6 +154,18 @@ void Pod::Unmount(Reply reply) {
     };
     RunInChild(surroundings_.loop, surroundings_.reaper, "destroying the pod", kMountDeadline, work,
                finished);
+}
+
+void Pod::ChangeNetwork(const UpdateNetwork& message, Reply reply) {
+    if (!started_) return reply(NotStarted("change its network"));
+    if (change_) return reply(Fail("The pod's network is being changed, impossible to change it"));
+    change_ = std::make_unique<NetworkChange>(surroundings_.loop, surroundings_.device, network_,
+                                              message.network);
+    change_->Run([this, network = message.network, reply = std::move(reply)](Result<void> changed) {
+        const auto ended = std::move(change_);
+        if (changed) network_ = network;
+        reply(Acknowledge(Context("the pod's network", std::move(changed))));
+    });
 }
 
 Result<std::string> Pod::SetupInterface(const NetworkLink& link) {

@@ -10,9 +10,11 @@
 #include "agent/container.h"
 #include "protocol/agent_messages.h"
 #include "protocol/container_control.h"
+#include "protocol/update_network.h"
 
 namespace cc::agent {
 
+class NetworkChange;
 class Rehearsal;
 
 struct PodOptions {
@@ -31,6 +33,7 @@ class Pod {
 
     void Start(const StartPod& message, Reply reply);
     void Destroy(Reply reply);
+    void ChangeNetwork(const UpdateNetwork& message, Reply reply);
     Result<std::string> SetupInterface(const NetworkLink& link);
     Result<std::string> SetupRoutes(const std::vector<NetworkRoute>& routes);
     void NewContainer(const cc::NewContainer& message, Reply reply);
@@ -69,6 +72,8 @@ class Pod {
     std::map<std::string, std::string> shm_;  // source, as the host names it -> where it is mounted
     std::string hostname_;
     Network pod_network_;  // as a 3.0 host asked for it
+    Network network_;      // as one of ours did
+    std::unique_ptr<NetworkChange> change_;
     std::map<std::string, std::unique_ptr<Container>> containers_;
     // Containers are destroyed a turn later, as they may be on the stack.
     std::vector<std::unique_ptr<Container>> gone_;

@@ -122,9 +122,16 @@ Result<void> VmClient::ShareRemove(const std::string& path) {
     return {};
 }
 
-Result<void> VmClient::AttachNetwork(const Fd& network_namespace) {
+Result<void> VmClient::AttachNetwork(int nic, const Fd& network_namespace) {
     CC_TRY(
-        Call({.verb = VmVerb::kAttachNetwork, .path = {}}, network_namespace.get(), kVerbDeadline));
+        Call({.verb = VmVerb::kAttachNetwork, .nic = nic}, network_namespace.get(), kVerbDeadline));
+    return {};
+}
+
+Result<void> VmClient::WatchNetwork(const Fd& network_namespace, const std::string& root,
+                                    const std::string& sandbox) {
+    CC_TRY(Call({.verb = VmVerb::kWatchNetwork, .path = root, .sandbox = sandbox},
+                network_namespace.get(), kVerbDeadline));
     return {};
 }
 

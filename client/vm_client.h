@@ -35,7 +35,10 @@ class VmClient {
     // `mount` comes from open_tree(2) with OPEN_TREE_CLONE.
     Result<void> ShareAdd(const std::string& path, const Fd& mount);
     Result<void> ShareRemove(const std::string& path);
-    Result<void> AttachNetwork(const Fd& network_namespace);
+    // Device 0 is there, others are plugged in when they are first attached.
+    Result<void> AttachNetwork(int nic, const Fd& network_namespace);
+    Result<void> WatchNetwork(const Fd& network_namespace, const std::string& root,
+                              const std::string& sandbox);
     Result<void> Grow(int64_t mib);
     Result<std::string> Console();
     Result<void> Pause();

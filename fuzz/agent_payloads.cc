@@ -5,6 +5,7 @@
 #include "protocol/agent_messages.h"
 #include "protocol/container_control.h"
 #include "protocol/pod_network.h"
+#include "protocol/update_network.h"
 
 namespace cc::fuzz {
 
@@ -53,6 +54,7 @@ int FuzzAgentPayloads(std::string_view input) {
     CheckRoundTrip(ParsePsContainer, input);
     CheckRoundTrip(ParseOneContainer, input);
     CheckRoundTrip(ParseUpdateContainer, input);
+    CheckRoundTrip(ParseUpdateNetwork, input);
     CheckRoundTrip(ParseCgroupFiles, input);
     CheckRoundTrip(ParseVersionAccept, input);
     CheckRoundTrip(ParseAgentSessions, input);

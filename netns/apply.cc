@@ -2,10 +2,8 @@
 #include "netns/apply.h"
 
 #include <algorithm>
-#include <map>
 
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/route/link/inet6.h>
@@ -13,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
+#include "netns/objects.h"
 
 namespace cc::netns {
 
@@ -63,66 +62,15 @@ Result<void> SetIdentity(const Socket& socket, rtnl_link* now, const NetworkLink
 }
 
 Result<void> AddAddress(const Socket& socket, int index, const LinkAddress& wanted) {
-    const LinkAddressPtr address(rtnl_addr_alloc());
-    rtnl_addr_set_ifindex(address.get(), index);
-    CC_ASSIGN(const AddrPtr local, ParseAddress(wanted.address));
-    CC_ASSIGN(const AddrPtr peer, ParseAddress(wanted.peer));
-    CC_ASSIGN(const AddrPtr broadcast, ParseAddress(wanted.broadcast));
-    if (!local) return Fail("an address is empty");
-    rtnl_addr_set_local(address.get(), local.get());
-    if (peer) rtnl_addr_set_peer(address.get(), peer.get());
-    if (broadcast) rtnl_addr_set_broadcast(address.get(), broadcast.get());
-    rtnl_addr_set_scope(address.get(), static_cast<int>(wanted.scope));
-    // Routes are told one by one, those of addresses as well.
-    rtnl_addr_set_flags(address.get(),
-                        IFA_F_NODAD | (wanted.prefix_route ? 0U : IFA_F_NOPREFIXROUTE));
+    CC_ASSIGN(const LinkAddressPtr address, AddressOf(index, wanted));
     auto added = Check(rtnl_addr_add(socket.get(), address.get(), NLM_F_CREATE),
                        Cat("adding the address ", wanted.address));
     if (!added && added.error().code == EEXIST) return {};
     return added;
 }
 
-// Of links that were asked for before.
-class Indices {
-  public:
-    explicit Indices(const Socket& socket) : socket_(socket) {}
-    void Know(const std::string& name, int index) { known_[name] = index; }
-    Result<int> Of(const std::string& name) {
-        if (const auto found = known_.find(name); found != known_.end()) return found->second;
-        CC_ASSIGN(const FoundLink link, FindLink(socket_, name));
-        known_[name] = link.index;
-        return link.index;
-    }
-    const Socket& socket() const { return socket_; }
-
-  private:
-    const Socket& socket_;
-    std::map<std::string, int> known_;
-};
-
-Result<void> AddNextHop(Indices& indices, rtnl_route* route, const NextHop& wanted) {
-    rtnl_nexthop* hop = rtnl_route_nh_alloc();
-    rtnl_route_add_nexthop(route, hop);  // its owner from here on
-    if (!wanted.link.empty()) {
-        CC_ASSIGN(const int index, indices.Of(wanted.link));
-        rtnl_route_nh_set_ifindex(hop, index);
-    }
-    CC_ASSIGN(const AddrPtr gateway, ParseAddress(wanted.gateway));
-    if (gateway) rtnl_route_nh_set_gateway(hop, gateway.get());
-    if (wanted.flags != 0) rtnl_route_nh_set_flags(hop, static_cast<unsigned>(wanted.flags));
-    rtnl_route_nh_set_weight(hop, static_cast<uint8_t>(wanted.weight));
-    return {};
-}
-
 Result<void> AddNeighbour(Indices& indices, const NetworkNeighbour& wanted) {
-    const NeighbourPtr neighbour(rtnl_neigh_alloc());
-    CC_ASSIGN(const int index, indices.Of(wanted.link));
-    CC_ASSIGN(const AddrPtr address, ParseAddress(wanted.address));
-    CC_ASSIGN(const AddrPtr mac, ParseAddress(wanted.mac, AF_LLC));
-    rtnl_neigh_set_ifindex(neighbour.get(), index);
-    rtnl_neigh_set_dst(neighbour.get(), address.get());
-    rtnl_neigh_set_lladdr(neighbour.get(), mac.get());
-    rtnl_neigh_set_state(neighbour.get(), NUD_PERMANENT);
+    CC_ASSIGN(const NeighbourPtr neighbour, NeighbourOf(indices, wanted));
     return Check(
         rtnl_neigh_add(indices.socket().get(), neighbour.get(), NLM_F_CREATE | NLM_F_REPLACE),
         Cat("adding the neighbour ", wanted.address));
@@ -225,24 +173,7 @@ Result<void> ClearAddresses(const Socket& socket, const std::string& name) {
 namespace {
 
 Result<void> AddRoute(Indices& indices, const NetworkRoute& wanted) {
-    const RoutePtr route(rtnl_route_alloc());
-    CC_ASSIGN(const AddrPtr destination, ParseAddress(wanted.destination));
-    CC_ASSIGN(const AddrPtr source, ParseAddress(wanted.source));
-    if (!destination) return Fail("a route has no destination");
-    rtnl_route_set_family(route.get(), static_cast<uint8_t>(nl_addr_get_family(destination.get())));
-    rtnl_route_set_dst(route.get(), destination.get());
-    if (source) rtnl_route_set_pref_src(route.get(), source.get());
-    rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
-    rtnl_route_set_type(route.get(), static_cast<uint8_t>(wanted.type));
-    rtnl_route_set_scope(route.get(), static_cast<uint8_t>(wanted.scope));
-    rtnl_route_set_protocol(route.get(), static_cast<uint8_t>(wanted.protocol));
-    rtnl_route_set_priority(route.get(), static_cast<uint32_t>(wanted.priority));
-    for (const auto& [number, value] : wanted.metrics)
-        CC_TRY(Check(rtnl_route_set_metric(route.get(), static_cast<int>(number),
-                                           static_cast<unsigned>(value)),
-                     Cat("metric ", number, " of the route to ", wanted.destination)));
-    for (const auto& hop : wanted.next_hops)
-        CC_TRY(AddNextHop(indices, route.get(), hop));
+    CC_ASSIGN(const RoutePtr route, RouteOf(indices, wanted));
     return Check(rtnl_route_add(indices.socket().get(), route.get(), NLM_F_CREATE | NLM_F_REPLACE),
                  Cat("adding the route to ", wanted.destination));
 }

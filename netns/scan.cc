@@ -27,7 +27,10 @@ void ForEach(const CachePtr& cache, Function&& function) {
 // What an engine gives a container has been given by somebody; what routers told does expire and
 // will be told again.
 bool IsTaken(rtnl_addr* address) {
-    return (rtnl_addr_get_flags(address) & (IFA_F_TEMPORARY | IFA_F_DADFAILED)) == 0;
+    // IPv4 has another meaning for the flag of temporary addresses: not the first in its network.
+    const unsigned passed_over =
+        rtnl_addr_get_family(address) == AF_INET6 ? IFA_F_TEMPORARY | IFA_F_DADFAILED : 0;
+    return (rtnl_addr_get_flags(address) & passed_over) == 0;
 }
 
 LinkAddress ValueOf(rtnl_addr* address) {
@@ -43,6 +46,7 @@ LinkAddress ValueOf(rtnl_addr* address) {
 
 NetworkLink ValueOf(rtnl_link* link) {
     NetworkLink value;
+    value.index = rtnl_link_get_ifindex(link);
     value.name = rtnl_link_get_name(link);
     value.mac = MacOf(link);
     value.mtu = rtnl_link_get_mtu(link);

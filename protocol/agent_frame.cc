@@ -10,7 +10,7 @@ namespace cc {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ControlCode>, 24> kHyperNames{{
+constexpr std::array<std::pair<std::string_view, ControlCode>, 25> kHyperNames{{
     {"version", ControlCode::kVersion},
     {"startpod", ControlCode::kStartPod},
     {"destroypod", ControlCode::kDestroyPod},
@@ -35,6 +35,7 @@ constexpr std::array<std::pair<std::string_view, ControlCode>, 24> kHyperNames{{
     {"containerstats", ControlCode::kContainerStats},
     {"updatecontainer", ControlCode::kUpdateContainer},
     {"startcontainer", ControlCode::kStartContainer},
+    {"updatenetwork", ControlCode::kUpdateNetwork},
 }};
 
 // The whole message at the front of the buffer, header included; nothing when it is not complete.

@@ -60,6 +60,7 @@ enum class ControlCode : uint32_t {
     kUpdateContainer = 104,
     kStartContainer = 105,  // extension 3
     kRehearse = 106,        // extension 4; not for a client's use: the VM's keeper sends it
+    kUpdateNetwork = 107,   // extension 6
 };
 // Commands that no agent of 3.0 knows.
 constexpr bool NeedsExtension(ControlCode code) {

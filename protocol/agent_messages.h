@@ -16,6 +16,7 @@
 // console once it has seen the host hang up; and STARTPOD with entropy and time, without which a
 // machine that rehearsed starts no pod.
 // Extension 5: STARTPOD says in "network" what the pod's network is, also that it is none.
+// Extension 6: UPDATENETWORK says what it is from now on (protocol/update_network.h).
 #pragma once
 
 #include <cstdint>
@@ -30,11 +31,12 @@
 
 namespace cc {
 
-constexpr int kAgentExtension = 5;
+constexpr int kAgentExtension = 6;
 constexpr int kLinkExtension = 2;     // from which on the ports are framed by protocol/link_frame.h
 constexpr int kHoldExtension = 3;     // from which on a container can be made without being started
 constexpr int kCloneExtension = 4;    // from which on a machine can be saved and made another's
 constexpr int kNetworkExtension = 5;  // from which on STARTPOD has a whole network
+constexpr int kNetworkUpdateExtension = 6;  // from which on a pod's network can change
 
 // A hang-up that is still on its way when the machine is saved, or that the next connection hides,
 // would be missed; the other ways to learn that the agent has seen it take a second (QEMU sends no

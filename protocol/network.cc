@@ -16,8 +16,10 @@ Json ToJson(const NetworkLink& link) {
                              {"peer", address.peer},
                              {"broadcast", address.broadcast},
                              {"scope", address.scope}});
-    return {{"name", link.name}, {"mac", link.mac},       {"mtu", link.mtu},
-            {"up", link.up},     {"device", link.device}, {"addresses", std::move(addresses)}};
+    Json json = {{"name", link.name}, {"mac", link.mac},       {"mtu", link.mtu},
+                 {"up", link.up},     {"device", link.device}, {"addresses", std::move(addresses)}};
+    if (link.index != 0) json["index"] = link.index;
+    return json;
 }
 
 Json ToJson(const NetworkRoute& route) {
@@ -71,6 +73,7 @@ Result<NetworkLink> ParseLink(const Json& json) {
     CC_ASSIGN(link.up, BoolMember(json, "up"));
     CC_ASSIGN(link.device, StringMember(json, "device"));
     CC_ASSIGN(link.addresses, ParseAll(json, "addresses", ParseAddress));
+    CC_ASSIGN(link.index, IntMember(json, "index", 0, 0, INT32_MAX));
     return link;
 }
 
@@ -111,7 +114,30 @@ Result<NetworkNeighbour> ParseNeighbour(const Json& json) {
     return neighbour;
 }
 
+constexpr std::string_view kTapBegin = "tap", kTapEnd = "_cc";
+
 }  // namespace
+
+std::string NicAddress(int number) {
+    std::string address(kNicAddress.substr(0, kNicAddress.size() - 2));
+    return address + HexEncode(std::string(1, static_cast<char>(number)));
+}
+
+Result<int> NicNumber(std::string_view address) {
+    for (int number = 0; number < kMostNics; ++number)
+        if (address == NicAddress(number)) return number;
+    return Fail(Cat(Quoted(address, 32), " is not the address of a device of the machine's"));
+}
+
+std::string TapName(int number) {
+    return Cat(kTapBegin, number, kTapEnd);
+}
+
+bool IsTapName(std::string_view name) {
+    for (int number = 0; number < kMostNics; ++number)
+        if (name == TapName(number)) return true;
+    return false;
+}
 
 Json ToJson(const Network& network) {
     Json links = Json::array(), routes = Json::array(), neighbours = Json::array();

@@ -20,10 +20,17 @@ namespace cc {
 // The address that the machine's own network device has until it is given the container's: the
 // same in every machine, as saved ones have it in their memory. Locally administered.
 constexpr std::string_view kNicAddress = "02:cc:00:00:00:00";
+// A machine's devices are numbered: 0 is the one it begins with, others are plugged in later and
+// never leave. Device N comes with this address, in the guest.
+std::string NicAddress(int number);
+Result<int> NicNumber(std::string_view address);
+constexpr int kMostNics = 16;
 
 // The host's end of it. Its name tells whoever looks into a container's network namespace, and this
 // project itself, that a virtual machine has it.
 constexpr std::string_view kTapName = "tap0_cc";
+std::string TapName(int number);  // of device N
+bool IsTapName(std::string_view name);
 
 struct LinkAddress {
     std::string address;
@@ -44,6 +51,7 @@ struct NetworkLink {
     // is not told: by `mac`, then by `name`.
     std::string device;
     std::vector<LinkAddress> addresses;
+    int64_t index = 0;  // of the link in the namespace that was read; 0: not told
     bool operator==(const NetworkLink&) const = default;
 };
 

@@ -2,6 +2,7 @@
 #include "protocol/vm_config.h"
 
 #include "base/json_full.h"
+#include "protocol/network.h"
 
 namespace cc {
 
@@ -80,6 +81,18 @@ Result<VmConfig> ParseVmConfig(std::string_view text) {
     CC_ASSIGN(const Json document, Context("VM configuration", ParseJson(text)));
     if (!document.is_object()) return Fail("VM configuration: not a JSON object");
     return Context("VM configuration", FromJson(document));
+}
+
+int MostNics(MachineType machine) {
+    switch (machine) {
+        case MachineType::kPc:
+            return kMostNics;  // slots 0x10 to 0x1e of the bus
+        case MachineType::kQ35:
+            return 1 + 4;  // root ports
+        case MachineType::kMicrovm:
+            return 1;  // nothing can be plugged in
+    }
+    return 1;
 }
 
 std::string_view Name(MachineType machine) {

@@ -62,6 +62,10 @@ struct VmConfig {
 std::string Encode(const VmConfig& config);
 Result<VmConfig> ParseVmConfig(std::string_view text);
 
+// Network devices that such a machine can have: the one it begins with, and those for which it has
+// room to be plugged in.
+int MostNics(MachineType machine);
+
 std::string_view Name(MachineType machine);        // "pc", "q35", "microvm"
 std::string_view Name(Acceleration acceleration);  // "auto", "kvm", "tcg"
 std::string_view Name(VmOrigin origin);            // "boot", "template", "clone", "pooled"

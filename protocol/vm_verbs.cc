@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/json_full.h"
+#include "protocol/network.h"
 
 namespace cc {
 
@@ -14,19 +15,25 @@ struct VerbName {
     VmVerb verb;
     std::string_view name;
 };
-constexpr std::array<VerbName, 10> kVerbs{{{VmVerb::kStatus, "status"},
+constexpr std::array<VerbName, 11> kVerbs{{{VmVerb::kStatus, "status"},
                                            {VmVerb::kShareAdd, "share_add"},
                                            {VmVerb::kShareRemove, "share_remove"},
                                            {VmVerb::kConsole, "console"},
                                            {VmVerb::kPause, "pause"},
                                            {VmVerb::kResume, "resume"},
                                            {VmVerb::kAttachNetwork, "attach_network"},
+                                           {VmVerb::kWatchNetwork, "watch_network"},
                                            {VmVerb::kGrow, "grow"},
                                            {VmVerb::kAdopt, "adopt"},
                                            {VmVerb::kStop, "stop"}}};
 
 bool TakesPath(VmVerb verb) {
-    return verb == VmVerb::kShareAdd || verb == VmVerb::kShareRemove || verb == VmVerb::kAdopt;
+    return verb == VmVerb::kShareAdd || verb == VmVerb::kShareRemove || verb == VmVerb::kAdopt ||
+           verb == VmVerb::kWatchNetwork;
+}
+
+bool TakesDirectory(VmVerb verb) {
+    return verb == VmVerb::kAdopt || verb == VmVerb::kWatchNetwork;
 }
 
 // Relative, every component a plain name of a length that a file can have.
@@ -76,6 +83,8 @@ std::string Encode(const VmRequest& request) {
         if (verb == request.verb) document["verb"] = std::string(name);
     if (TakesPath(request.verb)) document["path"] = request.path;
     if (request.verb == VmVerb::kGrow) document["mib"] = request.mib;
+    if (request.verb == VmVerb::kAttachNetwork) document["nic"] = request.nic;
+    if (request.verb == VmVerb::kWatchNetwork) document["sandbox"] = request.sandbox;
     return DumpJson(document);
 }
 
@@ -88,8 +97,17 @@ Result<VmRequest> ParseVmRequest(std::string_view text) {
     VmRequest request{.verb = found->verb, .path = {}};
     if (TakesPath(request.verb)) {
         CC_ASSIGN(request.path, Context(name, StringMember(document, "path")));
-        CC_TRY(Context(name, request.verb == VmVerb::kAdopt ? CheckDirectory(request.path)
-                                                            : CheckSharePath(request.path)));
+        CC_TRY(Context(name, TakesDirectory(request.verb) ? CheckDirectory(request.path)
+                                                          : CheckSharePath(request.path)));
+    }
+    if (request.verb == VmVerb::kAttachNetwork) {
+        CC_ASSIGN(const int64_t nic,
+                  Context(name, IntMember(document, "nic", 0, 0, kMostNics - 1)));
+        request.nic = static_cast<int>(nic);
+    }
+    if (request.verb == VmVerb::kWatchNetwork) {
+        CC_ASSIGN(request.sandbox, Context(name, StringMember(document, "sandbox")));
+        if (request.sandbox.empty()) return Fail(Cat(name, ": no sandbox is named"));
     }
     if (request.verb == VmVerb::kGrow) {
         CC_ASSIGN(request.mib,

@@ -33,8 +33,13 @@ enum class VmVerb {
     kConsole,        // {} -> "console": the last lines the guest's console printed
     kPause,          // {} -> {}
     kResume,         // {} -> {}
-    kAttachNetwork,  // {} + a network namespace -> {}; the tap of the machine's network device
-                     // (kTapName) is moved there, down. Once
+    kAttachNetwork,  // nic + a network namespace -> {}; the tap of this network device of the
+                     // machine's (TapName) is there, down; a device that the machine has not yet is
+                     // plugged in. Repeated with the same namespace: nothing
+    kWatchNetwork,   // path, sandbox + a network namespace -> {}; whenever links, addresses or
+                     // routes change in it, `cc-runtime --root PATH follow-network
+                     // --sandbox=SANDBOX` is run, the namespace its descriptor
+                     // kFollowedNetworkFd. Once
     kGrow,   // MiB -> {} once so much memory is plugged into the machine; the guest's kernel takes
              // it into use a little later
     kAdopt,  // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
@@ -46,13 +51,16 @@ constexpr int64_t kMemoryBlockMib = 128;
 // What the guest's kernel keeps about each page, a 64th of it all, has to fit into the memory that
 // it has before.
 constexpr int64_t kMostGrowthMib = 2048;
+constexpr int kFollowedNetworkFd = 3;
 constexpr size_t kMaxVmMessage = 192 * 1024;  // below the default buffer of a UNIX socket
 constexpr size_t kConsoleTail = 16 * 1024;    // bytes that kConsole answers with at most
 
 struct VmRequest {
     VmVerb verb = VmVerb::kStatus;
-    std::string path = {};  // share verbs: relative, no "." or ".." or empty components
-    int64_t mib = 0;        // of kGrow: a multiple of kMemoryBlockMib, at most kMostGrowthMib
+    std::string path = {};     // share verbs: relative, no "." or ".." or empty components
+    int64_t mib = 0;           // of kGrow: a multiple of kMemoryBlockMib, at most kMostGrowthMib
+    int nic = 0;               // of kAttachNetwork: below kMostNics
+    std::string sandbox = {};  // of kWatchNetwork; `path` is the runtime's --root
 };
 std::string Encode(const VmRequest& request);
 Result<VmRequest> ParseVmRequest(std::string_view text);

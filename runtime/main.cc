@@ -44,6 +44,7 @@ CliProgram RuntimeProgram() {
                         CompletionVerb(),
                         TemplateVerb(),
                         SetupVerb(),
+                        FollowNetworkVerb(),
                         VersionVerb(),
                         CheckpointVerb(),
                         RestoreVerb()};

@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "runtime/app.h"
+#include "runtime/network/follow.h"
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/hooks.h"
@@ -44,6 +45,8 @@ Result<Bundle> RecordedBundle(const Store& store, const ContainerRecord& contain
 
 Result<void> StartInGuest(const Store& store, const ContainerRecord& container,
                           const Bundle& bundle) {
+    // Docker Engine 26 and newer makes links only now, between create and start.
+    CC_TRY(FollowNetwork(store, container));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(Attached attached, Attach(sandbox, 0));
     const auto deadline = kAgentDeadline + StartHooksPatience(bundle.spec);

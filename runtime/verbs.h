@@ -32,6 +32,7 @@ CliCommand CollectVerb();
 CliCommand CompletionVerb();
 CliCommand TemplateVerb();
 CliCommand SetupVerb();
+CliCommand FollowNetworkVerb();
 CliCommand VersionVerb();
 CliCommand CheckpointVerb();
 CliCommand RestoreVerb();

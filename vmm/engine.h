@@ -55,6 +55,8 @@ class Engine {
     virtual void Resume(Done done) = 0;
     // Plugs memory into the machine, as of the verb.
     virtual void Grow(int64_t mib, Done done) = 0;
+    // Plugs network device `number` into the machine; `tap` is its back end.
+    virtual void PlugNic(int number, const Fd& tap, Done done) = 0;
     // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.
     virtual void Save(Done done) = 0;
     // Politely, then by force two seconds later; on_end tells.

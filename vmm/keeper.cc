@@ -83,15 +83,53 @@ Result<void> Keeper::Start() {
 Result<void> Keeper::MakeNic() {
     CC_TRY(LeaveNetwork());
     if (!config_.nic) return {};
-    CC_ASSIGN(nic_, Nic::Make());
+    CC_ASSIGN(Nic nic, Nic::Make(0));
+    nics_.emplace(0, std::move(nic));
     return {};
 }
 
-Result<void> Keeper::AttachNetwork(Fd network_namespace) {
+// A device that is there, or a tap for one that is to be.
+Result<void> Keeper::AttachNic(int number, Fd network_namespace) {
+    if (!network_namespace) return Fail("no network namespace came with the request", EINVAL);
+    if (nics_.empty()) return Fail("the machine has no network device", ENODEV);
+    if (const auto there = nics_.find(number); there != nics_.end())
+        return there->second.Attach(std::move(network_namespace));
+    const int most = MostNics(config_.machine);
+    if (number >= most)
+        return Fail(Cat("a virtual machine of the type ", Name(config_.machine), " has room for ",
+                        most, most == 1 ? " network device" : " network devices",
+                        "; connect the container to fewer networks"),
+                    ENOSPC);
+    CC_ASSIGN(Nic nic, Nic::Make(number));
+    CC_TRY(nic.Attach(std::move(network_namespace)));
+    nics_.emplace(number, std::move(nic));
+    return {};
+}
+
+void Keeper::AttachNetwork(int number, Fd network_namespace, Engine::Done done) {
+    const bool there = nics_.contains(number);
+    auto attached = AttachNic(number, std::move(network_namespace));
+    if (!attached || there) return done(Context("attach_network", std::move(attached)));
+    engine_->PlugNic(
+        number, nics_.at(number).tap(),
+        [this, number, done = std::move(done)](Result<void> plugged) {
+            if (plugged)
+                nics_.at(number).Release();
+            else
+                nics_.erase(number);
+            done(Context("attach_network: plugging in a network device", std::move(plugged)));
+        });
+}
+
+Result<void> Keeper::WatchNetwork(const VmRequest& request, Fd network_namespace) {
     if (!network_namespace)
-        return Fail("attach_network: no network namespace came with the request", EINVAL);
-    if (!nic_) return Fail("attach_network: the machine has no network device", ENODEV);
-    return Context("attach_network", nic_->Attach(std::move(network_namespace)));
+        return Fail("watch_network: no network namespace came with the request", EINVAL);
+    if (network_watch_) return Fail("watch_network: a namespace is watched already", EALREADY);
+    CC_ASSIGN(std::string self, SelfPath());
+    CC_ASSIGN(network_watch_,
+              NetworkWatch::Start(loop_, std::move(network_namespace),
+                                  {std::move(self), request.path, request.sandbox}));
+    return {};
 }
 
 Result<Fd> Keeper::Listen(std::string_view name, int type) {
@@ -114,9 +152,9 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                     .state = std::move(inherited_.state)};
     CC_ASSIGN(plan.ctl_listener, Listen(kCtlSocketName, SOCK_STREAM));
     CC_ASSIGN(plan.io_listener, Listen(kIoSocketName, SOCK_STREAM));
-    if (nic_) {
-        CC_ASSIGN(plan.tap, nic_->tap().Duplicate());
-        nic_->Release();
+    if (const auto nic = nics_.find(0); nic != nics_.end()) {
+        CC_ASSIGN(plan.tap, nic->second.tap().Duplicate());
+        nic->second.Release();
     }
     CC_ASSIGN(Fd verbs, Listen(kVerbSocketName, SOCK_SEQPACKET));
     CC_ASSIGN(verbs_, PacketServer::Open(
@@ -251,6 +289,7 @@ void Keeper::OnEnd(const EngineEnd& end) {
     Log(end.clean ? LogLevel::kInfo : LogLevel::kError, "the VM has ended", {{"why", end.why}});
     // Before anyone is told: who hears of the end may remove the directory at once.
     share_.reset();
+    network_watch_.reset();
     sockets_.Run();
     TellReady({.error = Cat("starting the VM: ", end.why), .status = {}, .console = {}});
     for (const auto& answer : stop_answers_)
@@ -293,7 +332,9 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
         case VmVerb::kShareRemove:
             return later(share_->Remove(request.path));
         case VmVerb::kAttachNetwork:
-            return later(AttachNetwork(std::move(fd)));
+            return AttachNetwork(request.nic, std::move(fd), later);
+        case VmVerb::kWatchNetwork:
+            return later(WatchNetwork(request, std::move(fd)));
         case VmVerb::kPause:
             return engine_->Pause(later);
         case VmVerb::kResume:

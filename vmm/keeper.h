@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "protocol/vm_verbs.h"
 #include "vmm/console.h"
 #include "vmm/engine.h"
+#include "vmm/network_watch.h"
 #include "vmm/nic.h"
 #include "vmm/packet_server.h"
 #include "vmm/share.h"
@@ -47,7 +49,9 @@ class Keeper {
     Result<void> Start();
     Result<void> StartVm(int64_t image_bytes);
     Result<void> MakeNic();
-    Result<void> AttachNetwork(Fd network_namespace);
+    void AttachNetwork(int number, Fd network_namespace, Engine::Done done);
+    Result<void> AttachNic(int number, Fd network_namespace);
+    Result<void> WatchNetwork(const VmRequest& request, Fd network_namespace);
     Result<Fd> Listen(std::string_view name, int type);
     void OnStarted();
     void Rehearse();
@@ -75,7 +79,8 @@ class Keeper {
     uv::Loop loop_;
     uv::SignalWatch terminate_, interrupt_;
     std::unique_ptr<Share> share_;
-    std::optional<Nic> nic_;
+    std::map<int, Nic> nics_;
+    std::unique_ptr<NetworkWatch> network_watch_;
     std::optional<Console> console_;
     std::unique_ptr<PacketServer> verbs_;
     std::unique_ptr<Engine> engine_;

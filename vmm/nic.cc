@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "netns/redirect.h"
@@ -14,12 +15,25 @@
 
 namespace cc {
 
+namespace {
+
+Result<bool> SameFile(const Fd& one, const Fd& other) {
+    struct stat first {
+    }, second{};
+    if (::fstat(one.get(), &first) < 0 || ::fstat(other.get(), &second) < 0)
+        return FailErrno("looking at a network namespace");
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+}  // namespace
+
 Result<void> LeaveNetwork() {
     if (::unshare(CLONE_NEWNET) < 0) return FailErrno("making a network namespace for the VM");
     return {};
 }
 
-Result<Nic> Nic::Make() {
+Result<Nic> Nic::Make(int number) {
+    const std::string name = TapName(number);
     auto tap = OpenFile("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (!tap)
         return Fail(Cat("making the machine's network device: ", tap.error().message,
@@ -28,19 +42,24 @@ Result<Nic> Nic::Make() {
                     tap.error().code);
     ifreq request{};
     request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-    kTapName.copy(request.ifr_name, IFNAMSIZ - 1);
+    name.copy(request.ifr_name, IFNAMSIZ - 1);
     if (::ioctl(tap->get(), TUNSETIFF, &request) < 0)
         return FailErrno("making the machine's network device, a tap");
-    return Nic(std::move(*tap));
+    return Nic(name, std::move(*tap));
 }
 
 Result<void> Nic::Attach(Fd network_namespace) {
-    if (namespace_) return Fail("the machine's network device is attached already", EALREADY);
+    if (namespace_) {
+        CC_ASSIGN(const bool same, SameFile(namespace_, network_namespace));
+        if (same) return {};
+        return Fail("the network device is attached to another network namespace already",
+                    EALREADY);
+    }
     if (::ioctl(network_namespace.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
         return Fail("what came with the request is no network namespace", EINVAL);
     CC_ASSIGN(const netns::Socket socket, netns::Socket::Open());
-    CC_ASSIGN(const netns::FoundLink tap, netns::FindLink(socket, std::string(kTapName)));
-    CC_TRY(netns::MoveLink(socket, tap.index, network_namespace, std::string(kTapName)));
+    CC_ASSIGN(const netns::FoundLink tap, netns::FindLink(socket, name_));
+    CC_TRY(netns::MoveLink(socket, tap.index, network_namespace, name_));
     namespace_ = std::move(network_namespace);
     return {};
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's end of the machine's network device: a tap. It begins in the keeper's own network
+// The host's end of a network device of the machine's: a tap. It begins in the keeper's own network
 // namespace, where nothing else is, and is moved to where its frames shall go once that is known.
 // It ends with the last descriptor of it, which is the VMM's.
 #pragma once
+
+#include <string>
 
 #include "base/fd.h"
 
@@ -15,17 +17,18 @@ class Nic {
   public:
     // In the caller's network namespace. Frames carry virtio-net's header, so that the guest may
     // leave checksums and segmentation to whoever needs them.
-    static Result<Nic> Make();
+    static Result<Nic> Make(int number);
 
     const Fd& tap() const { return tap_; }
     // The VMM has it from now on.
     void Release() { tap_.Reset(); }
-    // Moves it, once. The namespace lives as long as this object: who is left in it sees its links
-    // go when the machine goes, not before.
+    // Moves it, once; repeated with the same namespace it does nothing. The namespace lives as long
+    // as this object: who is left in it sees its links go when the machine goes, not before.
     Result<void> Attach(Fd network_namespace);
 
   private:
-    explicit Nic(Fd tap) : tap_(std::move(tap)) {}
+    Nic(std::string name, Fd tap) : name_(std::move(name)), tap_(std::move(tap)) {}
+    std::string name_;
     Fd tap_;
     Fd namespace_;
 };

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/fd.h"
+#include "netns/socket.h"
 #include "protocol/network.h"
 
 namespace cc::agent {
@@ -18,8 +19,20 @@ class NetworkDevice {
     // Back to it, from where Hide() has gone.
     Result<void> Show();
 
+    // A device that is out of the pod's sight, or was plugged in since, comes to where the calling
+    // process is. `mac` is the address that it has. False: there is none (yet).
+    Result<bool> Bring(const std::string& mac);
+    // The other way: a device with the address `mac` goes out of sight, without its settings, and
+    // has the address `device` again. Nothing happens when there is none.
+    Result<void> Park(const std::string& mac, const std::string& device);
+    // Of the namespace where devices appear that are plugged in.
+    Result<netns::Socket> OpenMachine() const;
+
   private:
+    Result<const Fd*> Aside();
+
     Fd machine_, empty_;  // both namespaces, once there are two
+    Fd parked_;           // where devices are that no pod has, while we are at the machine's
     bool hidden_ = false;
 };
 

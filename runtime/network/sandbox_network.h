@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sandbox's network: what its namespace on the host holds is what the guest shall have.
 //
-// The model is tcfilter: the namespace keeps its link, with name and addresses, because engines
-// look it up there; frames that arrive at it go to the machine's tap, which is moved into the
-// namespace, and the other way round. See docs/networks.md.
+// The model is tcfilter: the namespace keeps its links, with names and addresses, because engines
+// look them up there; frames that arrive at one go to a tap of the machine's, which is moved into
+// the namespace, and the other way round. See docs/networks.md.
 #pragma once
 
 #include "base/fd.h"
 #include "protocol/network.h"
+#include "protocol/vm_config.h"
 #include "runtime/state/records.h"
 
 namespace cc::runtime {
@@ -17,26 +18,29 @@ namespace cc::runtime {
 Result<bool> IsHostNetwork(const Fd& network_namespace);
 Failure RefuseHostNetwork();
 
-struct NetworkPlan {
-    Network network;   // for the guest
-    std::string link;  // of the namespace, that is joined to the machine's tap; empty: none
-};
-// Reads it and changes nothing. Links without addresses are left out. An error: what a machine
-// cannot be given.
-Result<NetworkPlan> PlanNetwork(const Fd& network_namespace);
+// What the guest shall have of what the namespace holds: links with addresses, each with a device
+// of the machine's (NetworkLink::device), and what leads over them. Links that are `told` already
+// keep their device. Reads the namespace and changes nothing. An error: what a machine cannot be
+// given.
+Result<Network> PlanNetwork(const Fd& network_namespace, const Network& told);
 // The same of what was read.
-Result<NetworkPlan> PlanNetwork(Network found);
+Result<Network> PlanNetwork(Network found, const Network& told);
+// Nobody else's machine has the namespace, and a machine of this type has devices enough. Before
+// anything is made.
+Result<void> CheckPlan(const Fd& network_namespace, const Network& plan, MachineType machine);
+// The part of it that needs no device but the one that every machine begins with.
+Network FirstPart(const Network& plan);
 
 // What has to be known to undo it. `path`: of the namespace, empty when it is the shim's.
-Result<NetworkRecord> RecordOf(const Fd& network_namespace, const std::string& path,
-                               const NetworkPlan& plan);
+Result<NetworkRecord> RecordOf(const Fd& network_namespace, const std::string& path);
+std::vector<std::string> NamesOf(const std::vector<NetworkLink>& links);
 
-// The tap is in the namespace already.
-Result<void> JoinTap(const Fd& network_namespace, const NetworkPlan& plan);
+// The link and its device's tap, which is in the namespace already.
+Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link);
 
 // None: the namespace has gone, and there is nothing to undo.
 Fd FindNetwork(const NetworkRecord& record, const ProcessId& shim);
-// The link is as it was before. The machine has ended, or its tap is no use any more.
+// The links are as they were before. The machine has ended, or its tap is no use any more.
 Result<void> LeaveTap(const Fd& network_namespace, const NetworkRecord& record);
 
 }  // namespace cc::runtime

@@ -271,7 +271,9 @@ Result<void> Creation::StartPod() {
     auto started = CallAgent(*proxy_, ControlCode::kStartPod, Encode(pod));
     auto connected = connecting.get();
     CC_TRY(Context("preparing the guest", std::move(started)));
-    return Context("connecting the virtual machine to the network", std::move(connected));
+    const std::string_view what = "connecting the virtual machine to the network";
+    CC_TRY(Context(what, std::move(connected)));
+    return Context(what, FollowNetwork());
 }
 
 }  // namespace cc::runtime

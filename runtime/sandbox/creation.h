@@ -98,6 +98,7 @@ class Creation {
     Result<void> TellNetwork(cc::StartPod& pod) const;
     Result<void> RecordNetwork();
     Result<void> ConnectNetwork() const;
+    Result<void> FollowNetwork();
     Result<void> PlanContainerCgroup();
     Result<void> EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& scope, pid_t pid) const;
     Result<void> ClaimId();
@@ -124,7 +125,7 @@ class Creation {
     VmOrigin origin_ = VmOrigin::kBoot;
     bool emulated_ = false;
     Fd network_;  // its namespace: one that is there, or the shim's new one
-    NetworkPlan network_plan_;
+    Network network_plan_;
     bool new_network_ = false;
     bool hooks_begun_ = false;  // poststop hooks have something to undo
     std::optional<FileLock> container_lock_, sandbox_lock_;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "client/vm_client.h"
+#include "runtime/network/follow.h"
 #include "runtime/sandbox/creation.h"
 
 namespace cc::runtime {
@@ -30,16 +31,19 @@ Result<void> Creation::ReadNetwork() {
     if (new_network_) {
         CC_ASSIGN(network_, NetworkNamespaceOf(shim_->process().pid()));
     }
-    CC_ASSIGN(network_plan_, PlanNetwork(network_));
+    CC_ASSIGN(network_plan_, PlanNetwork(network_, {}));
+    CC_TRY(CheckPlan(network_, network_plan_, config_.machine));
     const OciNamespace* network = bundle_.spec.Namespace("network");
-    CC_ASSIGN(sandbox_.network,
-              RecordOf(network_, new_network_ ? "" : network->path, network_plan_));
+    CC_ASSIGN(sandbox_.network, RecordOf(network_, new_network_ ? "" : network->path));
     return {};
 }
 
 // Before it is connected: what is recorded and missing harms nobody.
 Result<void> Creation::RecordNetwork() {
-    if (network_plan_.link.empty()) return {};
+    if (!config_.network) return {};
+    sandbox_.network.told = FirstPart(network_plan_);
+    sandbox_.network.links = NamesOf(sandbox_.network.told.links);
+    sandbox_.network.follows = agent_ && agent_->extension >= kNetworkUpdateExtension;
     undo_.Push([this] { LogFailure("undoing the network", LeaveTap(network_, sandbox_.network)); });
     return store_.Save(sandbox_);
 }
@@ -47,20 +51,31 @@ Result<void> Creation::RecordNetwork() {
 // Nothing is done for a namespace without links: that of `--network none`. In a thread of its own:
 // touches nothing that others change meanwhile.
 Result<void> Creation::ConnectNetwork() const {
-    if (network_plan_.link.empty()) return {};
+    const Network& first = sandbox_.network.told;
+    if (first.links.empty()) return {};
     CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
-    CC_TRY(vm.AttachNetwork(network_));
-    return JoinTap(network_, network_plan_);
+    CC_TRY(vm.AttachNetwork(0, network_));
+    return JoinTap(network_, first.links.front());
+}
+
+// Links beyond the first need devices that are plugged in now; from here on the keeper looks for
+// more.
+Result<void> Creation::FollowNetwork() {
+    if (!sandbox_.network.follows) return {};
+    CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
+    CC_TRY(vm.WatchNetwork(network_, store_.root(), sandbox_.id));
+    return runtime::FollowNetwork(store_, sandbox_, network_);
 }
 
 Result<void> Creation::TellNetwork(cc::StartPod& pod) const {
     if (!config_.network) return {};
     const bool known = agent_ && agent_->extension >= kNetworkExtension;
-    if (!known && !network_plan_.link.empty())
-        return Fail(
-            "the agent in the guest's image is older than this program and knows no networks: "
-            "install image and program of one version");
-    if (known) pod.network = network_plan_.network;
+    const bool follows = agent_ && agent_->extension >= kNetworkUpdateExtension;
+    if (network_plan_.links.size() > (known ? 1 : 0) && !follows)
+        return Fail(Cat("the agent in the guest's image is older than this program and knows no ",
+                        known ? "second network" : "networks",
+                        ": install image and program of one version"));
+    if (known) pod.network = FirstPart(network_plan_);
     return {};
 }
 

@@ -165,7 +165,9 @@ std::string Encode(const SandboxRecord& record) {
                      {"network",
                       {{"path", record.network.path},
                        {"inode", record.network.inode},
-                       {"link", record.network.link}}},
+                       {"links", record.network.links},
+                       {"follows", record.network.follows},
+                       {"told", ToJson(record.network.told)}}},
                      {"cgroups", record.cgroups},
                      {"cgroupsCreated", record.cgroups_created},
                      {"scope", record.scope}});
@@ -181,7 +183,14 @@ Result<NetworkRecord> NetworkMember(const Json& json) {
     CC_ASSIGN(record.path, StringMember(*network, "path"));
     CC_ASSIGN(const int64_t inode, IntMember(*network, "inode", 0, 0, INT64_MAX));
     record.inode = static_cast<uint64_t>(inode);
-    CC_ASSIGN(record.link, StringMember(*network, "link"));
+    CC_ASSIGN(record.links, StringsMember(*network, "links"));
+    // A version that knew one link only.
+    CC_ASSIGN(const std::string link, StringMember(*network, "link"));
+    if (!link.empty()) record.links.push_back(link);
+    CC_ASSIGN(record.follows, BoolMember(*network, "follows"));
+    CC_ASSIGN(const Json* told, ObjectMember(*network, "told"));
+    if (told == nullptr) return record;
+    CC_ASSIGN(record.told, ParseNetwork(*told));
     return record;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/result.h"
+#include "protocol/network.h"
 
 namespace cc::runtime {
 
@@ -53,11 +54,13 @@ struct ContainerRecord {
 std::string Encode(const ContainerRecord& record);
 Result<ContainerRecord> ParseContainerRecord(std::string_view text);
 
-// How the sandbox's network was reached, to undo it.
+// How the sandbox's network was reached, to undo it, and what the guest has of it, to follow it.
 struct NetworkRecord {
     std::string path;    // of its namespace; empty: that of the sandbox's own container's shim
-    uint64_t inode = 0;  // which one it was
-    std::string link;    // that the machine's tap is joined to; empty: none
+    uint64_t inode = 0;  // which one it was; 0: none
+    std::vector<std::string> links;  // that may be joined to the machine's taps
+    bool follows = false;            // the guest can be told of changes
+    Network told;
 };
 
 struct SandboxRecord {

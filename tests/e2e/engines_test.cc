@@ -183,6 +183,54 @@ TEST_CASE("docker does with cc-runtime what it does with runc") {
     CHECK(docker({"rm", "one"}).status == 0);
 }
 
+namespace {
+
+// Whether the container's shell command says so, within a while.
+bool Becomes(Engine& docker, const std::string& container, const std::string& command,
+             const std::string& part, bool there = true) {
+    for (int i = 0; i < 100; ++i) {
+        if (Has(docker({"exec", container, "sh", "-c", command}).out, part) == there) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+    return false;
+}
+
+// A container that is connected to a second network before its start, and to a third while it runs.
+// `outside`: a busybox command on dockerd's host. There is a network "blue", 10.67.0.0/24.
+void CheckSeveralNetworks(Engine& docker,
+                          const std::function<std::string(const std::string&)>& outside) {
+    const std::string answers = " 0% packet loss";
+    CHECK(docker({"network", "create", "--subnet", "10.68.0.0/24", "red"}).status == 0);
+    REQUIRE(docker({"create", "--name", "several", "-e", "PATH=/bin", "--network", "blue", "bb",
+                    "sleep", "1000"})
+                .status == 0);
+    CHECK(docker({"network", "connect", "--ip", "10.68.0.7", "red", "several"}).status == 0);
+    const Finished started = docker({"start", "several"});
+    REQUIRE_MESSAGE(started.status == 0, started.err);
+    const std::string both = docker({"exec", "several", "ip", "-o", "addr"}).out;
+    CHECK_MESSAGE(Has(both, "10.67.0."), both);
+    CHECK_MESSAGE(Has(both, "10.68.0.7/24"), both);
+    for (const char* gateway : {"10.67.0.1", "10.68.0.1"})
+        CHECK(Has(docker({"exec", "several", "ping", "-c", "1", "-W", "5", gateway}).out, answers));
+    CHECK(Has(outside("ping -c 1 -W 5 10.68.0.7"), answers));
+
+    CHECK(docker({"network", "connect", "bridge", "several"}).status == 0);
+    CHECK(Becomes(docker, "several", "ip -o addr", "10.66.0."));
+    CHECK(Has(docker({"exec", "several", "ping", "-c", "1", "-W", "5", "10.66.0.1"}).out, answers));
+    CHECK(docker({"network", "disconnect", "red", "several"}).status == 0);
+    CHECK(Becomes(docker, "several", "ip -o addr", "10.68.0.", false));
+    CHECK(docker({"network", "connect", "--ip", "10.68.0.8", "red", "several"}).status == 0);
+    CHECK(Becomes(docker, "several", "ip -o addr", "10.68.0.8/24"));
+    CHECK(Has(outside("ping -c 1 -W 5 10.68.0.8"), answers));
+    CHECK(docker({"network", "disconnect", "blue", "several"}).status == 0);
+    CHECK(Becomes(docker, "several", "ip -o addr", "10.67.0.", false));
+    CHECK(Has(docker({"exec", "several", "ping", "-c", "1", "-W", "5", "10.66.0.1"}).out, answers));
+    CHECK(docker({"rm", "-f", "several"}).status == 0);
+    CHECK(docker({"network", "rm", "red"}).status == 0);
+}
+
+}  // namespace
+
 TEST_CASE("docker's bridge networks reach into the virtual machine") {
     if (SkipWithout("dockerd") || SkipWithout("docker") || SkipWithout("iptables")) return;
     Host host;
@@ -237,6 +285,7 @@ TEST_CASE("docker's bridge networks reach into the virtual machine") {
     CHECK(docker({"network", "create", "--subnet", "10.67.0.0/24", "blue"}).status == 0);
     CHECK(Has(run({"--rm", "--network", "blue", "--ip", "10.67.0.9"}, "ip addr show eth0").out,
               "inet 10.67.0.9/24"));
+    CheckSeveralNetworks(docker, outside);
     const Finished shared = run({"--rm", "--network", "container:web"}, "true");
     CHECK(shared.status != 0);
     CHECK(Has(shared.err, "one pod"));
@@ -275,8 +324,11 @@ TEST_CASE("podman's networks reach into the virtual machine, and into pods") {
             "ping -c 1 10.88.0.1'\n",
             "$p run $r -d --name web -p 8081:80 --ip 10.88.0.50 --mac-address 02:11:22:33:44:55 bb "
             "sh -c 'echo served >/index.html; exec httpd -f -p 80 -h /' >/dev/null\n",
-            "sleep 1\n$p run $r --rm bb wget -qO- http://10.88.0.50/\n", host.rootfs(),
-            "/bin/busybox wget -qO- http://127.0.0.1:8081/\n",
+            "sleep 1\n$p run $r --rm bb wget -qO- http://10.88.0.50/\n",
+            "$p network create --subnet 10.89.7.0/24 second >/dev/null\n",
+            "$p run $r --rm --cap-add NET_RAW --network podman,second bb sh -c 'ip -o -4 addr; "
+            "ping -c 1 10.88.0.1; ping -c 1 10.89.7.1'\n",
+            host.rootfs(), "/bin/busybox wget -qO- http://127.0.0.1:8081/\n",
             "$p exec web ip link show eth0\n$p rm -f -t 0 web >/dev/null\n",
             "$p pod create --name pod --infra-image bb --infra-command 'sleep 1000' >/dev/null\n",
             "$p run $r -d --pod pod bb sh -c 'echo in the pod >/index.html; exec httpd -f -p 80 -h "
@@ -289,8 +341,8 @@ TEST_CASE("podman's networks reach into the virtual machine, and into pods") {
                    host.Environment(), std::chrono::minutes(3));
     CHECK_MESSAGE(done.status == 0, done.out, done.err);
     for (const char* part :
-         {"inet 10.88.0.2/16", "default via 10.88.0.1 dev eth0", " 0% packet loss",
-          "served\nserved\n", "02:11:22:33:44:55", "in the pod\n", "cni-podman0"})
+         {"inet 10.88.0.2/16", "default via 10.88.0.1 dev eth0", " 0% packet loss", "10.89.7.2/24",
+          "served\n", "02:11:22:33:44:55", "in the pod\n", "cni-podman0"})
         CHECK_MESSAGE(Has(done.out, part), part, " in ", done.out, done.err);
     CHECK_FALSE(Has(done.out, "veth"));
 }

@@ -266,7 +266,108 @@ TEST_CASE("what a machine cannot be given is refused before anything is touched"
     CHECK(host.Runtime({"delete", "--force", "first"}).status == 0);
     Must(place.in() + "ip link add eth1 type veth peer name far");
     Must(place.in() + "ip addr add 10.56.0.2/24 dev eth1");
-    refused(In(place), "eth0, eth1");
+    Host small("machine_type = \"microvm\"");
+    const Finished run = small.Run("c1", {"true"}, "", In(place));
+    CHECK(run.status != 0);
+    CHECK_MESSAGE(Has(run.err, "(eth0, eth1)"), run.err);
+    CHECK_MESSAGE(Has(run.err, "microvm"), run.err);
+    host.CheckNoResidue();
+}
+
+namespace {
+
+// A second network, 10.56.0.0/24, as `name`.
+void ConnectMore(const World& world, const Place& container, const std::string& name) {
+    const std::string in = world.outside().in(), port = "more-" + name;
+    Must(Cat(in, "ip link add ", port, " type veth peer name ", name, " netns ", container.pid()));
+    Must(Cat(in, "ip addr add 10.56.0.1/24 dev ", port));
+    Must(Cat(in, "ip link set ", port, " up"));
+    Must(Cat(container.in(), "ip link set ", name, " up"));
+    Must(Cat(container.in(), "ip addr add 10.56.0.2/24 dev ", name));
+}
+
+// The guest follows some tenths of a second later; on a busy machine, more.
+bool Becomes(Host& host, const std::string& command, const std::string& part, bool there = true) {
+    for (int i = 0; i < 100; ++i) {
+        if (Has(Ask(host, "c1", command), part) == there) return true;
+        ::usleep(200000);
+    }
+    return false;
+}
+
+bool Reaches(const Host& host, const World& world, const std::string& address) {
+    return Has(
+        Shell(Cat(world.outside().in(), host.rootfs(), "/bin/busybox ping -c 1 -W 5 ", address))
+            .out,
+        " 0% packet loss");
+}
+
+}  // namespace
+
+TEST_CASE("a container has all networks of its namespace, and follows what becomes of them") {
+    if (SkipWithoutIp()) return;
+    Host host;
+    World world;
+    Place place;
+    world.Connect(place, 2);
+    ConnectMore(world, place, "eth1");
+    const std::string before = Links(place);
+    host.Start("c1", {"sleep", "1000"}, "", In(place));
+    // At once.
+    const std::string addresses = Ask(host, "c1", "ip -o addr");
+    for (const char* part : {"10.55.0.2/24", "fd55::2/64", "10.56.0.2/24"})
+        CHECK_MESSAGE(Has(addresses, part), part, " in ", addresses);
+    for (const char* other : {"10.55.0.1", "10.56.0.1"})
+        CHECK(Has(Ask(host, "c1", Cat("ping -c 1 -W 5 ", other)), " 0% packet loss"));
+    CHECK(Reaches(host, world, "10.56.0.2"));
+
+    Must(place.in() + "ip link delete eth1");
+    CHECK(Becomes(host, "ip -o link", "eth1", false));
+    CHECK(Has(Ask(host, "c1", "ping -c 1 -W 5 10.55.0.1"), " 0% packet loss"));
+    // A new link with a new address, and a change of one that is there.
+    ConnectMore(world, place, "eth5");
+    Must(place.in() + "ip addr add 10.55.0.77/24 dev eth0");
+    Must(place.in() + "ip route replace default via 10.56.0.1");
+    CHECK(Becomes(host, "ip -o addr", "10.55.0.77/24"));
+    CHECK(Becomes(host, "ip route", "default via 10.56.0.1 dev eth5"));
+    CHECK(Has(Ask(host, "c1", "ping -c 1 -W 5 10.56.0.1"), " 0% packet loss"));
+    CHECK(Reaches(host, world, "10.55.0.77"));
+    CHECK(Reaches(host, world, "10.56.0.2"));
+    Must(place.in() + "ip link delete eth5");
+    Must(place.in() + "ip addr delete 10.55.0.77/24 dev eth0");
+    CHECK(Becomes(host, "ip -o addr", "10.55.0.77", false));
+
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    CHECK_FALSE(Has(Links(place), "_cc"));
+    CHECK_FALSE(Has(Links(place), "ingress"));
+    host.CheckNoResidue();
+}
+
+TEST_CASE("networks that are made between create and start are there when the program runs") {
+    if (SkipWithoutIp()) return;
+    Host host;
+    World world;
+    Place place;
+    const std::string bundle =
+        host.Bundle("c1", {"sh", "-c", "ip -o addr >/tmp/at-start; sleep 1000"}, In(place));
+    // Its stdio is the shim's, which outlives the command.
+    const Finished created =
+        Shell(Cat(Join(host.Environment(), " "), " ", CC_BIN_DIR, "/",
+                  Join(host.RuntimeArguments({"create", "--bundle", bundle, "c1"}), " "),
+                  " </dev/null >/dev/null 2>&1"));
+    CHECK(created.status == 0);
+    world.Connect(place, 2);
+    ConnectMore(world, place, "eth1");
+    CHECK(host.Runtime({"start", "c1"}).status == 0);
+    const std::string seen = Ask(host, "c1", "sleep 1; cat /tmp/at-start");
+    for (const char* part : {"10.55.0.2/24", "10.56.0.2/24"})
+        CHECK_MESSAGE(Has(seen, part), part, " in ", seen);
+    CHECK(Has(Ask(host, "c1", "ping -c 1 -W 5 10.55.0.1"), " 0% packet loss"));
+    // All of them go.
+    Must(place.in() + "ip link delete eth0");
+    Must(place.in() + "ip link delete eth1");
+    CHECK(Becomes(host, "ls /sys/class/net", "eth", false));
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
     host.CheckNoResidue();
 }
 

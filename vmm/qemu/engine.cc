@@ -14,6 +14,7 @@
 #include "vmm/lines.h"
 #include "vmm/qemu/arguments.h"
 #include "vmm/qemu/memory_plug.h"
+#include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/qmp.h"
 
 namespace cc::qemu {
@@ -76,6 +77,7 @@ class QemuEngine : public Engine {
     void Pause(Done done) override { Verb("stop", std::move(done)); }
     void Resume(Done done) override { Verb("cont", std::move(done)); }
     void Grow(int64_t mib, Done done) override;
+    void PlugNic(int number, const Fd& tap, Done done) override;
     void Save(Done done) override;
     void Stop() override;
 
@@ -105,6 +107,7 @@ class QemuEngine : public Engine {
     bool reaped_ = false;
     int status_ = 0;
     VmOrigin origin_ = VmOrigin::kBoot;
+    MachineType machine_ = MachineType::kPc;
     Fd state_;  // of a template: where it is saved
     Done saved_;
     bool started_ = false;
@@ -122,6 +125,7 @@ class QemuEngine : public Engine {
 Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     program_ = plan.config.hypervisor;
     origin_ = plan.config.origin;
+    machine_ = plan.config.machine;
     start_deadline_ms_ = plan.config.start_deadline_ms;
     const Descriptors numbers;
     CC_ASSIGN(auto arguments, Arguments(plan.config, Facts(plan), numbers));
@@ -188,6 +192,11 @@ void QemuEngine::Verb(std::string_view command, Done done) {
 void QemuEngine::Grow(int64_t mib, Done done) {
     if (!started_) return done(Fail("the VM is not up"));
     PlugMemory(*qmp_, ++plugged_, mib, kVerbDeadline, std::move(done));
+}
+
+void QemuEngine::PlugNic(int number, const Fd& tap, Done done) {
+    if (!started_) return done(Fail("the VM is not up"));
+    qemu::PlugNic(*qmp_, machine_, number, tap, kVerbDeadline, std::move(done));
 }
 
 void QemuEngine::Stop() {

@@ -20,6 +20,7 @@ constexpr int kShareSlot = 0x04;
 constexpr int kNicSlot = 0x05;
 // On pc every free slot of the root bus can be hot-plugged through ACPI. On q35 only what sits
 // behind a root port can; each port costs the guest 1.4 million instructions (docs/cc-vmm.md).
+constexpr int kFirstPlugSlot = 0x10;
 constexpr int kRootPortSlot = 0x10;
 constexpr int kRootPorts = 4;
 

@@ -15,6 +15,7 @@
 //   fake.agent         an agent is there: rehearses when it is told to
 //   fake.old-agent     likewise, but it is one of 3.0
 //   fake.no-restore    cannot be restored
+//   fake.no-room       has no slot for a network device
 //   fake.slow-save     needs a second to be saved
 #include <algorithm>
 #include <csignal>
@@ -141,10 +142,15 @@ void Obey(int qmp, const std::string& line) {
         Say(qmp, "{\"return\": [" + std::string(kImage) + "], \"id\": " + IdOf(line) + "}\r\n");
         return;
     }
-    if (is("device_add") && line.find("\"addr\":4429185024") == std::string::npos) {
+    const bool nic = line.find("virtio-net-pci") != std::string::npos;
+    const bool fits =
+        nic ? !Asked("fake.no-room") : line.find("\"addr\":4429185024") != std::string::npos;
+    if (is("device_add") && !fits) {
         Say(qmp, "{\"id\": " + IdOf(line) + ", \"error\": {\"desc\": \"not there\"}}\r\n");
         return;
     }
+    // Before it says so: whoever hears it may look.
+    if (is("netdev_del") || is("closefd")) ::close(state_fd);
     Say(qmp, "{\"return\": {}, \"id\": " + IdOf(line) + "}\r\n");
     if (is("quit")) EndOf(qmp, "host-qmp-quit");
     if (is("migrate")) Save(qmp);
@@ -168,7 +174,8 @@ void Behave(int qmp, int console) {
     }
 }
 
-// A descriptor that comes along is where to save to.
+// A descriptor that comes along is where to save to, or the tap of a network device, which lives as
+// long as this process.
 ssize_t Read(int qmp, char* buffer, size_t size) {
     iovec data{buffer, size};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};

@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include "agent/network/device.h"
+#include "agent/network/network_change.h"
 #include "agent/network/pod_network.h"
 #include "netns/apply.h"
+#include "netns/redirect.h"
 #include "netns/scan.h"
 #include "protocol/pod_network.h"
 #include "tests/unit/netns/namespace.h"
@@ -208,4 +210,121 @@ TEST_CASE("3.0's interfaces and routes, with STARTPOD, alone, and undone") {
     network = NetworkIn(machine);
     CHECK(LinkOf(network, "eth0")->addresses.size() == 1);
     CHECK(network.routes.size() == 2);
+}
+
+namespace {
+
+// As QEMU plugs in device `number`: its driver names it.
+void PlugIn(const Fd& machine, int number, const std::string& name) {
+    const netns::Socket socket = test::SocketIn(machine);
+    test::MakeVeth(socket, Cat("far", number).c_str(), "plugging");
+    const auto index = netns::FindLink(socket, "plugging");
+    REQUIRE(index);
+    const netns::LinkPtr link(rtnl_link_alloc()), changes(rtnl_link_alloc());
+    rtnl_link_set_ifindex(link.get(), index->index);
+    const auto mac = netns::ParseAddress(NicAddress(number), AF_LLC);
+    REQUIRE(mac);
+    rtnl_link_set_addr(changes.get(), mac->get());
+    rtnl_link_set_name(changes.get(), name.c_str());
+    REQUIRE(rtnl_link_change(socket.get(), link.get(), changes.get(), 0) == 0);
+}
+
+// The pod's network with a second link.
+Network Two() {
+    Network network = *Pod().network;
+    NetworkLink link = network.links[0];
+    link.name = "net1";
+    link.mac = "02:42:00:00:00:03";
+    link.device = NicAddress(1);
+    link.addresses = {{"10.2.0.2/24"}};
+    network.links.push_back(link);
+    return network;
+}
+
+// UPDATENETWORK in the namespace of the caller.
+Result<void> Change(
+    NetworkDevice& device, const Network& was, const Network& wanted,
+    const std::function<void()>& meanwhile = [] {}) {
+    uv::Loop loop;
+    Result<void> how = Fail("not answered");
+    NetworkChange change(loop, device, was, wanted);
+    uv::Timer later(loop, [&] { meanwhile(); });
+    later.Start(std::chrono::milliseconds(50));
+    change.Run([&](Result<void> done) {
+        how = std::move(done);
+        loop.Stop();
+    });
+    if (!how && how.error().message == "not answered") loop.Run();
+    return how;
+}
+
+}  // namespace
+
+TEST_CASE("a pod gets a link with a device that is plugged in a moment later, and loses it") {
+    const Fd machine = Machine();
+    test::InNamespace(machine, [&] {
+        NetworkDevice device;
+        const StartPod pod = Pod();
+        REQUIRE(StartNetwork(pod));
+        auto changed = Change(device, *pod.network, Two(), [&] { PlugIn(machine, 1, "eth7"); });
+        REQUIRE_MESSAGE(changed, changed.error().message);
+        Network network = NetworkIn(machine);
+        REQUIRE(LinkOf(network, "net1") != nullptr);
+        CHECK(LinkOf(network, "net1")->mac == "02:42:00:00:00:03");
+        CHECK(LinkOf(network, "net1")->up);
+        CHECK(LinkOf(network, "net1")->addresses.size() == 1);
+        CHECK(LinkOf(network, "net0")->addresses.size() == 2);
+        // The first one goes, and comes back under another name: both are the same device.
+        Network second = Two();
+        second.links.erase(second.links.begin());
+        second.routes.clear();
+        second.neighbours.clear();
+        changed = Change(device, Two(), second);
+        REQUIRE_MESSAGE(changed, changed.error().message);
+        network = NetworkIn(machine);
+        CHECK(LinkOf(network, "net0") == nullptr);
+        CHECK(LinkOf(network, "net1") != nullptr);
+        CHECK(network.routes.empty());
+        Network again = Two();
+        again.links[0].name = "back0";
+        again.routes.clear();
+        again.neighbours.clear();
+        changed = Change(device, second, again);
+        REQUIRE_MESSAGE(changed, changed.error().message);
+        network = NetworkIn(machine);
+        REQUIRE(LinkOf(network, "back0") != nullptr);
+        CHECK(LinkOf(network, "back0")->mac == "02:42:00:00:00:02");
+        CHECK(LinkOf(network, "back0")->addresses.size() == 2);
+        // Repeated after a failure, when it may have been done half.
+        CHECK(Change(device, second, again));
+    });
+}
+
+TEST_CASE("a pod that began without a network gets one where it is") {
+    const Fd machine = Machine();
+    test::InNamespace(machine, [&] {
+        NetworkDevice device;
+        StartPod pod{"pod", "hyperShared"};
+        pod.network.emplace();
+        REQUIRE(HideUnusedDevice(pod, device));
+        REQUIRE(StartNetwork(pod));
+        const ino_t here = OwnNamespace();
+        PlugIn(machine, 1, "eth1");
+        auto changed = Change(device, {}, Two());
+        REQUIRE_MESSAGE(changed, changed.error().message);
+        CHECK(OwnNamespace() == here);
+        const auto own = [] {
+            auto socket = netns::Socket::Open();
+            REQUIRE(socket);
+            return *netns::ReadNetwork(*socket);
+        };
+        REQUIRE(LinkOf(own(), "net0") != nullptr);
+        REQUIRE(LinkOf(own(), "net1") != nullptr);
+        CHECK(LinkOf(NetworkIn(machine), "net0") == nullptr);
+        changed = Change(device, Two(), {});
+        REQUIRE_MESSAGE(changed, changed.error().message);
+        CHECK(own().links.empty());
+    });
+    CHECK(netns::FindLinkByMac(test::SocketIn(machine), kNicAddress).value_or(0) != 0);
+    CHECK(netns::FindLinkByMac(test::SocketIn(machine), NicAddress(1)).value_or(0) != 0);
 }

@@ -34,6 +34,7 @@ Network Example() {
                              .device = {},
                              .addresses = {{"172.17.0.2/16", "", "172.17.255.255", 0},
                                            {"192.0.2.7/32", "", "", 0},
+                                           {"172.17.0.77/16", "", "172.17.255.255", 0},
                                            {"fd00:1::2/64", "", "", 0},
                                            {"fe80::42:acff:fe11:2/64", "", "", 253}}});
     const auto on_link = [&](const char* to, const char* source, int64_t scope, int64_t priority) {
@@ -98,7 +99,9 @@ TEST_CASE("a namespace that was given a network shows that network") {
     const auto found = ReadNetwork(socket);
     REQUIRE(found);
     REQUIRE(found->links.size() == 2);
-    const NetworkLink& link = found->links[0].name == "eth0" ? found->links[0] : found->links[1];
+    NetworkLink link = found->links[0].name == "eth0" ? found->links[0] : found->links[1];
+    CHECK(link.index == FindLink(socket, "eth0")->index);
+    link.index = 0;
     CHECK(ToJson({{link}, {}, {}}).dump() == ToJson({wanted.links, {}, {}}).dump());
     for (const auto& route : wanted.routes) {
         INFO(route.destination);

@@ -4,8 +4,11 @@
 #include <doctest/doctest.h>
 
 #include "base/json_full.h"
+#include "protocol/agent_frame.h"
 #include "protocol/agent_messages.h"
 #include "protocol/pod_network.h"
+#include "protocol/update_network.h"
+#include "protocol/vm_verbs.h"
 
 using namespace cc;
 
@@ -94,4 +97,52 @@ TEST_CASE("3.0's words for a network") {
     CHECK((*routes)[2].destination == "172.16.0.0/16");
     CHECK((*routes)[2].source == "172.16.0.5");
     CHECK((*routes)[2].scope == 253);
+}
+
+TEST_CASE("a network that changes is told whole") {
+    const UpdateNetwork none;
+    const std::string payload = Encode(none);
+    CHECK(payload == R"({"network":{"links":[],"routes":[],"neighbours":[]}})");
+    // As docs/protocol.md shows it.
+    CHECK(HexEncode(EncodeControl(ControlCode::kUpdateNetwork, payload)).substr(0, 16) ==
+          "0000006b0000003c");
+    CHECK(ParseHyperName("updatenetwork") == ControlCode::kUpdateNetwork);
+    UpdateNetwork one;
+    one.network.links.push_back(
+        {.name = "eth1", .mac = "02:42:ac:12:00:02", .device = NicAddress(1), .addresses = {}});
+    const auto parsed = ParseUpdateNetwork(Encode(one));
+    REQUIRE_MESSAGE(parsed, parsed.error().message);
+    CHECK(parsed->network == one.network);
+    for (const char* bad : {"", "{}", R"({"network":7})", R"({"network":{"links":7}})"})
+        CHECK_FALSE(ParseUpdateNetwork(bad));
+}
+
+TEST_CASE("a machine's devices and their taps have numbers") {
+    CHECK(NicAddress(0) == kNicAddress);
+    CHECK(TapName(0) == kTapName);
+    for (int number = 0; number < kMostNics; ++number) {
+        CHECK(NicNumber(NicAddress(number)).value_or(-1) == number);
+        CHECK(IsTapName(TapName(number)));
+        CHECK(TapName(number).size() < 16);
+    }
+    CHECK_FALSE(NicNumber("02:cc:00:00:00:10"));
+    CHECK_FALSE(NicNumber(""));
+    for (const char* other : {"tap0", "eth0", "tap_cc", "tap16_cc", ""})
+        CHECK_FALSE(IsTapName(other));
+}
+
+TEST_CASE("verbs about networks") {
+    const auto attach = ParseVmRequest(Encode(VmRequest{.verb = VmVerb::kAttachNetwork, .nic = 3}));
+    REQUIRE(attach);
+    CHECK(attach->nic == 3);
+    CHECK(ParseVmRequest(R"({"verb":"attach_network"})")->nic == 0);
+    CHECK_FALSE(ParseVmRequest(R"({"verb":"attach_network","nic":16})"));
+    CHECK_FALSE(ParseVmRequest(R"({"verb":"attach_network","nic":-1})"));
+    const auto watch = ParseVmRequest(
+        Encode(VmRequest{.verb = VmVerb::kWatchNetwork, .path = "/run/cc", .sandbox = "web"}));
+    REQUIRE(watch);
+    CHECK(watch->path == "/run/cc");
+    CHECK(watch->sandbox == "web");
+    CHECK_FALSE(ParseVmRequest(R"({"verb":"watch_network","path":"/run/cc"})"));
+    CHECK_FALSE(ParseVmRequest(R"({"verb":"watch_network","path":"run","sandbox":"web"})"));
 }

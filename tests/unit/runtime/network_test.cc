@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -33,49 +35,99 @@ NetworkRoute Route(const std::string& to, const std::vector<std::string>& links)
 }
 
 std::string WhyNot(Network network) {
-    const auto plan = PlanNetwork(std::move(network));
+    const auto plan = PlanNetwork(std::move(network), {});
     return plan ? "" : plan.error().message;
 }
 
 }  // namespace
 
-TEST_CASE("the one link with addresses is the container's, with what leads over it") {
+TEST_CASE("links with addresses are the container's, with what leads over them") {
     Network found;
-    found.links = {Link("tunl0", {}), Link("eth0", {{"10.0.0.2/24"}})};
+    found.links = {Link("tunl0", {}), Link("eth0", {{"10.0.0.2/24"}}),
+                   Link("eth1", {{"10.1.0.2/24"}})};
     found.routes = {Route("0.0.0.0/0", {"eth0"}), Route("10.5.0.0/16", {"tunl0"}),
-                    Route("10.6.0.0/16", {"eth0", "tunl0"}), Route("10.7.0.0/16", {})};
+                    Route("10.6.0.0/16", {"eth0", "tunl0"}), Route("10.7.0.0/16", {}),
+                    Route("10.8.0.0/16", {"eth0", "eth1"})};
     found.neighbours = {{"eth0", "10.0.0.9", "02:00:00:00:00:09"},
                         {"tunl0", "10.5.0.9", "02:00:00:00:00:09"}};
-    const auto plan = PlanNetwork(found);
+    const auto plan = PlanNetwork(found, {});
     REQUIRE_MESSAGE(plan, plan.error().message);
-    CHECK(plan->link == "eth0");
-    REQUIRE(plan->network.links.size() == 1);
-    CHECK(plan->network.links[0].device == kNicAddress);
-    REQUIRE(plan->network.routes.size() == 2);
-    CHECK(plan->network.routes[1].destination == "10.7.0.0/16");
-    CHECK(plan->network.neighbours.size() == 1);
+    CHECK(NamesOf(plan->links) == std::vector<std::string>{"eth0", "eth1"});
+    CHECK(plan->links[0].device == kNicAddress);
+    CHECK(plan->links[1].device == NicAddress(1));
+    REQUIRE(plan->routes.size() == 3);
+    CHECK(plan->routes[1].destination == "10.7.0.0/16");
+    CHECK(plan->neighbours.size() == 1);
+    // What a machine has from the start is enough for this.
+    const Network first = FirstPart(*plan);
+    CHECK(NamesOf(first.links) == std::vector<std::string>{"eth0"});
+    CHECK(first.routes.size() == 2);
+}
+
+TEST_CASE("a link keeps its device whatever else comes and goes, by its index") {
+    Network found;
+    for (int index = 2; index < 5; ++index) {
+        found.links.push_back(Link(Cat("eth", index - 2), {{Cat("10.", index, ".0.2/24")}}));
+        found.links.back().index = index;
+        found.links.back().mac = Cat("02:42:00:00:00:0", index);
+    }
+    const auto told = PlanNetwork(found, {});
+    REQUIRE(told);
+    CHECK(PlanNetwork(found, *told) == *told);
+    found.links.erase(found.links.begin());
+    found.links[0].name = "renamed";
+    const auto less = PlanNetwork(found, *told);
+    REQUIRE(less);
+    CHECK(less->links[0].device == NicAddress(1));
+    CHECK(less->links[1].device == NicAddress(2));
+    // One with an old name is a new link all the same, and gets the device that is idle.
+    found.links.push_back(Link("eth0", {{"10.9.0.2/24"}}));
+    found.links.back().index = 9;
+    const auto more = PlanNetwork(found, *less);
+    REQUIRE(more);
+    CHECK(more->links[2].device == NicAddress(0));
+    // All made anew, the other way round: each address stays with its device.
+    Network anew = *more;
+    std::reverse(anew.links.begin(), anew.links.end());
+    for (auto& link : anew.links) {
+        link.index += 20;
+        link.device.clear();
+    }
+    const auto same = PlanNetwork(anew, *more);
+    REQUIRE(same);
+    for (const auto& link : same->links)
+        for (const auto& before : more->links)
+            CHECK((link.mac == before.mac) == (link.device == before.device));
 }
 
 TEST_CASE("a namespace without addresses is that of --network none") {
     Network found;
     found.links = {Link("eth0", {})};
     found.routes = {Route("10.7.0.0/16", {})};
-    const auto plan = PlanNetwork(found);
+    const auto plan = PlanNetwork(found, {});
     REQUIRE(plan);
-    CHECK(plan->link.empty());
-    CHECK(plan->network == Network{});
+    CHECK(*plan == Network{});
 }
 
 TEST_CASE("what a machine cannot be given is said, with what to do") {
     Network found;
-    found.links = {Link("eth0", {{"10.0.0.2/24"}}), Link("eth1", {{"10.1.0.2/24"}})};
-    CHECK(WhyNot(found).find("(eth0, eth1)") != std::string::npos);
-    CHECK(WhyNot(found).find("one network only") != std::string::npos);
     found.links = {Link("wg0", {{"10.0.0.2/24"}})};
     found.links[0].mac.clear();
     CHECK(WhyNot(found).find("wg0") != std::string::npos);
-    found.links = {Link("eth0", {{"10.0.0.2/24"}}), Link(std::string(kTapName), {})};
-    CHECK(WhyNot(found).find("one pod") != std::string::npos);
+    found.links.clear();
+    for (int i = 0; i <= kMostNics; ++i)
+        found.links.push_back(Link(Cat("eth", i), {{Cat("10.", i, ".0.2/24")}}));
+    CHECK(WhyNot(found).find("eth0, eth1") != std::string::npos);
+    const Fd place = test::NewNetworkNamespace();
+    found.links.resize(2);
+    const auto plan = PlanNetwork(found, {});
+    REQUIRE(plan);
+    CHECK(CheckPlan(place, *plan, MachineType::kPc));
+    CHECK(CheckPlan(place, *plan, MachineType::kQ35));
+    const auto refused = CheckPlan(place, *plan, MachineType::kMicrovm);
+    REQUIRE_FALSE(refused);
+    for (const char* part : {"(eth0, eth1)", "microvm", "fewer networks"})
+        CHECK_MESSAGE(refused.error().message.find(part) != std::string::npos, part);
 }
 
 TEST_CASE("the host's network is known for what it is") {
@@ -91,25 +143,27 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     const netns::Socket socket = test::SocketIn(container);
     test::MakeVeth(socket, "eth0", "host");
     REQUIRE(netns::ApplyLink(socket, Link("eth0", {{"10.0.0.2/24"}})));
-    const auto plan = PlanNetwork(container);
+    const auto plan = PlanNetwork(container, {});
     REQUIRE_MESSAGE(plan, plan.error().message);
+    CHECK(CheckPlan(container, *plan, MachineType::kPc));
 
     // The keeper's part.
     std::optional<Nic> nic;
     Fd tap;
     const Fd keeper = test::NewNetworkNamespace([&] {
-        auto made = Nic::Make();
+        auto made = Nic::Make(0);
         REQUIRE_MESSAGE(made, made.error().message);
         nic = std::move(*made);
         tap = nic->tap().Duplicate().value();
         nic->Release();
         auto attached = nic->Attach(container.Duplicate().value());
         CHECK_MESSAGE(attached, attached.error().message);
-        attached = nic->Attach(container.Duplicate().value());
+        CHECK(nic->Attach(container.Duplicate().value()));
+        attached = nic->Attach(test::NewNetworkNamespace());
         REQUIRE_FALSE(attached);
         CHECK(attached.error().message.find("already") != std::string::npos);
     });
-    auto joined = JoinTap(container, *plan);
+    auto joined = JoinTap(container, plan->links[0]);
     REQUIRE_MESSAGE(joined, joined.error().message);
     const auto eth0 = netns::FindLink(socket, "eth0"),
                inside = netns::FindLink(socket, std::string(kTapName));
@@ -118,13 +172,14 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     CHECK(netns::HasIngress(socket, eth0->index).value_or(false));
     CHECK(netns::HasIngress(socket, inside->index).value_or(false));
     // The engine's link keeps what it had; nobody else can have the namespace.
-    const auto again = PlanNetwork(container);
+    const auto again = CheckPlan(container, *plan, MachineType::kPc);
     REQUIRE_FALSE(again);
     CHECK(again.error().message.find("one pod") != std::string::npos);
 
     const std::string path = Cat("/proc/self/fd/", container.get());
-    const auto record = RecordOf(container, path, *plan);
+    auto record = RecordOf(container, path);
     REQUIRE(record);
+    record->links = {"gone", "eth0"};
     tap.Reset();  // as when the VMM dies
     CHECK_FALSE(netns::FindLink(socket, std::string(kTapName)));
     const Fd found = FindNetwork(*record, {});
@@ -139,8 +194,9 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
 
 TEST_CASE("another namespace at the same place is left alone") {
     const Fd container = test::NewNetworkNamespace();
-    NetworkRecord record{
-        .path = Cat("/proc/self/fd/", container.get()), .inode = 1, .link = "eth0"};
+    NetworkRecord record;
+    record.path = Cat("/proc/self/fd/", container.get());
+    record.inode = 1;
     CHECK_FALSE(FindNetwork(record, {}));
     record.path = "/nowhere";
     CHECK_FALSE(FindNetwork(record, {}));

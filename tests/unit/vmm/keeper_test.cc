@@ -474,13 +474,15 @@ TEST_CASE("a keeper gives the machine's network device to a network namespace, o
     const Fd place = test::NewNetworkNamespace();
     auto client = vm.Connect();
     const Fd no_namespace = OpenFile("/dev/null", O_RDONLY).value();
-    CHECK(
-        test::Contains(test::ErrorOf(client.AttachNetwork(no_namespace)), "no network namespace"));
-    const auto attached = client.AttachNetwork(place);
+    CHECK(test::Contains(test::ErrorOf(client.AttachNetwork(0, no_namespace)),
+                         "no network namespace"));
+    const auto attached = client.AttachNetwork(0, place);
     REQUIRE_MESSAGE(attached, attached.error().message);
     const netns::Socket socket = test::SocketIn(place);
     CHECK(netns::FindLink(socket, std::string(kTapName)));
-    CHECK(test::Contains(test::ErrorOf(client.AttachNetwork(place)), "already"));
+    CHECK(client.AttachNetwork(0, place));
+    CHECK(test::Contains(test::ErrorOf(client.AttachNetwork(0, test::NewNetworkNamespace())),
+                         "already"));
     // The VMM has the only descriptor.
     CHECK(client.Stop());
     CHECK(Ends(vm.keeper.status.keeper_pid));
@@ -491,7 +493,59 @@ TEST_CASE("a machine without a network device has none to give") {
     Vm vm;
     REQUIRE(vm.Start());
     const Fd place = test::NewNetworkNamespace();
-    CHECK(test::Contains(test::ErrorOf(vm.Connect().AttachNetwork(place)), "no network device"));
+    CHECK(test::Contains(test::ErrorOf(vm.Connect().AttachNetwork(0, place)), "no network device"));
+}
+
+TEST_CASE("a machine that runs is given more network devices, each with a tap") {
+    Vm vm;
+    vm.config.nic = true;
+    REQUIRE(vm.Start());
+    const Fd place = test::NewNetworkNamespace();
+    const netns::Socket socket = test::SocketIn(place);
+    auto client = vm.Connect();
+    for (const int number : {0, 1, 2, 1}) {
+        const auto attached = client.AttachNetwork(number, place);
+        REQUIRE_MESSAGE(attached, attached.error().message);
+    }
+    for (const int number : {0, 1, 2})
+        CHECK(netns::FindLink(socket, TapName(number)));
+    CHECK_FALSE(netns::FindLink(socket, TapName(3)));
+    CHECK(test::Contains(test::ErrorOf(client.AttachNetwork(kMostNics, place)), "nic"));
+    CHECK(client.Stop());
+    CHECK(Ends(vm.keeper.status.keeper_pid));
+    for (const int number : {0, 1, 2})
+        CHECK_FALSE(netns::FindLink(socket, TapName(number)));
+}
+
+TEST_CASE("a network device that the machine cannot be given leaves no tap") {
+    const Fd place = test::NewNetworkNamespace();
+    const netns::Socket socket = test::SocketIn(place);
+    for (const bool room : {true, false}) {
+        CAPTURE(room);
+        Vm vm(room ? "fake.no-room" : "");
+        vm.config.nic = true;
+        if (!room) vm.config.machine = MachineType::kMicrovm;
+        REQUIRE(vm.Start());
+        auto client = vm.Connect();
+        CHECK(client.AttachNetwork(0, place));
+        CHECK(test::Contains(test::ErrorOf(client.AttachNetwork(1, place)),
+                             room ? "not there" : "fewer networks"));
+        CHECK_FALSE(netns::FindLink(socket, TapName(1)));
+        CHECK(client.Stop());
+        CHECK(Ends(vm.keeper.status.keeper_pid));
+    }
+}
+
+TEST_CASE("a keeper watches one network namespace") {
+    Vm vm;
+    REQUIRE(vm.Start());
+    const Fd place = test::NewNetworkNamespace();
+    auto client = vm.Connect();
+    CHECK(test::Contains(test::ErrorOf(client.WatchNetwork(place, "run", "web")), "absolute path"));
+    const auto watched = client.WatchNetwork(place, "/run/somewhere", "web");
+    CHECK_MESSAGE(watched, watched.error().message);
+    CHECK(test::Contains(test::ErrorOf(client.WatchNetwork(place, "/run/somewhere", "web")),
+                         "already"));
 }
 
 }  // namespace cc

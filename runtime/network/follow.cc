@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/network/follow.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "client/vm_client.h"
+#include "protocol/update_network.h"
+#include "runtime/network/sandbox_network.h"
+#include "runtime/sandbox/agent_call.h"
+
+namespace cc::runtime {
+
+namespace {
+
+bool JoinedBefore(const Network& told, const NetworkLink& link) {
+    return std::any_of(told.links.begin(), told.links.end(), [&](const NetworkLink& known) {
+        return known.device == link.device && known.index == link.index && known.mtu == link.mtu;
+    });
+}
+
+Result<void> JoinLinks(const SandboxRecord& sandbox, const Network& wanted,
+                       const Fd& network_namespace) {
+    for (const auto& link : wanted.links) {
+        if (JoinedBefore(sandbox.network.told, link)) continue;
+        CC_ASSIGN(const int number, NicNumber(link.device));
+        CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox.vm_directory));
+        CC_TRY(vm.AttachNetwork(number, network_namespace));
+        CC_TRY(JoinTap(network_namespace, link));
+    }
+    return {};
+}
+
+// Where links are on the host is nothing to the guest.
+Result<void> Tell(const SandboxRecord& sandbox, Network wanted) {
+    for (auto& link : wanted.links)
+        link.index = 0;
+    CC_ASSIGN(Attached attached, Attach(sandbox, 0));
+    CC_TRY(CallAgent(attached.client, ControlCode::kUpdateNetwork,
+                     Encode(UpdateNetwork{std::move(wanted)})));
+    return {};
+}
+
+}  // namespace
+
+Result<void> FollowNetwork(const Store& store, SandboxRecord& sandbox,
+                           const Fd& network_namespace) {
+    NetworkRecord& record = sandbox.network;
+    if (!record.follows) return {};
+    CC_ASSIGN(Network wanted, PlanNetwork(network_namespace, record.told));
+    if (wanted == record.told) return {};
+    const std::vector<std::string> names = NamesOf(wanted.links);
+    Log(LogLevel::kInfo, "the network of a sandbox has changed",
+        {{"sandbox", sandbox.id}, {"links", Join(names, " ")}});
+    record.links.insert(record.links.end(), names.begin(), names.end());
+    CC_TRY(store.Save(sandbox));
+    CC_TRY(JoinLinks(sandbox, wanted, network_namespace));
+    CC_TRY(Tell(sandbox, wanted));
+    record.links = names;
+    record.told = std::move(wanted);
+    return store.Save(sandbox);
+}
+
+Result<void> FollowNetwork(const Store& store, const ContainerRecord& container) {
+    CC_ASSIGN(const FileLock lock, store.LockSandbox(container.sandbox_id));
+    CC_ASSIGN(SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+    const Fd network = FindNetwork(sandbox.network, container.shim);
+    if (!network) return {};
+    return Context("connecting the virtual machine to the network",
+                   FollowNetwork(store, sandbox, network));
+}
+
+}  // namespace cc::runtime

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// A network device for a machine that runs: a card in one of its free slots.
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+#include "protocol/vm_config.h"
+#include "vmm/qemu/qmp.h"
+
+namespace cc::qemu {
+
+// `number`: 1 to MostNics() - 1, not plugged in yet. `tap` is duplicated before this returns. The
+// client outlives the wait. After a failure nothing of it is left in the VMM.
+void PlugNic(QmpClient& qmp, MachineType machine, int number, const Fd& tap,
+             std::chrono::milliseconds deadline, std::function<void(Result<void>)> done);
+
+}  // namespace cc::qemu
