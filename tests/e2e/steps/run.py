@@ -121,7 +121,9 @@ class Bench:
 
     def end(self):
         self.shell({"docker": "docker ps -aq | xargs -r docker rm -f; stop_engine",
-                    "podman": "podman rm -af -t 0; podman rmi -af", "ctr": "stop_engine"}[self.engine])
+                    "podman": "podman rm -af -t 0; podman rmi -af",
+                    # Only after a step that failed is there one.
+                    "ctr": "ctr task ls -q | xargs -r -n 1 ctr task rm -f; stop_engine"}[self.engine])
         if self.configuration.exists():
             subprocess.run([RUNTIME, "--cc-config", self.configuration, "template", "rm", "--all"], check=False)
 
