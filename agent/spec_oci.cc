@@ -43,7 +43,9 @@ Result<DeviceSpec> ReadDevice(const Json& json) {
     CC_ASSIGN(const auto minor, DeviceNumber(json, "minor", kMinorMax));
     device.major = major.value_or(0);
     device.minor = minor.value_or(0);
-    CC_ASSIGN(device.mode, UnsignedMember(json, "fileMode", 0666, 07777));
+    // Podman writes the file's type into it, too, as stat(2) has it.
+    CC_ASSIGN(device.mode, UnsignedMember(json, "fileMode", 0666, 0177777));
+    device.mode &= 07777;
     CC_ASSIGN(device.uid, UnsignedMember(json, "uid", 0, UINT32_MAX));
     CC_ASSIGN(device.gid, UnsignedMember(json, "gid", 0, UINT32_MAX));
     return device;

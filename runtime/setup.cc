@@ -99,7 +99,8 @@ void ShowChange(const EngineFile& file, const EngineEdit& edit) {
 }
 
 void ShowNext(const Engine& engine, const SetupWish& wish) {
-    if (*engine.reload != '\0') std::printf("next: %s\n", engine.reload);
+    const std::string reload = wish.undo ? engine.reload_undone : engine.reload;
+    if (!reload.empty()) std::printf("next: %s\n", reload.c_str());
     if (!wish.undo) std::printf("then: %s\n", wish.make_default ? engine.use_default : engine.use);
 }
 

@@ -33,8 +33,9 @@ struct Engine {
     const char*
         path;  // of the file that is edited: a drop-in of our own where the engine reads such
     bool keeps_backup;  // for files that cannot say in comments what they were
-    // What is to be done then, for the engine to take it up, and to try it.
+    // What is to be done then, for the engine to take it up or to forget it, and to try it.
     const char* reload;
+    const char* reload_undone;
     const char* use;
     const char* use_default;
     Result<EngineEdit> (*edit)(const EngineFile& file, const SetupWish& wish);

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -138,12 +139,14 @@ TEST_CASE("docker does with cc-runtime what it does with runc") {
                                 {"pidfile", base + "/pid"},
                                 {"hosts", {"unix://" + base + "/sock"}},
                                 {"storage-driver", "vfs"},
+                                {"live-restore", true},
                                 {"exec-opts", {"native.cgroupdriver=cgroupfs"}}};
     REQUIRE(WriteFileAtomic(base + "/daemon.json", DumpJson(configuration), 0600));
-    const Daemon daemon(
-        host, Cat("unshare --net ", Find("dockerd"), " --config-file ", base, "/daemon.json"));
+    const std::string dockerd =
+        Cat("unshare --net ", Find("dockerd"), " --config-file ", base, "/daemon.json");
+    std::optional<Daemon> daemon(std::in_place, host, dockerd);
     Engine docker(host, "docker", {"-H", "unix://" + base + "/sock"});
-    REQUIRE_MESSAGE(docker.Answers({"version"}), daemon.log());
+    REQUIRE_MESSAGE(docker.Answers({"version"}), daemon->log());
     REQUIRE(docker({"import", ImageArchive(host), "bb"}).status == 0);
     const std::string env = "PATH=/bin";
     const auto run = [&](std::vector<std::string> options, const std::vector<std::string>& command,
@@ -165,7 +168,22 @@ TEST_CASE("docker does with cc-runtime what it does with runc") {
     Expect(run({"--rm", "--tmpfs", "/t", "--user", "5:6"}, {"sh", "-c", "echo x >/t/a; cat /t/a"}),
            0, "x\n");
 
-    REQUIRE(run({"-d", "--name", "one"}, {"sleep", "1000"}).status == 0);
+    // With a directory of the host, where changes of either side are seen by the other at once.
+    const std::string shared = base + "/shared";
+    REQUIRE(MakeDirectories(shared, 0755));
+    REQUIRE(run({"-d", "--name", "one", "-v", shared + ":/v"}, {"sleep", "1000"}).status == 0);
+    REQUIRE(WriteFileAtomic(shared + "/host", "from the host", 0644));
+    Expect(docker({"exec", "one", "sh", "-c", "cat /v/host; echo back >/v/g; chown 5:6 /v/g"}), 0,
+           "from the host");
+    CHECK(ReadFile(shared + "/g", 100).value() == "back\n");
+    struct stat status {};
+    REQUIRE(::stat((shared + "/g").c_str(), &status) == 0);
+    CHECK(status.st_uid == 5);
+    CHECK(status.st_gid == 6);
+    Expect(docker({"exec", "-i", "one", "wc", "-c"}, std::string(20 << 20, 'x')), 0, "20971520\n");
+    Expect(docker({"exec", "-u", "5:6", "-w", "/tmp", "-e", "A=b", "one", "sh", "-c",
+                   "id -u; pwd; echo $A"}),
+           0, "5\n/tmp\nb\n");
     Expect(docker({"exec", "one", "sh", "-c", "echo in; exit 3"}), 3, "in\n");
     CHECK(Has(docker({"top", "one"}).out, "sleep 1000"));
     CHECK(docker({"pause", "one"}).status == 0);
@@ -178,9 +196,36 @@ TEST_CASE("docker does with cc-runtime what it does with runc") {
     Expect(docker({"exec", "one", "cat", "/bin/file"}), 0, "copied");
     CHECK(docker({"restart", "-t", "0", "one"}).status == 0);
     Expect(docker({"exec", "one", "cat", "/bin/file"}), 0, "copied");
+    // dockerd and its containerd go and come back; the container does not notice.
+    daemon.reset();
+    daemon.emplace(host, dockerd);
+    REQUIRE_MESSAGE(docker.Answers({"version"}), daemon->log());
+    Expect(docker({"exec", "one", "cat", "/bin/file"}), 0, "copied");
     CHECK(docker({"kill", "one"}).status == 0);
     CHECK(docker({"wait", "one"}).out == "137\n");
     CHECK(docker({"rm", "one"}).status == 0);
+
+    const auto eventually = [&](const std::vector<std::string>& words, const std::string& out) {
+        for (int i = 0; i < 300 && docker(words).out != out; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        CHECK(docker(words).out == out);
+    };
+    REQUIRE(run({"-d", "--name", "polite"},
+                {"sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.1; done"})
+                .status == 0);
+    eventually({"logs", "polite"}, "up\n");
+    CHECK(docker({"stop", "-t", "20", "polite"}).status == 0);
+    CHECK(docker({"wait", "polite"}).out == "3\n");
+    CHECK(docker({"logs", "polite"}).out == "up\nbye\n");
+    REQUIRE(run({"-d", "--name", "stubborn", "--restart", "on-failure:1"},
+                {"sh", "-c", "echo once; exit 4"})
+                .status == 0);
+    eventually({"inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "stubborn"}, "1 exited\n");
+    CHECK(docker({"logs", "stubborn"}).out == "once\nonce\n");
+    CHECK(docker({"rm", "polite", "stubborn"}).status == 0);
+    daemon.reset();
+    // Which a dockerd that has found it does not take for its own to undo.
+    CHECK(RunProgram("/bin/umount", {"umount", base + "/data"}).status == 0);
 }
 
 namespace {
@@ -363,6 +408,9 @@ TEST_CASE("podman does with cc-runtime what it does with runc, and cp stays off 
     Expect(run({"--rm", "-i"}, {"cat"}, "through stdin"), 0, "through stdin");
     CHECK(run({"--rm"}, {"sh", "-c", "exit 7"}).status == 7);
     CHECK(run({"--rm"}, {"no-such-program"}).status == 127);
+    // With all devices of the host.
+    Expect(run({"--rm", "--privileged"}, {"sh", "-c", "mount -t tmpfs none /tmp && echo may"}), 0,
+           "may\n");
     REQUIRE(run({"-d", "--name", "one"}, {"sleep", "1000"}).status == 0);
     Expect(podman({"exec", "one", "sh", "-c", "echo in; exit 3"}), 3, "in\n");
     // The same path on the host must not be touched.

@@ -114,7 +114,8 @@ TEST_CASE("an OCI configuration is read as a whole") {
             {"destination": "data", "type": "bind", "source": "/run/x", "options": ["rbind", "ro", "nosuid"]},
             {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["size=1m", "noexec"]}],
         "linux": {
-            "devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 438}],
+            "devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 438},
+                        {"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 8624}],
             "maskedPaths": ["/proc/kcore"], "readonlyPaths": ["/proc/sys"],
             "sysctl": {"net.ipv4.ip_forward": "1"},
             "rootfsPropagation": "rshared",
@@ -144,6 +145,8 @@ TEST_CASE("an OCI configuration is read as a whole") {
     CHECK(spec->mounts.at(2).options.data == std::vector<std::string>{"size=1m"});
     CHECK(spec->devices.at(0).type == S_IFCHR);
     CHECK(spec->devices.at(0).mode == 0666);
+    // S_IFCHR | 0660, as Podman has it.
+    CHECK(spec->devices.at(1).mode == 0660);
     CHECK(spec->resources.cpu_shares == 512);
     CHECK(spec->resources.memory_limit == 1048576);
     REQUIRE(spec->seccomp);
