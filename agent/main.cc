@@ -37,6 +37,13 @@ Result<void> RunMachine() {
     AgentOptions options;
     options.open_control = open(0);
     options.open_io = open(1);
+    // Only when it is needed; a machine of an older program has none.
+    options.pod.open_dns = [](uv::Loop& loop,
+                              Port::Callbacks callbacks) -> Result<std::unique_ptr<Port>> {
+        CC_ASSIGN(const auto found,
+                  FindPorts({std::string(kDnsPortName)}, std::chrono::milliseconds(0)));
+        return Port::OpenDevice(loop, found.front(), std::move(callbacks));
+    };
     options.share = kGuestShareDirectory;
     options.cgroup_parent = Cat(kCgroupMount, "/cc");
     options.started_ms = started_ms;

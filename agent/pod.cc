@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/pod.h"
 
+#include <algorithm>
 #include <csignal>
 
 #include <sys/mount.h>
@@ -70,6 +71,7 @@ constexpr uint64_t kNullSession = 1;  // stdio of all processes that no shim sta
 Pod::Pod(const Surroundings& surroundings, PodOptions options)
     : surroundings_(surroundings),
       options_(std::move(options)),
+      dns_(surroundings.loop, options_.open_dns),
       sweep_(surroundings.loop, [this] { gone_.clear(); }) {}
 
 Pod::~Pod() = default;
@@ -164,8 +166,22 @@ void Pod::ChangeNetwork(const UpdateNetwork& message, Reply reply) {
     change_->Run([this, network = message.network, reply = std::move(reply)](Result<void> changed) {
         const auto ended = std::move(change_);
         if (changed) network_ = network;
+        ServeNames();  // an engine writes resolv.conf anew for it
         reply(Acknowledge(Context("the pod's network", std::move(changed))));
     });
+}
+
+// Only where a container asks for it: the address is taken then from programs that would bind the
+// same port on all addresses.
+void Pod::ServeNames() {
+    const bool asked =
+        std::any_of(resolv_confs_.begin(), resolv_confs_.end(), [](const auto& container) {
+            return NamesOurResolver(ReadFile(container.second, 64 << 10).value_or(""));
+        });
+    if (!asked) return;
+    if (auto served = dns_.Serve(); !served)
+        Log(LogLevel::kWarn, "names of the host's networks are not resolved",
+            {{"why", served.error().message}});
 }
 
 Result<std::string> Pod::SetupInterface(const NetworkLink& link) {
@@ -197,6 +213,9 @@ void Pod::NewContainer(const cc::NewContainer& message, Reply reply) {
         return reply(
             Fail(Cat("Process could not be started: ", spec.error().message), spec.error().code));
     start.stderr_sequence = spec->process.terminal ? 0 : message.process.stderr_sequence;
+    for (const auto& mount : spec->mounts)
+        if (mount.destination == "/etc/resolv.conf") resolv_confs_[message.id] = mount.source;
+    ServeNames();
     auto& container = containers_[message.id];
     container = std::make_unique<Container>(surroundings_, std::move(*spec));
     container->Start(
@@ -304,6 +323,7 @@ Result<Container*> Pod::Find(const std::string& id, std::string_view impossible)
 void Pod::Erase(const std::string& id) {
     auto container = containers_.extract(id);
     if (container.empty()) return;
+    resolv_confs_.erase(id);
     gone_.push_back(std::move(container.mapped()));
     sweep_.Start(std::chrono::milliseconds(0));
 }

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "agent/container.h"
+#include "agent/network/dns_relay.h"
 #include "protocol/agent_messages.h"
 #include "protocol/container_control.h"
 #include "protocol/update_network.h"
@@ -20,7 +21,8 @@ class Rehearsal;
 struct PodOptions {
     // Host tests: a directory that stands in for the shared one, instead of a 9p mount.
     std::string share_stand_in;
-    bool keeps_clock_and_entropy = false;  // host tests: they are the host's
+    DnsRelay::OpenPort open_dns = nullptr;  // host tests have none
+    bool keeps_clock_and_entropy = false;   // host tests: they are the host's
 };
 
 class Pod {
@@ -63,6 +65,7 @@ class Pod {
     Result<BornIn> SharedNamespaces(const ContainerSpec& spec) const;
     Result<void> ShareMemory(ContainerSpec& spec);
     void DropMemory();
+    void ServeNames();
 
     const Surroundings& surroundings_;
     const PodOptions options_;
@@ -74,6 +77,8 @@ class Pod {
     Network pod_network_;  // as a 3.0 host asked for it
     Network network_;      // as one of ours did
     std::unique_ptr<NetworkChange> change_;
+    DnsRelay dns_;
+    std::map<std::string, std::string> resolv_confs_;  // container -> path in the share
     std::map<std::string, std::unique_ptr<Container>> containers_;
     // Containers are destroyed a turn later, as they may be on the stack.
     std::vector<std::unique_ptr<Container>> gone_;

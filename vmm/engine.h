@@ -23,6 +23,7 @@ struct EnginePlan {
     TscMeasurement tsc;
     Fd ctl_listener;  // listening sockets of the agent's two channels; the engine accepts on them
     Fd io_listener;
+    Fd dns;  // a stream: the guest's port for questions of names (protocol/dns_frame.h)
     Fd tap;  // of VmConfig::nic
     // Of every origin but kBoot: the guest's memory, and the state of the machine beside it.
     Fd memory;

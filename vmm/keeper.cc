@@ -126,6 +126,8 @@ Result<void> Keeper::WatchNetwork(const VmRequest& request, Fd network_namespace
         return Fail("watch_network: no network namespace came with the request", EINVAL);
     if (network_watch_) return Fail("watch_network: a namespace is watched already", EALREADY);
     CC_ASSIGN(std::string self, SelfPath());
+    CC_ASSIGN(Fd resolvers, network_namespace.Duplicate());
+    dns_->AskIn(std::move(resolvers));
     CC_ASSIGN(network_watch_,
               NetworkWatch::Start(loop_, std::move(network_namespace),
                                   {std::move(self), request.path, request.sandbox}));
@@ -147,11 +149,15 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                     .tsc = tsc_,
                     .ctl_listener = {},
                     .io_listener = {},
+                    .dns = {},
                     .tap = {},
                     .memory = std::move(inherited_.memory),
                     .state = std::move(inherited_.state)};
     CC_ASSIGN(plan.ctl_listener, Listen(kCtlSocketName, SOCK_STREAM));
     CC_ASSIGN(plan.io_listener, Listen(kIoSocketName, SOCK_STREAM));
+    CC_ASSIGN(FdPair questions, MakeSocketPair(SOCK_STREAM));
+    plan.dns = std::move(questions.second);
+    CC_ASSIGN(dns_, DnsRelay::Open(loop_, std::move(questions.first)));
     if (const auto nic = nics_.find(0); nic != nics_.end()) {
         CC_ASSIGN(plan.tap, nic->second.tap().Duplicate());
         nic->second.Release();
@@ -290,6 +296,7 @@ void Keeper::OnEnd(const EngineEnd& end) {
     // Before anyone is told: who hears of the end may remove the directory at once.
     share_.reset();
     network_watch_.reset();
+    dns_.reset();
     sockets_.Run();
     TellReady({.error = Cat("starting the VM: ", end.why), .status = {}, .console = {}});
     for (const auto& answer : stop_answers_)

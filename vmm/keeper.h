@@ -14,6 +14,7 @@
 #include "base/uv/loop.h"
 #include "protocol/vm_verbs.h"
 #include "vmm/console.h"
+#include "vmm/dns_relay.h"
 #include "vmm/engine.h"
 #include "vmm/network_watch.h"
 #include "vmm/nic.h"
@@ -81,6 +82,7 @@ class Keeper {
     std::unique_ptr<Share> share_;
     std::map<int, Nic> nics_;
     std::unique_ptr<NetworkWatch> network_watch_;
+    std::unique_ptr<DnsRelay> dns_;
     std::optional<Console> console_;
     std::unique_ptr<PacketServer> verbs_;
     std::unique_ptr<Engine> engine_;

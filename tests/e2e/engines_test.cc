@@ -259,6 +259,17 @@ void CheckSeveralNetworks(Engine& docker,
         CHECK(Has(docker({"exec", "several", "ping", "-c", "1", "-W", "5", gateway}).out, answers));
     CHECK(Has(outside("ping -c 1 -W 5 10.68.0.7"), answers));
 
+    // Names are Docker's to know, by datagram and, by stream.
+    CHECK(docker({"network", "connect", "--alias", "neighbour", "--ip", "10.68.0.20", "red", "web"})
+              .status == 0);
+    CHECK(Has(docker({"exec", "several", "nslookup", "neighbour"}).out, "10.68.0.20"));
+    CHECK(Has(docker({"exec", "several", "sh", "-c",
+                      "printf '\\0\\033\\22\\64\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\11neighbour"
+                      "\\0\\0\\1\\0\\1' | (cat; sleep 2) | nc 127.0.0.11 53 | hexdump -v -e "
+                      "'/1 \"%02x\"'"})
+                  .out,
+              "0a440014"));
+    CHECK(docker({"network", "disconnect", "red", "web"}).status == 0);
     CHECK(docker({"network", "connect", "bridge", "several"}).status == 0);
     CHECK(Becomes(docker, "several", "ip -o addr", "10.66.0."));
     CHECK(Has(docker({"exec", "several", "ping", "-c", "1", "-W", "5", "10.66.0.1"}).out, answers));

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "protocol/agent_frame.h"
+#include "protocol/dns_frame.h"
 #include "protocol/network.h"
 #include "vmm/kernel_line.h"
 #include "vmm/qemu/layout.h"
@@ -79,6 +80,8 @@ void AddChannels(Vector& to, const Descriptors& descriptors) {
     to.Add("-device", port("virtserialport", kCtlPort, "ctl").Set("name", kControlPortName));
     to.AddSocket("io", descriptors.io, true);
     to.Add("-device", port("virtserialport", kIoPort, "io").Set("name", kIoPortName));
+    to.AddSocket("dns", descriptors.dns, false);
+    to.Add("-device", port("virtserialport", kDnsPort, "dns").Set("name", kDnsPortName));
 }
 
 void AddShare(Vector& to, const VmConfig& config) {

@@ -24,6 +24,7 @@ struct Descriptors {
     int memory = 7;  // of a template and its clones
     int state = 8;   // of a clone
     int tap = 9;     // of VmConfig::nic
+    int dns = 10;    // one end of a socket pair
 };
 
 struct MachineFacts {

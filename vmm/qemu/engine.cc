@@ -142,7 +142,8 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
                    {control.second.get(), numbers.control},
                    {console.second.get(), numbers.console},
                    {plan.ctl_listener.get(), numbers.ctl},
-                   {plan.io_listener.get(), numbers.io}};
+                   {plan.io_listener.get(), numbers.io},
+                   {plan.dns.get(), numbers.dns}};
     if (plan.config.nic) options.fds.push_back({plan.tap.get(), numbers.tap});
     if (origin_ != VmOrigin::kBoot) options.fds.push_back({plan.memory.get(), numbers.memory});
     if (origin_ == VmOrigin::kTemplate)

@@ -28,6 +28,7 @@ constexpr int kRootPorts = 4;
 constexpr int kConsolePort = 0;
 constexpr int kCtlPort = 1;
 constexpr int kIoPort = 2;
+constexpr int kDnsPort = 3;
 constexpr int kSerialPorts = 4;
 
 // Slots for memory: one for the root image, the rest for hot-plug.

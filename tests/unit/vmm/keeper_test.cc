@@ -140,7 +140,7 @@ TEST_CASE(
     CHECK(test::Contains(ReadFile(Cat("/proc/", pid, "/limits"), 65536).value_or(""),
                          "Max core file size        0                    0"));
     CHECK(ListDirectory(Cat("/proc/", pid, "/fd")).value() ==
-          std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6"});
+          std::vector<std::string>{"0", "1", "10", "2", "3", "4", "5", "6"});
     CHECK(ReadLink(Cat("/proc/", pid, "/fd/0")).value() == "/dev/null");
     CHECK(vm.Connect().Stop());
     CHECK(vm.WaitEnd() == 0);
