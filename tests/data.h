@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the files of tests/data are. A function, not a macro of every source: then no object depends on where this
-// clone lies, and the compiler's cache serves all clones.
+// Where the files of tests/data are. A function, not a macro of every source: then no object
+// depends on where this clone lies, and the compiler's cache serves all clones.
 #pragma once
 
 #include <string>
