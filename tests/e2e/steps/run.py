@@ -180,28 +180,33 @@ def report(steps, runc, cc):
     return 0 if same + known == total else 1
 
 
+def isolated():
+    """Goes on in network, mount and pid namespaces of its own, which end with it; returns an empty directory there."""
+    if os.getpid() != 1:
+        directory = tempfile.mkdtemp(prefix="cc-steps.", dir="/tmp")
+        try:
+            sys.exit(subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                                     sys.executable, *sys.argv],
+                                    env={**os.environ, "CC_STEPS_DIRECTORY": directory}, check=False).returncode)
+        finally:
+            # Of processes that were killed with the namespace: their cgroups are the host's.
+            subprocess.run(["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path",
+                            f"*/{os.path.basename(directory)}*", "-exec", "rmdir", "{}", ";"], check=False)
+            shutil.rmtree(directory, ignore_errors=True)
+    for path in ("/run", "/var/lib/cni"):
+        os.makedirs(path, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", path], check=True)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    return pathlib.Path(os.environ["CC_STEPS_DIRECTORY"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("engine", choices=("docker", "podman", "ctr"))
     parser.add_argument("--only", default="", help="only steps with this in them")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
-    if os.getpid() != 1:
-        directory = tempfile.mkdtemp(prefix="cc-steps.", dir="/tmp")
-        try:
-            return subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                                   sys.executable, __file__, *sys.argv[1:]],
-                                  env={**os.environ, "CC_STEPS_DIRECTORY": directory}, check=False).returncode
-        finally:
-            # Of processes that were killed with the namespace: their cgroups are the host's.
-            subprocess.run(["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path",
-                            f"*/{os.path.basename(directory)}*", "-exec", "rmdir", "{}", ";"], check=False)
-            shutil.rmtree(directory, ignore_errors=True)
-    base = pathlib.Path(os.environ["CC_STEPS_DIRECTORY"])
-    for path in ("/run", "/var/lib/cni"):
-        os.makedirs(path, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", path], check=True)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    base = isolated()
     steps = steps_of(arguments.engine, arguments.only)
     runc = run_all(arguments.engine, base / "runc", "runc", steps, arguments.verbose)
     # Left by runc's turn, whose addresses the other is to have, too.
