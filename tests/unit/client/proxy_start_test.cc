@@ -49,7 +49,9 @@ class Rig {
             "sock=$dir/run/proxy.sock\n"
             "socat UNIX-LISTEN:$sock,fork,unlink-early PIPE 3>&- &\n"
             "echo $! >> $dir/listeners\n"
-            "while [ ! -S $sock ]; do sleep 0.01; done\necho >&3\nexec 3>&-\nwait");
+            // Not only the file: that is there before somebody listens.
+            "until socat -u OPEN:/dev/null UNIX-CONNECT:$sock 2>/dev/null; do sleep 0.01; done\n"
+            "echo >&3\nexec 3>&-\nwait");
     }
     std::string socket() const { return scratch_ / "run/proxy.sock"; }
     std::string path(std::string_view name) const { return scratch_ / name; }
