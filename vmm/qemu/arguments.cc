@@ -121,7 +121,8 @@ void AddRootImage(Vector& to, const VmConfig& config, const MachineFacts& facts)
 
 // A processor with these two features is told to copy and clear memory by `rep movsb`, which is
 // fast in hardware and a byte at a time in emulation; without them the kernel and the C libraries
-// take words and vectors. Halves what container output costs, and takes a fifth off a boot.
+// take words and vectors. Halves what container output costs, and takes an eighth off a boot of
+// Debian's kernel.
 const char* CpuModel(Acceleration acceleration) {
     return acceleration == Acceleration::kKvm ? "host" : "max,-erms,-fsrm";
 }
