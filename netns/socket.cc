@@ -2,16 +2,14 @@
 #include "netns/socket.h"
 
 #include <array>
-#include <optional>
-#include <thread>
 
 #include <net/if_arp.h>
 #include <netlink/errno.h>
 #include <netlink/object.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include "base/text.h"
+#include "netns/in_namespace.h"
 
 namespace cc::netns {
 
@@ -56,14 +54,7 @@ Result<Socket> Socket::Open() {
 }
 
 Result<Socket> Socket::OpenIn(const Fd& network_namespace) {
-    std::optional<Result<Socket>> opened;
-    // A thread has a network namespace of its own, and this one ends with it.
-    std::thread([&] {
-        opened = ::setns(network_namespace.get(), CLONE_NEWNET) < 0
-                     ? Result<Socket>(FailErrno("entering the network namespace"))
-                     : Open();
-    }).join();
-    return std::move(*opened);
+    return InNamespace(network_namespace, Open);
 }
 
 Result<CachePtr> ReadLinks(const Socket& socket) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocol/dns_frame.h"
 
+#include <arpa/inet.h>
+
 #include "base/text.h"
 
 namespace cc {
@@ -9,6 +11,14 @@ namespace {
 constexpr size_t kHeader = 8;
 enum Transport : uint64_t { kUdp = 0, kTcp = 1 };
 }  // namespace
+
+sockaddr_in ResolverSocketAddress() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(kResolverPort);
+    ::inet_pton(AF_INET, kResolverAddress, &address.sin_addr);
+    return address;
+}
 
 std::string Encode(const DnsFrame& frame) {
     std::string out;

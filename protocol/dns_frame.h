@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include <netinet/in.h>
+
 #include "base/result.h"
 #include "protocol/frame_buffer.h"
 
@@ -23,6 +25,7 @@ constexpr std::string_view kDnsPortName = "sh.clearcontainers.dns.0";
 // Docker's, in every network namespace that is in one of its user-defined networks.
 constexpr const char* kResolverAddress = "127.0.0.11";
 constexpr uint16_t kResolverPort = 53;
+sockaddr_in ResolverSocketAddress();  // both of them
 constexpr size_t kMaxDnsMessage = 65535;
 
 struct DnsFrame {

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/dns_relay.h"
 
-#include <array>
-#include <optional>
-#include <thread>
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "netns/in_namespace.h"
 
 namespace cc {
 
@@ -22,26 +16,12 @@ constexpr size_t kMostQuestions = 64;
 // Answers that the guest does not fetch.
 constexpr size_t kMostQueued = 1 << 20;
 
-// A socket belongs to the namespace that it was made in; a thread enters it and ends.
-Result<Fd> SocketIn(const Fd& network_namespace, int type) {
-    std::optional<Result<Fd>> made;
-    std::thread([&] {
-        if (::setns(network_namespace.get(), CLONE_NEWNET) < 0) {
-            made = FailErrno("entering the network namespace");
-            return;
-        }
-        Fd fd = Fd::Adopt(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        made = fd ? Result<Fd>(std::move(fd)) : FailErrno("making a socket");
-    }).join();
-    return std::move(*made);
-}
-
 Result<Fd> Connected(const Fd& network_namespace, int type) {
-    CC_ASSIGN(Fd fd, SocketIn(network_namespace, type));
-    sockaddr_in resolver{};
-    resolver.sin_family = AF_INET;
-    resolver.sin_port = htons(kResolverPort);
-    ::inet_pton(AF_INET, kResolverAddress, &resolver.sin_addr);
+    CC_ASSIGN(Fd fd, netns::InNamespace(network_namespace, [type]() -> Result<Fd> {
+                  Fd made = Fd::Adopt(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+                  return made ? Result<Fd>(std::move(made)) : FailErrno("making a socket");
+              }));
+    const sockaddr_in resolver = ResolverSocketAddress();
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&resolver), sizeof resolver) < 0 &&
         errno != EINPROGRESS)
         return FailErrno("connecting to the resolver");

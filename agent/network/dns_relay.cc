@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -22,10 +21,7 @@ Result<Fd> BoundSocket(int type) {
     if (!fd) return FailErrno("making a socket");
     const int yes = 1;
     (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    sockaddr_in own{};
-    own.sin_family = AF_INET;
-    own.sin_port = htons(kResolverPort);
-    ::inet_pton(AF_INET, kResolverAddress, &own.sin_addr);
+    const sockaddr_in own = ResolverSocketAddress();
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) < 0)
         return FailErrno(Cat("binding ", kResolverAddress, ":", kResolverPort));
     return fd;

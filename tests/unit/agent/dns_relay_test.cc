@@ -16,10 +16,7 @@ namespace {
 
 Fd Client(int type) {
     Fd fd = Fd::Adopt(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(kResolverPort);
-    ::inet_pton(AF_INET, kResolverAddress, &to.sin_addr);
+    const sockaddr_in to = ResolverSocketAddress();
     REQUIRE(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
     return fd;
 }

@@ -19,10 +19,7 @@ namespace {
 
 Fd Resolver(int type) {
     Fd fd = Fd::Adopt(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-    sockaddr_in own{};
-    own.sin_family = AF_INET;
-    own.sin_port = htons(kResolverPort);
-    ::inet_pton(AF_INET, kResolverAddress, &own.sin_addr);
+    const sockaddr_in own = ResolverSocketAddress();
     REQUIRE(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0);
     return fd;
 }
