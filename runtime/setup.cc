@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // cc-runtime setup: an engine's configuration is made to know cc-runtime, or to forget it.
 #include <cstdio>
-#include <cstdlib>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "runtime/app.h"
+#include "runtime/oci/bundle.h"
 #include "runtime/setup/diff.h"
 #include "runtime/setup/engine.h"
 #include "runtime/verbs.h"
@@ -43,11 +43,7 @@ Result<std::string> ReadIfThere(const std::string& path) {
 
 // A configuration file that is a symbolic link stays one.
 std::string Resolved(const std::string& path) {
-    char* real = ::realpath(path.c_str(), nullptr);
-    if (real == nullptr) return path;
-    std::string resolved = real;
-    std::free(real);
-    return resolved;
+    return RealPath(path).value_or(path);
 }
 
 Result<void> SyncDirectory(const std::string& path) {
@@ -107,10 +103,8 @@ void ShowNext(const Engine& engine, const SetupWish& wish) {
 Result<std::string> PathOf(const Engine& engine, const CliValues& own) {
     std::string path = own.Get("config", engine.path);
     if (!path.starts_with('/')) {
-        char* here = ::getcwd(nullptr, 0);
-        if (here == nullptr) return FailErrno("finding out the current directory");
+        CC_ASSIGN(const std::string here, Context("the current directory", RealPath(".")));
         path = Cat(here, "/", path);
-        std::free(here);
     }
     return Resolved(own.Get("sysroot") + path);
 }
@@ -152,10 +146,7 @@ CliCommand SetupVerb() {
     return {
         .name = "setup",
         .help = "make an engine's configuration know cc-runtime, or forget it; restarts nothing",
-        .options = {{.names = "engine",
-                     .value = "ENGINE",
-                     .help = "docker, containerd, podman or crio",
-                     .required = true},
+        .options = {{.names = "engine", .value = "ENGINE", .help = EngineNames(), .required = true},
                     {.names = "--default",
                      .value = "",
                      .help = "also for containers that name no runtime"},

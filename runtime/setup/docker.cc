@@ -8,7 +8,6 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr const char* kName = "cc-runtime";
 constexpr const char* kRuntimes = "runtimes";
 constexpr const char* kDefault = "default-runtime";
 
@@ -39,16 +38,16 @@ std::string Write(const Json& json, const std::string& like) {
 
 bool IsDefault(const Json& json) {
     const auto at = json.find(kDefault);
-    return at != json.end() && *at == kName;
+    return at != json.end() && *at == kRuntimeName;
 }
 
 void Remove(Json& json, const Json& before) {
     if (const auto at = json.find(kRuntimes); at != json.end()) {
-        at->erase(kName);
+        at->erase(kRuntimeName);
         if (at->empty() && !before.contains(kRuntimes)) json.erase(kRuntimes);
     }
     if (!IsDefault(json)) return;
-    if (before.contains(kDefault) && before[kDefault] != kName)
+    if (before.contains(kDefault) && before[kDefault] != kRuntimeName)
         json[kDefault] = before[kDefault];
     else
         json.erase(kDefault);
@@ -64,8 +63,8 @@ Result<EngineEdit> EditDocker(const EngineFile& file, const SetupWish& wish) {
         Remove(json, before);
         if (json != old && json == before) return EngineEdit{file.backup, {}};
     } else {
-        json[kRuntimes][kName]["path"] = wish.runtime;
-        if (wish.make_default) json[kDefault] = kName;
+        json[kRuntimes][kRuntimeName]["path"] = wish.runtime;
+        if (wish.make_default) json[kDefault] = kRuntimeName;
     }
     if (json == old) return EngineEdit{file.text, {}};
     return EngineEdit{json.empty() ? "" : Write(json, file.text), {}};

@@ -60,9 +60,9 @@ std::string EngineNames() {
 }
 
 Result<const Engine*> FindEngine(const std::string& name) {
+    const std::string wanted = name == "cri-o" ? "crio" : name;
     for (const auto& engine : kEngines)
-        if (name == engine.name || (name == "cri-o" && std::string("crio") == engine.name))
-            return &engine;
+        if (wanted == engine.name) return &engine;
     return Fail(Cat("setup: ", Quoted(name, 32), " is none of ", EngineNames()));
 }
 

@@ -3,13 +3,15 @@
 // no files are touched here.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 
 namespace cc::runtime {
+
+// By which engines know us.
+constexpr const char* kRuntimeName = "cc-runtime";
 
 struct SetupWish {
     std::string runtime;        // absolute path of cc-runtime
@@ -30,8 +32,8 @@ struct EngineEdit {
 
 struct Engine {
     const char* name;
-    const char*
-        path;  // of the file that is edited: a drop-in of our own where the engine reads such
+    // Of the file that is edited: a drop-in of our own where the engine reads such.
+    const char* path;
     bool keeps_backup;  // for files that cannot say in comments what they were
     // What is to be done then, for the engine to take it up or to forget it, and to try it.
     const char* reload;

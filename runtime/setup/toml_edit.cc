@@ -152,10 +152,6 @@ Result<std::string> Set(const std::string& text, const std::string& path,
 
 }  // namespace
 
-std::string_view TomlMark() {
-    return kMark;
-}
-
 std::string TomlString(std::string_view text) {
     std::string quoted = "\"";
     for (const char c : text) {

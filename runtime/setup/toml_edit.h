@@ -25,7 +25,5 @@ std::string UnsetInToml(std::string_view text);
 
 // "text" as a TOML string.
 std::string TomlString(std::string_view text);
-// What comes at the end of a line that setup added.
-std::string_view TomlMark();
 
 }  // namespace cc::runtime

@@ -9,8 +9,6 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr const char* kName = "cc-runtime";
-
 Result<EngineEdit> Edit(const EngineFile& file, const SetupWish& wish,
                         const std::vector<TomlSetting>& settings) {
     EngineEdit edit;
@@ -43,7 +41,8 @@ Result<EngineEdit> EditContainerd(const EngineFile& file, const SetupWish& wish)
     const int64_t version = root["version"].value_or<int64_t>(fresh || !parsed ? 2 : 1);
     CC_ASSIGN(const std::string plugin, CriPlugin(version, file.path));
     const std::vector<std::string> containerd = {"plugins", plugin, "containerd"};
-    const std::vector<std::string> handler = {"plugins", plugin, "containerd", "runtimes", kName};
+    const std::vector<std::string> handler = {"plugins", plugin, "containerd", "runtimes",
+                                              kRuntimeName};
     std::vector<std::string> options = handler;
     options.emplace_back("options");
 
@@ -63,7 +62,7 @@ Result<EngineEdit> EditContainerd(const EngineFile& file, const SetupWish& wish)
     if (runtimes["runc"]["options"]["SystemdCgroup"].value_or(false))
         settings.push_back({options, "SystemdCgroup", "true"});
     if (wish.make_default)
-        settings.push_back({containerd, "default_runtime_name", TomlString(kName)});
+        settings.push_back({containerd, "default_runtime_name", TomlString(kRuntimeName)});
 
     CC_ASSIGN(EngineEdit edit, Edit(file, wish, settings));
     if (const toml::array* disabled = root["disabled_plugins"].as_array())
@@ -77,16 +76,17 @@ Result<EngineEdit> EditContainerd(const EngineFile& file, const SetupWish& wish)
 
 Result<EngineEdit> EditPodman(const EngineFile& file, const SetupWish& wish) {
     std::vector<TomlSetting> settings;
-    if (wish.make_default) settings.push_back({{"engine"}, "runtime", TomlString(kName)});
-    settings.push_back({{"engine", "runtimes"}, kName, Cat("[", TomlString(wish.runtime), "]")});
+    if (wish.make_default) settings.push_back({{"engine"}, "runtime", TomlString(kRuntimeName)});
+    settings.push_back(
+        {{"engine", "runtimes"}, kRuntimeName, Cat("[", TomlString(wish.runtime), "]")});
     return Edit(file, wish, settings);
 }
 
 Result<EngineEdit> EditCrio(const EngineFile& file, const SetupWish& wish) {
-    const std::vector<std::string> handler = {"crio", "runtime", "runtimes", kName};
+    const std::vector<std::string> handler = {"crio", "runtime", "runtimes", kRuntimeName};
     std::vector<TomlSetting> settings;
     if (wish.make_default)
-        settings.push_back({{"crio", "runtime"}, "default_runtime", TomlString(kName)});
+        settings.push_back({{"crio", "runtime"}, "default_runtime", TomlString(kRuntimeName)});
     settings.push_back({handler, "runtime_path", TomlString(wish.runtime)});
     settings.push_back({handler, "runtime_type", "\"oci\""});
     settings.push_back({handler, "runtime_root", "\"/run/clear-containers/crio\""});
