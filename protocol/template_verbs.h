@@ -26,7 +26,7 @@ constexpr std::string_view kTemplateLogName = "template.log";
 constexpr std::string_view kTemplateLockName = "lock";
 // Why there is no template: a text, left by a keeper that could not make one.
 constexpr std::string_view kTemplateFailureName = "failed";
-// The pool's VMs, one directory each.
+// In it a directory of the keeper's (its pid) with one for each VM of the pool.
 constexpr std::string_view kTemplatePoolName = "pool";
 
 // What `cc-vmm --template` reads from --config-fd.

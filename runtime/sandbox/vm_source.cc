@@ -48,24 +48,43 @@ Result<int64_t> GrowthOf(const RuntimeConfig& config, const VmConfig& vm) {
     return growth;
 }
 
+struct Taken {
+    TemplateClient from;
+    TakenVm vm;
+};
+
+Result<Taken> TakeOnce(const RuntimeConfig& config, const TemplateConfig& wanted,
+                       const std::string& directory, const std::string& executable) {
+    CC_ASSIGN(TemplateClient client,
+              TemplateClient::ConnectOrStart(executable, wanted, config.boot_timeout));
+    CC_ASSIGN(TakenVm vm, client.Take(wanted.key, directory, config.boot_timeout));
+    return Taken{std::move(client), std::move(vm)};
+}
+
+// A keeper that is killed may still take our question while it dies: the next one answers it.
+Result<Taken> Take(const RuntimeConfig& config, const TemplateConfig& wanted,
+                   const std::string& directory, const std::string& executable) {
+    auto taken = TakeOnce(config, wanted, directory, executable);
+    const bool died = !taken && (taken.error().code == ECONNRESET || taken.error().code == EPIPE);
+    return died ? TakeOnce(config, wanted, directory, executable) : std::move(taken);
+}
+
 Result<StartedVm> FromTemplate(const RuntimeConfig& config, VmConfig vm,
                                const std::string& executable,
                                const std::function<Result<void>()>& enter) {
     CC_ASSIGN(const int64_t growth, GrowthOf(config, vm));
     vm.memory_mib = config.memory_mib;
     CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm, executable));
-    CC_ASSIGN(TemplateClient client,
-              TemplateClient::ConnectOrStart(executable, wanted, config.boot_timeout));
-    CC_ASSIGN(const TakenVm taken, client.Take(wanted.key, vm.directory, config.boot_timeout));
-    if (taken.pooled) {
+    CC_ASSIGN(Taken taken, Take(config, wanted, vm.directory, executable));
+    if (const auto& pooled = taken.vm.pooled) {
         CC_TRY(Grow(vm.directory, growth));
-        return StartedVm{VmOrigin::kPooled, Identify(static_cast<pid_t>(taken.pooled->keeper_pid)),
-                         *taken.pooled};
+        return StartedVm{VmOrigin::kPooled, Identify(static_cast<pid_t>(pooled->keeper_pid)),
+                         *pooled};
     }
     vm.origin = VmOrigin::kClone;
-    auto cloned = StartHere(vm, executable, enter, taken);
+    auto cloned = StartHere(vm, executable, enter, taken.vm);
     // Whoever comes next shall not try it again.
-    if (!cloned) (void)client.Stop();
+    if (!cloned) (void)taken.from.Stop();
     if (cloned) CC_TRY(Grow(vm.directory, growth));
     return Context("cloning the template", std::move(cloned));
 }

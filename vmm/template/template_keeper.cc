@@ -30,6 +30,11 @@ TemplateReply ErrorReply(std::string why) {
     return {.error = std::move(why), .pooled = false, .vm = {}, .status = {}};
 }
 
+// Of this keeper alone: the VMs of one that was killed may live on for a moment, and clean up.
+std::string PoolDirectory(const TemplateConfig& config) {
+    return Cat(config.directory, "/", kTemplatePoolName, "/", ::getpid());
+}
+
 }  // namespace
 
 TemplateKeeper::TemplateKeeper(TemplateConfig config, Fd ready)
@@ -72,8 +77,8 @@ Result<void> TemplateKeeper::Start() {
                      .format = LogFormat::kText,
                      .path = Cat(directory, "/", kTemplateLogName)}));
     // Left over from one that was killed.
-    const std::string pool = Cat(directory, "/", kTemplatePoolName);
-    CC_TRY(RemoveTree(pool));
+    const std::string pools = Cat(directory, "/", kTemplatePoolName);
+    CC_TRY(RemoveTree(pools));
     ::unlink(Cat(directory, "/", kTemplateFailureName).c_str());
     started_s_ = ::time(nullptr);
     CC_TRY(terminate_.Start(SIGTERM));
@@ -81,7 +86,7 @@ Result<void> TemplateKeeper::Start() {
     CC_ASSIGN(saved_, SavedMachine::Make(config_.vm.memory_mib));
     const std::string socket = Cat(directory, "/", kTemplateSocketName);
     CC_ASSIGN(Fd listener, ListenUnix(socket, SOCK_SEQPACKET, 0600));
-    files_.Push([pool] { (void)RemoveTree(pool); });
+    files_.Push([pools] { (void)RemoveTree(pools); });
     files_.Push([socket] { ::unlink(socket.c_str()); });
     CC_ASSIGN(server_, PacketServer::Open(
                            loop_, std::move(listener),
@@ -95,7 +100,7 @@ Result<void> TemplateKeeper::StartBuilding() {
     VmConfig vm = config_.vm;
     vm.origin = VmOrigin::kTemplate;
     vm.name = "template";
-    vm.directory = Cat(config_.directory, "/", kTemplatePoolName, "/template");
+    vm.directory = Cat(PoolDirectory(config_), "/template");
     CC_ASSIGN(builder_,
               ChildVm::Start(loop_, vm, saved_->memory(), saved_->state(),
                              {.on_ready = [this](const Result<VmStatus>& how) { Built(how); },
@@ -124,8 +129,7 @@ Result<void> TemplateKeeper::Complete() {
     CC_ASSIGN(const bool current, IsCurrent());
     if (!current) return Fail("its kernel, image or VMM was replaced meanwhile");
     (void)RemoveTree(builder_->directory());
-    pool_.emplace(loop_, Cat(config_.directory, "/", kTemplatePoolName), config_.vm, *saved_,
-                  config_.pool);
+    pool_.emplace(loop_, PoolDirectory(config_), config_.vm, *saved_, config_.pool);
     auto pressure = MemoryPressure::Watch(loop_, [this] { OnPressure(); });
     if (pressure)
         pressure_ = std::move(*pressure);

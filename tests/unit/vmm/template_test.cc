@@ -171,7 +171,8 @@ TEST_CASE("the pool ends with a keeper that is killed, and the next one makes th
     Template made("fake.agent", 1);
     REQUIRE(made.Take("a"));
     REQUIRE(made.WaitPool(1));
-    const std::string pool = Cat(made.config.directory, "/", kTemplatePoolName);
+    const std::string pool =
+        Cat(made.config.directory, "/", kTemplatePoolName, "/", made.Status().pid);
     const auto names = ListDirectory(pool).value();
     REQUIRE(names.size() == 1);
     auto waiting = VmClient::Connect(Cat(pool, "/", names[0]));
