@@ -79,14 +79,14 @@ std::string EncodeControl(ControlCode code, std::string_view payload) {
 std::string EncodeIo(uint64_t sequence, std::string_view payload) {
     std::string out;
     out.reserve(kIoHeaderSize + payload.size());
-    AppendIo(out, sequence, payload);
+    AppendIoHeader(out, sequence, payload.size());
+    out.append(payload);
     return out;
 }
 
-void AppendIo(std::string& out, uint64_t sequence, std::string_view payload) {
+void AppendIoHeader(std::string& out, uint64_t sequence, size_t payload_size) {
     AppendBigEndian<8>(out, sequence);
-    AppendBigEndian<4>(out, kIoHeaderSize + payload.size());
-    out.append(payload);
+    AppendBigEndian<4>(out, kIoHeaderSize + payload_size);
 }
 
 Result<std::optional<ControlMessage>> ControlDecoder::Next() {

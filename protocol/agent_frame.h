@@ -82,7 +82,7 @@ struct IoMessage {
 
 std::string EncodeControl(ControlCode code, std::string_view payload);
 std::string EncodeIo(uint64_t sequence, std::string_view payload);
-void AppendIo(std::string& out, uint64_t sequence, std::string_view payload);
+void AppendIoHeader(std::string& out, uint64_t sequence, size_t payload_size);
 
 // Incremental; an error is final for the channel.
 class ControlDecoder {

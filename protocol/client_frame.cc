@@ -72,10 +72,9 @@ std::string EncodeStream(StreamKind kind, std::string_view payload, uint16_t ver
     return EncodeFrame(version, FrameType::kStream, kind, payload);
 }
 
-void AppendStream(std::string& out, StreamKind kind, std::string_view payload, uint16_t version) {
-    AppendHeader(out, version, kClientHeaderSize, static_cast<unsigned>(FrameType::kStream),
-                 static_cast<uint8_t>(kind), payload.size());
-    out.append(payload);
+void AppendStreamHeader(std::string& out, StreamKind kind, size_t payload_size) {
+    AppendHeader(out, kClientVersion2, kClientHeaderSize, static_cast<unsigned>(FrameType::kStream),
+                 static_cast<uint8_t>(kind), payload_size);
 }
 
 std::string EncodeProcessExited(uint8_t status) {
@@ -87,17 +86,17 @@ std::string EncodeProcessExited(uint8_t status) {
 std::string EncodeStreamAt(StreamKind kind, uint64_t offset, std::string_view payload, bool end) {
     std::string out;
     out.reserve(kClientStreamHeaderSize + payload.size());
-    AppendStreamAt(out, kind, offset, payload, end);
+    AppendStreamHeaderAt(out, kind, offset, payload.size(), end);
+    out.append(payload);
     return out;
 }
 
-void AppendStreamAt(std::string& out, StreamKind kind, uint64_t offset, std::string_view payload,
-                    bool end) {
+void AppendStreamHeaderAt(std::string& out, StreamKind kind, uint64_t offset, size_t payload_size,
+                          bool end) {
     AppendHeader(out, kClientVersion3, kClientStreamHeaderSize,
                  static_cast<unsigned>(FrameType::kStream) | (end ? kEndFlag : 0U),
-                 static_cast<uint8_t>(kind), payload.size());
+                 static_cast<uint8_t>(kind), payload_size);
     AppendBigEndian<8>(out, offset);
-    out.append(payload);
 }
 
 std::string EncodeNotification(Notification notification, std::string_view payload) {

@@ -80,14 +80,14 @@ std::string EncodeResponse(ClientCommand command, std::string_view payload, bool
 // The payload within kMaxStreamPayload.
 std::string EncodeStream(StreamKind kind, std::string_view payload,
                          uint16_t version = kClientVersion2);
-void AppendStream(std::string& out, StreamKind kind, std::string_view payload,
-                  uint16_t version = kClientVersion2);
+// What goes before a payload of this size, which is within kMaxStreamPayload. Version 2.
+void AppendStreamHeader(std::string& out, StreamKind kind, size_t payload_size);
 std::string EncodeProcessExited(uint8_t status);  // version 2
 
 // Version 3: a piece of stdin, stdout or stderr.
 std::string EncodeStreamAt(StreamKind kind, uint64_t offset, std::string_view payload, bool end);
-void AppendStreamAt(std::string& out, StreamKind kind, uint64_t offset, std::string_view payload,
-                    bool end);
+void AppendStreamHeaderAt(std::string& out, StreamKind kind, uint64_t offset, size_t payload_size,
+                          bool end);
 std::string EncodeNotification(Notification notification, std::string_view payload);
 
 // Incremental: any split of the bytes will do. An error (bad version, type, opcode or length) is

@@ -29,11 +29,12 @@ bool IsPlausible(std::string_view header) {
 std::string Encode(const LinkFrame& frame, std::string_view marker) {
     std::string out;
     out.reserve(kLinkHeaderSize + frame.payload.size());
-    AppendLink(out, frame, marker);
+    AppendLinkHeader(out, frame, marker);
+    out.append(frame.payload);
     return out;
 }
 
-void AppendLink(std::string& out, const LinkFrame& frame, std::string_view marker) {
+void AppendLinkHeader(std::string& out, const LinkFrame& frame, std::string_view marker) {
     const size_t start = out.size();
     out.append(marker);
     AppendBigEndian<4>(out, frame.epoch);
@@ -44,7 +45,6 @@ void AppendLink(std::string& out, const LinkFrame& frame, std::string_view marke
     AppendBigEndian<8>(out, frame.stream);
     AppendBigEndian<8>(out, frame.offset);
     AppendBigEndian<4>(out, Crc32c(frame.payload, Crc32c(std::string_view(out).substr(start))));
-    out.append(frame.payload);
 }
 
 std::optional<LinkFrame> LinkDecoder::Next() {

@@ -70,7 +70,8 @@ struct LinkFrame {
 
 // `marker` has kMarkerSize bytes, the payload at most kMaxLinkPayload.
 std::string Encode(const LinkFrame& frame, std::string_view marker);
-void AppendLink(std::string& out, const LinkFrame& frame, std::string_view marker);
+// What goes before the frame's payload.
+void AppendLinkHeader(std::string& out, const LinkFrame& frame, std::string_view marker);
 
 // Incremental, and never at a loss: whatever is no intact frame is passed over up to the next
 // marker. Payloads hold no marker, which nobody can guess; one that does may be lost.

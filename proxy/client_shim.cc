@@ -194,7 +194,7 @@ void Client::AgentHasRoom() {
 }
 
 void Client::SendOutput(StreamKind kind, std::string_view payload) {
-    SendWith([&](std::string& out) { AppendStream(out, kind, payload); });
+    SendFrame([&](std::string& out) { AppendStreamHeader(out, kind, payload.size()); }, payload);
 }
 
 void Client::SendExit(const ProcessEnd& end) {

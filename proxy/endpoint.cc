@@ -15,13 +15,13 @@ void Endpoint::Open(std::unique_ptr<Stream> stream) {
 }
 
 void Endpoint::Send(std::string_view bytes) {
-    if (!bytes.empty() && BeginSending()) out_.append(bytes);
+    if (!bytes.empty() && BeginSending()) out_.own().append(bytes);
 }
 
 bool Endpoint::BeginSending() {
     if (!stream_) return false;
     if (out_.empty()) {
-        out_ = router_.TakeSpare();
+        out_.own() = router_.TakeSpare();
         router_.WillFlush(*this);
     }
     return true;
@@ -35,21 +35,25 @@ void Endpoint::SetReading(bool on) {
 
 void Endpoint::Shut() {
     if (!stream_) return;
-    out_.clear();
+    out_ = {};
     stream_->SetHandler(nullptr);
     router_.Bury(std::move(stream_));  // it may be one of the callers
 }
 
 void Endpoint::Flush() {
     if (!stream_ || out_.empty()) return;
-    std::string bytes = std::exchange(out_, {});
-    stream_->Write(bytes);
-    router_.GiveSpare(std::move(bytes));
+    Outgoing out = std::exchange(out_, {});
+    stream_->Write(out.Slices());
+    router_.GiveSpare(std::move(out.own()));
     if (stream_) Written();
 }
 
+std::string_view Endpoint::lent() const {
+    return router_.lent();
+}
+
 void Endpoint::OnData(std::string_view bytes) {
-    const Router::Turn turn(router_);
+    const Router::Turn turn(router_, bytes);
     if (stream_) Data(bytes);
 }
 

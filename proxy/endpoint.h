@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // One end of a connection that the router holds: to a client, or to one of a VM's two agent ports.
-// What is sent in the course of one event leaves in one write when the event has been dealt with.
+// What is sent in the course of one event leaves in one write when the event has been dealt with;
+// a large payload leaves from where the event's bytes were read to, without having been copied.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "proxy/outgoing.h"
 #include "proxy/stream.h"
 
 namespace cc::proxy {
@@ -22,10 +24,12 @@ class Endpoint : private StreamHandler {
 
     void Open(std::unique_ptr<Stream> stream);
     void Send(std::string_view bytes);
-    // Sends what `append` puts at the end of the string that it is given: nothing is copied twice.
-    template <class Append>
-    void SendWith(const Append& append) {
-        if (BeginSending()) append(out_);
+    // Sends what `append_header` puts at the end of the string that it is given, then the payload.
+    template <class AppendHeader>
+    void SendFrame(const AppendHeader& append_header, std::string_view payload) {
+        if (!BeginSending()) return;
+        append_header(out_.own());
+        out_.AppendPayload(payload, lent());
     }
     void SetReading(bool on);
     void IgnoreDescriptors() {
@@ -58,10 +62,11 @@ class Endpoint : private StreamHandler {
     void OnDrained() override;
     void OnHangup() override;
     bool BeginSending();
+    std::string_view lent() const;
     void Flush();
 
     std::unique_ptr<Stream> stream_;
-    std::string out_;
+    Outgoing out_;
     bool reading_ = true;
 };
 

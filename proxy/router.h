@@ -64,10 +64,15 @@ class Router {
     // being dealt with.
     class Turn {
       public:
-        explicit Turn(Router& router) : router_(router) { ++router_.depth_; }
+        // `bytes`: what has arrived, which stays where it is as long as this object.
+        explicit Turn(Router& router, std::string_view bytes = {}) : router_(router) {
+            if (++router_.depth_ == 1) router_.lent_ = bytes;
+        }
         ~Turn() {
             if (router_.depth_ == 1) router_.Settle();
-            if (--router_.depth_ == 0) router_.world_.Settled();
+            if (--router_.depth_ > 0) return;
+            router_.lent_ = {};
+            router_.world_.Settled();
         }
         Turn(const Turn&) = delete;
         Turn& operator=(const Turn&) = delete;
@@ -109,6 +114,8 @@ class Router {
         ended_.emplace_back(&endpoint, how);
     }
     void Forget(Endpoint& endpoint);
+    // What has arrived in this turn: it may be sent on from where it lies.
+    std::string_view lent() const { return lent_; }
     // Memory for what is sent in a turn, used again and again: an empty string, and what became of
     // it.
     std::string TakeSpare();
@@ -137,6 +144,7 @@ class Router {
     RouterCounters counters_;
 
     int depth_ = 0;
+    std::string_view lent_;
     std::vector<Client*> runnable_;
     std::vector<Vm*> unsaved_;
     std::vector<std::pair<Endpoint*, Result<void>>> ended_;

@@ -51,9 +51,12 @@ Result<void> Session::ReceiveData(bool on_stderr, uint64_t offset, std::string_v
     const StreamKind kind = on_stderr ? StreamKind::kStderr : StreamKind::kStdout;
     if (shim_->version() == kClientVersion3) {
         if (!fresh.empty() || ends)
-            shim_->SendWith([&](std::string& out) {
-                AppendStreamAt(out, kind, stream.received - fresh.size(), fresh, ends);
-            });
+            shim_->SendFrame(
+                [&](std::string& out) {
+                    AppendStreamHeaderAt(out, kind, stream.received - fresh.size(), fresh.size(),
+                                         ends);
+                },
+                fresh);
     } else {
         if (!fresh.empty()) shim_->SendOutput(kind, fresh);
         if (ends) ShimTook(shim_->queued());

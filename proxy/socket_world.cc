@@ -84,7 +84,7 @@ class SocketStream : public Stream {
     }
 
     void SetHandler(StreamHandler* handler) override { handler_ = handler; }
-    void Write(std::string_view bytes) override { channel_->Write(bytes); }
+    void Write(std::span<const iovec> slices) override { channel_->Write(slices); }
     size_t queued() const override { return channel_->queued(); }
     void SetReading(bool on) override {
         if (on)

@@ -6,10 +6,12 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -51,7 +53,8 @@ class Stream {
   public:
     virtual ~Stream() = default;
     virtual void SetHandler(StreamHandler* handler) = 0;
-    virtual void Write(std::string_view bytes) = 0;
+    // All slices, one after the other; they need not outlive the call.
+    virtual void Write(std::span<const iovec> slices) = 0;
     virtual size_t queued() const = 0;  // bytes not yet taken by the other side
     virtual void SetReading(bool on) = 0;
     // Descriptors that come from now on are closed unseen.

@@ -140,10 +140,8 @@ void Vm::EndAdoption() {
 void Vm::SendData(uint64_t sequence, uint64_t offset, std::string_view bytes, bool end) {
     const uint8_t flags = end ? kLinkEnd : 0;
     counters_.io_out.Count(bytes.size());
-    io_.SendWith([&](std::string& out) {
-        AppendLink(out, LinkFrame{epoch_, LinkType::kData, flags, sequence, offset, bytes},
-                   marker_);
-    });
+    const LinkFrame frame{epoch_, LinkType::kData, flags, sequence, offset, bytes};
+    io_.SendFrame([&](std::string& out) { AppendLinkHeader(out, frame, marker_); }, bytes);
 }
 
 void Vm::SendWindow(uint64_t sequence, const StreamWindow& window, uint8_t flags) {

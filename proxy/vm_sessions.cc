@@ -75,10 +75,11 @@ void Vm::Retire(Token* token) {
 void Vm::WriteStdin(const Session& session, std::string_view bytes) {
     const size_t limit = (extended() ? kMaxIoMessage : kMaxAgentMessageV3_0) - kIoHeaderSize;
     do {  // once for no bytes, which means end of file
-        io_.SendWith(
-            [&](std::string& out) { AppendIo(out, session.base(), bytes.substr(0, limit)); });
-        counters_.io_out.Count(std::min(limit, bytes.size()));
-        bytes.remove_prefix(std::min(limit, bytes.size()));
+        const std::string_view piece = bytes.substr(0, limit);
+        io_.SendFrame([&](std::string& out) { AppendIoHeader(out, session.base(), piece.size()); },
+                      piece);
+        counters_.io_out.Count(piece.size());
+        bytes.remove_prefix(piece.size());
     } while (!bytes.empty());
     room_wanted_ = room_wanted_ || io_full();
 }

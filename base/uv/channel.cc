@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/uv/channel.h"
 
+#include <algorithm>
 #include <array>
+#include <climits>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -10,11 +12,9 @@
 namespace cc::uv {
 
 namespace {
-// One read takes up to this much: few calls a megabyte, few frames that two reads share, and
-// the bytes are still in the second level cache when they are written.
-constexpr size_t kReadSize = 128 * 1024;
-// Reads in one turn, so that one busy stream does not starve the others of its loop.
-constexpr int kReadsPerTurn = 2;
+// One read takes up to this much: all that a UNIX socket holds, so few calls a megabyte and few
+// frames that two reads share. A busy stream gets one in a turn of its loop.
+constexpr size_t kReadSize = 256 * 1024;
 constexpr size_t kGather = 64;
 constexpr size_t kQueuedPiece = 16 * 1024;  // small writes that have to wait are joined up to this
 // The read buffer is shared by all channels of the thread: its bytes never outlive a callback.
@@ -71,30 +71,25 @@ ssize_t Channel::Transmit(std::span<const iovec> slices) const {
 
 void Channel::Read() {
     if (!read_buffer) read_buffer = std::make_unique_for_overwrite<std::array<char, kReadSize>>();
-    const auto alive = alive_;
-    for (int turn = 0; turn < kReadsPerTurn && reading_ && !input_ended_; ++turn) {
-        const ssize_t count = Receive(*read_buffer);
-        if (count < 0) {
-            if (errno == EINTR) continue;
-            if (errno == EAGAIN) return;
-            // A pty master answers EIO once the last slave is closed: its way of end of file.
-            if (errno == EIO) return End({});
-            return End(FailErrno("reading"));
-        }
-        if (count == 0) return End({});
-        callbacks_->on_data({read_buffer->data(), static_cast<size_t>(count)});
-        if (!*alive) return;
-        if (static_cast<size_t>(count) < read_buffer->size()) return;
-    }
+    const ssize_t count = Receive(*read_buffer);
+    if (count > 0) return callbacks_->on_data({read_buffer->data(), static_cast<size_t>(count)});
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    // A pty master answers EIO once the last slave is closed: its way of end of file.
+    if (count == 0 || errno == EIO) return End({});
+    End(FailErrno("reading"));
 }
 
 void Channel::Write(std::string_view bytes) {
-    if (broken_ || bytes.empty()) return;
-    if (!queue_.empty()) return Enqueue(bytes);  // waiting for writability already
     const iovec slice{const_cast<char*>(bytes.data()), bytes.size()};
+    Write({&slice, bytes.empty() ? 0U : 1U});
+}
+
+void Channel::Write(std::span<const iovec> slices) {
+    if (broken_ || slices.empty()) return;
+    const bool waits = !queue_.empty();  // for writability, already
     ssize_t count = 0;
     do
-        count = Transmit({&slice, 1});
+        count = waits ? 0 : Transmit(slices.first(std::min<size_t>(slices.size(), IOV_MAX)));
     while (count < 0 && errno == EINTR);
     if (count < 0 && errno != EAGAIN) {
         const auto alive = alive_;
@@ -102,14 +97,19 @@ void Channel::Write(std::string_view bytes) {
         if (*alive) UpdateEvents();
         return;
     }
-    bytes.remove_prefix(count < 0 ? 0 : static_cast<size_t>(count));
+    EnqueueRest(slices, static_cast<size_t>(std::max<ssize_t>(count, 0)));
     // on_drained is for those who had to wait: a write that is taken at once does not call it.
-    if (bytes.empty()) {
-        if (shutdown_wanted_) ::shutdown(fd_.get(), SHUT_WR);
-        return;
+    if (queue_.empty() && shutdown_wanted_) ::shutdown(fd_.get(), SHUT_WR);
+    if (!queue_.empty() && !waits) UpdateEvents();
+}
+
+void Channel::EnqueueRest(std::span<const iovec> slices, size_t taken) {
+    for (const auto& slice : slices) {
+        const size_t skip = std::min(taken, slice.iov_len);
+        taken -= skip;
+        if (skip < slice.iov_len)
+            Enqueue({static_cast<const char*>(slice.iov_base) + skip, slice.iov_len - skip});
     }
-    Enqueue(bytes);
-    UpdateEvents();
 }
 
 void Channel::Enqueue(std::string_view bytes) {

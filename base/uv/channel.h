@@ -46,6 +46,7 @@ class Channel {
     // Writes what the descriptor takes at once and queues the rest. Silently nothing once the
     // stream is broken (on_end tells).
     void Write(std::string_view bytes);
+    void Write(std::span<const iovec> slices);
     size_t queued() const { return queued_; }  // bytes not yet taken by the descriptor
     void PauseReading();
     void ResumeReading();
@@ -63,6 +64,7 @@ class Channel {
     void HangUp();
     void Flush();
     void Enqueue(std::string_view bytes);
+    void EnqueueRest(std::span<const iovec> slices, size_t taken);
     void UpdateEvents();
     void End(Result<void> how);
 

@@ -50,8 +50,9 @@ LinkSender::LinkSender(Link link, uint64_t base, size_t payload)
 std::string_view LinkSender::Next() {
     if (offset_ + payload() > limit_) return {};
     frame_.clear();
-    AppendLink(frame_, LinkFrame{link_.epoch, LinkType::kData, 0, base_, offset_, bytes_},
-               link_.marker);
+    AppendLinkHeader(frame_, LinkFrame{link_.epoch, LinkType::kData, 0, base_, offset_, bytes_},
+                     link_.marker);
+    frame_.append(bytes_);
     offset_ += payload();
     return frame_;
 }
@@ -84,7 +85,8 @@ ShimSender::ShimSender(size_t payload) : Sender(payload), bytes_(payload, 'x') {
 std::string_view ShimSender::Next() {
     if (offset_ + payload() > limit_) return {};
     frame_.clear();
-    AppendStreamAt(frame_, StreamKind::kStdin, offset_, bytes_, false);
+    AppendStreamHeaderAt(frame_, StreamKind::kStdin, offset_, bytes_.size(), false);
+    frame_.append(bytes_);
     offset_ += payload();
     return frame_;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/uv/channel.h"
 
+#include <climits>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -109,6 +110,33 @@ TEST_CASE("what a slow reader does not take is queued, and on_drained tells when
     CHECK(got == bytes);
     CHECK(rig.channel->queued() == 0);
     CHECK(rig.drained == 1);
+}
+
+TEST_CASE("slices go out as one, also those that the reader takes no more of") {
+    for (const bool waits : {false, true}) {
+        Rig rig;
+        if (waits) rig.FillUp();
+        const size_t queued = rig.channel->queued();
+        std::vector<std::string> pieces;
+        std::vector<iovec> slices;
+        for (size_t i = 0; i < 3 * IOV_MAX; ++i)
+            pieces.push_back(Pattern(1 + i % 1000));
+        for (auto& piece : pieces)
+            slices.push_back({piece.data(), piece.size()});
+        rig.channel->Write(slices);
+        CHECK(rig.channel->queued() > queued);
+        std::string received = rig.Drain();
+        for (int i = 0; i < 1000 && rig.channel->queued() > 0; ++i) {
+            rig.Turn(1);
+            received += rig.Drain();
+        }
+        std::string sent;
+        for (const auto& piece : pieces)
+            sent += piece;
+        REQUIRE(received.size() >= sent.size());
+        CHECK(received.substr(received.size() - sent.size()) == sent);
+        CHECK(rig.drained == 1);
+    }
 }
 
 TEST_CASE("a channel that is paused reads nothing until it is resumed") {

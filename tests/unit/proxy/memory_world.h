@@ -77,7 +77,10 @@ class MemoryStream final : public Stream {
         peer_->handler_ = nullptr;
     }
     void SetHandler(StreamHandler* handler) override { peer_->handler_ = handler; }
-    void Write(std::string_view bytes) override {
+    void Write(std::span<const iovec> slices) override {
+        std::string bytes;
+        for (const auto& slice : slices)
+            bytes.append(static_cast<const char*>(slice.iov_base), slice.iov_len);
         if (peer_->told_end_ || peer_->closed) return;
         if (peer_->on_write) peer_->on_write(bytes);
         if (peer_->reads && peer_->unread.empty())

@@ -132,7 +132,9 @@ TEST_CASE("a passed connection cannot make the proxy wait, and knows its sender"
     Ear ear(loop);
     (*stream)->SetHandler(&ear);
     REQUIRE(::fcntl(held.get(), F_SETFL, 0) == 0);
-    (*stream)->Write(std::string(4 << 20, 'x'));
+    std::string bytes(4 << 20, 'x');
+    const iovec slice{bytes.data(), bytes.size()};
+    (*stream)->Write({&slice, 1});
     CHECK((*stream)->queued() > 0);
     const pid_t child = ::fork();
     if (child == 0) {
