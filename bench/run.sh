@@ -9,6 +9,7 @@
 #   bench/run.sh hub                only the hub: one to two minutes, without root or a VM
 #   bench/run.sh verbs              only state, list and kill 0 beside crun's and runc's, and only to standard output
 #   bench/run.sh rate               only how many containers start a second, and only to standard output
+#   bench/run.sh network            only the network beside runc's, and only to standard output
 #   bench/run.sh CONTENDER ...      only these of pool, clone, tuned, debian, crun and runc, and only to standard output
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -61,6 +62,9 @@ if [ "${1:-}" = verbs ]; then
 elif [ "${1:-}" = rate ]; then
     only=rate
     contenders=(pool clone crun runc)
+elif [ "${1:-}" = network ]; then
+    only=network
+    contenders=(clone runc)
 elif [ $# -gt 0 ]; then
     contenders=("$@")
 else
@@ -81,6 +85,7 @@ cleanup() {
     for entry in "${running[@]}"; do
         with_runtime "${entry% *}" delete --force "${entry#* }" || true
     done
+    end_network
     [ -z "$without_unified" ] || kill "$without_unified" 2>/dev/null || true
     [ -z "$container" ] || "$runtime" --root "$state" --cc-config "$work/tuned.toml" delete --force "$container" || true
     for pid in pool clone; do
@@ -375,6 +380,7 @@ memory_table() {
 }
 
 . bench/rate_table.sh
+. bench/network_table.sh
 
 size_table() {
     local i
@@ -396,6 +402,7 @@ report() {
     phase_table
     [ ! -e "$work/verbs" ] || cat "$work/verbs"
     [ ! -e "$work/rate" ] || cat "$work/rate"
+    [ ! -e "$work/network" ] || cat "$work/network"
     [ ! -e "$work/density" ] || cat "$work/density"
     [ -z "$memory" ] || echo "$memory"
     echo "$sizes"
@@ -418,6 +425,7 @@ if [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then acc
 case $only in
     verbs) verbs_table; exit 0 ;;
     rate) rate_table; exit 0 ;;
+    network) network_table; exit 0 ;;
 esac
 
 # The first round only warms the page cache and makes the templates.
@@ -430,6 +438,7 @@ done
 memory=
 [ $# -gt 0 ] || [ -n "$(missing clone)" ] || density_table >"$work/density"
 [ $# -gt 0 ] || rate_table >"$work/rate"
+[ $# -gt 0 ] || network_table >"$work/network"
 [ $# -gt 0 ] || verbs_table >"$work/verbs"  # no subshell: the end of this program ends its containers
 case " ${present[*]} " in *' tuned '*) memory=$(echo x; memory_table) && memory=${memory#x} ;; esac
 sizes=$(echo x; size_table)
