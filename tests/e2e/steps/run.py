@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps of a person with Docker, Podman or ctr, done with runc and with cc-runtime, and what came of them compared.
 
-    tests/e2e/steps/run.py docker|podman|ctr [--only WORD] [--verbose]
+    tests/e2e/steps/run.py docker|swarm|podman|ctr [--only WORD] [--verbose]
 
 Each line of ENGINE.steps is a step: what bash prints (standard output and error together) and its exit status must be the
 same with both; numbers that differ from run to run are masked. A step that ends with "# differs: REASON" is expected to
@@ -46,6 +46,7 @@ class Bench:
         self.environment = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}", "T": str(self.scratch),
                             "IMAGE": "localhost/bb:latest"}
         self.make_rootfs()
+        self.environment["ROOTFS"] = str(self.rootfs)
         self.configuration = base / "configuration.toml"
         self.runtime = shutil.which("runc")
         if runtime != "runc":
@@ -90,15 +91,18 @@ class Bench:
         script(self.bin / "restart_engine", "stop_engine; start_engine")
         self.must("start_engine")
 
-    def start_docker(self):
+    def start_docker(self, live_restore="true"):
         (self.base / "daemon.json").write_text(
             f'{{"data-root": "{self.base}/data", "exec-root": "{self.base}/exec", "pidfile": "{self.base}/pid", "hosts": '
-            f'["unix://{self.base}/sock"], "storage-driver": "vfs", "bip": "10.112.0.1/24", "live-restore": true, '
+            f'["unix://{self.base}/sock"], "storage-driver": "vfs", "bip": "10.112.0.1/24", "live-restore": {live_restore}, '
             f'"cgroup-parent": "/{self.base.parent.name}", "runtimes": {{"it": {{"path": "{self.runtime}"}}}}, '
             f'"default-runtime": "it"}}')
         self.environment["DOCKER_HOST"] = f"unix://{self.base}/sock"
         self.daemon(f"dockerd --config-file {self.base}/daemon.json", "docker version")
         self.must(f"tar -C {self.rootfs} -c . | docker import -c 'ENV PATH=/bin' -c 'CMD sh' - bb")
+
+    def start_swarm(self):
+        self.start_docker(live_restore="false")  # dockerd has one or the other
 
     def start_podman(self):
         script(self.bin / "podman",
@@ -121,6 +125,7 @@ class Bench:
 
     def end(self):
         self.shell({"docker": "docker ps -aq | xargs -r docker rm -f; stop_engine",
+                    "swarm": "docker swarm leave --force; docker ps -aq | xargs -r docker rm -f; stop_engine",
                     "podman": "podman rm -af -t 0; podman rmi -af",
                     # Only after a step that failed is there one.
                     "ctr": "ctr task ls -q | xargs -r -n 1 ctr task rm -f; stop_engine"}[self.engine])
@@ -202,7 +207,7 @@ def isolated():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("engine", choices=("docker", "podman", "ctr"))
+    parser.add_argument("engine", choices=("docker", "swarm", "podman", "ctr"))
     parser.add_argument("--only", default="", help="only steps with this in them")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
