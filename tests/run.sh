@@ -4,6 +4,7 @@
 #
 #   tests/run.sh [--build DIR] [--only unit|integration|e2e]... [--filter PATTERN]
 #
+# With CC_COMPARE_HOST=1 the end-to-end tests must leave the host as it was, which only a machine with nobody else on it can tell.
 # A skipped test has printed "SKIPPED: <reason>"; the reasons are shown again at the end.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ while [ $# -gt 0 ]; do
         --build) build=$2; shift 2 ;;
         --only) only+=("$2"); shift 2 ;;
         --filter) filter=$2; shift 2 ;;
-        *) sed -n '3,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+        *) sed -n '3,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
     esac
 done
 [ ${#only[@]} -gt 0 ] || only=(unit integration e2e)
@@ -58,6 +59,19 @@ run_program() {
     fi
 }
 
+# Counts as a test that failed when the host is not as it was. Daemons that are on their way out get some seconds.
+compare_host() {
+    local i
+    for ((i = 0; i < 20; i++)); do
+        tests/host_state.sh | sort >"$logs/host.after"
+        cmp -s "$logs/host.before" "$logs/host.after" && return
+        sleep 0.5
+    done
+    diff "$logs/host.before" "$logs/host.after" | sed 's/^/ERROR: the host after the tests: /' | tee "$logs/host"
+    failed=$((failed + 1))
+    broken+=("$logs/host")
+}
+
 for kind in "${only[@]}"; do
     case $kind in
         unit) programs=("$build"/tests/unit-* "$build"/tests/fuzz-replay) ;;
@@ -65,9 +79,15 @@ for kind in "${only[@]}"; do
         e2e) programs=("$build"/tests/e2e-tests) ;;
         *) echo "tests/run.sh: no kind of tests named $kind" >&2; exit 2 ;;
     esac
+    compare=
+    if [ "$kind" = e2e ] && [ -n "${CC_COMPARE_HOST:-}" ]; then
+        compare=1
+        tests/host_state.sh | sort >"$logs/host.before"
+    fi
     for program in "${programs[@]}"; do
         [ -x "$program" ] && run_program "$program"
     done
+    [ -z "$compare" ] || compare_host
 done
 
 grep -h '^SKIPPED: ' "$logs"/* 2>/dev/null | sort | uniq -c
