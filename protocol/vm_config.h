@@ -54,7 +54,8 @@ struct VmConfig {
     int64_t memory_mib = 128;
     bool mem_prealloc = false;
     bool hugepages = false;
-    bool nic = false;  // a network device, to be attached later (VmVerb::kAttachNetwork)
+    bool nic = false;        // a network device, to be attached later (VmVerb::kAttachNetwork)
+    bool vhost_net = false;  // with hardware acceleration the host's kernel carries its frames
     VmOrigin origin = VmOrigin::kBoot;
     bool debug = false;                 // the guest's console is not quiet
     int64_t start_deadline_ms = 10000;  // from exec of the VMM until it answers its control socket

@@ -167,6 +167,7 @@ const std::vector<Key>& Keys() {
                }),
         Flag(qemu, "enable_mem_prealloc", &C::mem_prealloc),
         Flag(qemu, "enable_hugepages", &C::hugepages),
+        Flag(qemu, "disable_vhost_net", &C::disable_vhost_net),
         Flag(qemu, "enable_debug", &C::hypervisor_debug),
         UnusedFlag(qemu, "enable_swap"),
         UnusedFlag(qemu, "disable_nesting_checks"),

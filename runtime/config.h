@@ -30,6 +30,7 @@ struct RuntimeConfig {
     int64_t memory_overhead_mib = 64;
     bool mem_prealloc = false;
     bool hugepages = false;
+    bool disable_vhost_net = false;
     bool hypervisor_debug = false;
 
     // [proxy.cc], [shim.cc]; empty paths: this program itself

@@ -13,6 +13,7 @@
 #include "host/acceleration.h"
 #include "host/host_cpu.h"
 #include "protocol/vm_config.h"
+#include "vmm/nic.h"
 
 namespace cc {
 
@@ -23,8 +24,8 @@ struct EnginePlan {
     TscMeasurement tsc;
     Fd ctl_listener;  // listening sockets of the agent's two channels; the engine accepts on them
     Fd io_listener;
-    Fd dns;  // a stream: the guest's port for questions of names (protocol/dns_frame.h)
-    Fd tap;  // of VmConfig::nic
+    Fd dns;          // a stream: the guest's port for questions of names (protocol/dns_frame.h)
+    NicBackEnd nic;  // of VmConfig::nic
     // Of every origin but kBoot: the guest's memory, and the state of the machine beside it.
     Fd memory;
     Fd state;
@@ -56,8 +57,8 @@ class Engine {
     virtual void Resume(Done done) = 0;
     // Plugs memory into the machine, as of the verb.
     virtual void Grow(int64_t mib, Done done) = 0;
-    // Plugs network device `number` into the machine; `tap` is its back end.
-    virtual void PlugNic(int number, const Fd& tap, Done done) = 0;
+    // Plugs network device `number` into the machine.
+    virtual void PlugNic(int number, const NicBackEnd& back_end, Done done) = 0;
     // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.
     virtual void Save(Done done) = 0;
     // Politely, then by force two seconds later; on_end tells.

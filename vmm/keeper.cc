@@ -83,9 +83,14 @@ Result<void> Keeper::Start() {
 Result<void> Keeper::MakeNic() {
     CC_TRY(LeaveNetwork());
     if (!config_.nic) return {};
-    CC_ASSIGN(Nic nic, Nic::Make(0));
+    CC_ASSIGN(Nic nic, Nic::Make(0, MayUseVhost()));
     nics_.emplace(0, std::move(nic));
     return {};
+}
+
+// QEMU alone would have to be woken for each frame; the emulated processor is slower than that.
+bool Keeper::MayUseVhost() const {
+    return config_.vhost_net && acceleration_.engine == Acceleration::kKvm;
 }
 
 // A device that is there, or a tap for one that is to be.
@@ -100,7 +105,7 @@ Result<void> Keeper::AttachNic(int number, Fd network_namespace) {
                         most, most == 1 ? " network device" : " network devices",
                         "; connect the container to fewer networks"),
                     ENOSPC);
-    CC_ASSIGN(Nic nic, Nic::Make(number));
+    CC_ASSIGN(Nic nic, Nic::Make(number, MayUseVhost()));
     CC_TRY(nic.Attach(std::move(network_namespace)));
     nics_.emplace(number, std::move(nic));
     return {};
@@ -111,10 +116,10 @@ void Keeper::AttachNetwork(int number, Fd network_namespace, Engine::Done done) 
     auto attached = AttachNic(number, std::move(network_namespace));
     if (!attached || there) return done(Context("attach_network", std::move(attached)));
     engine_->PlugNic(
-        number, nics_.at(number).tap(),
+        number, nics_.at(number).back_end(),
         [this, number, done = std::move(done)](Result<void> plugged) {
             if (plugged)
-                nics_.at(number).Release();
+                (void)nics_.at(number).Release();
             else
                 nics_.erase(number);
             done(Context("attach_network: plugging in a network device", std::move(plugged)));
@@ -150,7 +155,7 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                     .ctl_listener = {},
                     .io_listener = {},
                     .dns = {},
-                    .tap = {},
+                    .nic = {},
                     .memory = std::move(inherited_.memory),
                     .state = std::move(inherited_.state)};
     CC_ASSIGN(plan.ctl_listener, Listen(kCtlSocketName, SOCK_STREAM));
@@ -158,10 +163,7 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
     CC_ASSIGN(FdPair questions, MakeSocketPair(SOCK_STREAM));
     plan.dns = std::move(questions.second);
     CC_ASSIGN(dns_, DnsRelay::Open(loop_, std::move(questions.first)));
-    if (const auto nic = nics_.find(0); nic != nics_.end()) {
-        CC_ASSIGN(plan.tap, nic->second.tap().Duplicate());
-        nic->second.Release();
-    }
+    if (const auto nic = nics_.find(0); nic != nics_.end()) plan.nic = nic->second.Release();
     CC_ASSIGN(Fd verbs, Listen(kVerbSocketName, SOCK_SEQPACKET));
     CC_ASSIGN(verbs_, PacketServer::Open(
                           loop_, std::move(verbs),

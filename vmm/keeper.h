@@ -51,6 +51,7 @@ class Keeper {
     Result<void> StartVm(int64_t image_bytes);
     Result<void> MakeNic();
     void AttachNetwork(int number, Fd network_namespace, Engine::Done done);
+    bool MayUseVhost() const;
     Result<void> AttachNic(int number, Fd network_namespace);
     Result<void> WatchNetwork(const VmRequest& request, Fd network_namespace);
     Result<Fd> Listen(std::string_view name, int type);

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "netns/redirect.h"
 #include "protocol/network.h"
@@ -32,7 +33,16 @@ Result<void> LeaveNetwork() {
     return {};
 }
 
-Result<Nic> Nic::Make(int number) {
+Fd OpenVhostNet(const std::string& device) {
+    auto vhost = OpenFile(device, O_RDWR | O_CLOEXEC);
+    if (vhost) return std::move(*vhost);
+    // The module may just not be there; all else is for somebody to look at.
+    Log(vhost.error().code == ENOENT ? LogLevel::kDebug : LogLevel::kWarn,
+        "no vhost-net: the VMM carries the frames", {{"why", vhost.error().message}});
+    return {};
+}
+
+Result<Nic> Nic::Make(int number, bool vhost) {
     const std::string name = TapName(number);
     auto tap = OpenFile("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (!tap)
@@ -45,7 +55,7 @@ Result<Nic> Nic::Make(int number) {
     name.copy(request.ifr_name, IFNAMSIZ - 1);
     if (::ioctl(tap->get(), TUNSETIFF, &request) < 0)
         return FailErrno("making the machine's network device, a tap");
-    return Nic(name, std::move(*tap));
+    return Nic(name, {std::move(*tap), vhost ? OpenVhostNet() : Fd()});
 }
 
 Result<void> Nic::Attach(Fd network_namespace) {

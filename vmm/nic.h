@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's end of a network device of the machine's: a tap. It begins in the keeper's own network
-// namespace, where nothing else is, and is moved to where its frames shall go once that is known.
-// It ends with the last descriptor of it, which is the VMM's.
+// The host's end of a network device of the machine's: a tap, and where the host's kernel can carry
+// its frames to the guest and back (vhost-net), one end of that. It begins in the keeper's own
+// network namespace, where nothing else is, and is moved to where its frames shall go once that is
+// known. It ends with the last descriptor of it, which is the VMM's.
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -13,23 +15,33 @@ namespace cc {
 // The calling process gets an empty network namespace, and so does the VMM that it starts.
 Result<void> LeaveNetwork();
 
+constexpr const char* kVhostNetDevice = "/dev/vhost-net";
+
+struct NicBackEnd {
+    Fd tap;
+    Fd vhost;  // none: the VMM carries the frames
+};
+
+// None where the host has no such device, or we may not use it.
+Fd OpenVhostNet(const std::string& device = kVhostNetDevice);
+
 class Nic {
   public:
     // In the caller's network namespace. Frames carry virtio-net's header, so that the guest may
     // leave checksums and segmentation to whoever needs them.
-    static Result<Nic> Make(int number);
+    static Result<Nic> Make(int number, bool vhost);
 
-    const Fd& tap() const { return tap_; }
+    const NicBackEnd& back_end() const { return back_end_; }
     // The VMM has it from now on.
-    void Release() { tap_.Reset(); }
+    NicBackEnd Release() { return std::exchange(back_end_, {}); }
     // Moves it, once; repeated with the same namespace it does nothing. The namespace lives as long
     // as this object: who is left in it sees its links go when the machine goes, not before.
     Result<void> Attach(Fd network_namespace);
 
   private:
-    Nic(std::string name, Fd tap) : name_(std::move(name)), tap_(std::move(tap)) {}
+    Nic(std::string name, NicBackEnd end) : name_(std::move(name)), back_end_(std::move(end)) {}
     std::string name_;
-    Fd tap_;
+    NicBackEnd back_end_;
     Fd namespace_;
 };
 

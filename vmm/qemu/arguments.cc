@@ -100,7 +100,13 @@ void AddShare(Vector& to, const VmConfig& config) {
 // Nobody waits for its word that it has moved (as QEMU does for saved machines): it has been
 // nowhere yet. No option ROM: no machine boots from it, and it would be saved and restored.
 void AddNic(Vector& to, const VmConfig& config, const Descriptors& descriptors) {
-    to.Add("-netdev", Option("tap").Set("id", "net0").Set("fd", descriptors.tap).Off("vhost"));
+    Option tap("tap");
+    tap.Set("id", "net0").Set("fd", descriptors.tap);
+    if (descriptors.vhost >= 0)
+        tap.On("vhost").Set("vhostfd", descriptors.vhost);
+    else
+        tap.Off("vhost");
+    to.Add("-netdev", tap);
     Option device;
     device.Set("netdev", "net0").Set("mac", kNicAddress).Off("guest_announce");
     if (config.machine != MachineType::kMicrovm) device.Set("romfile", "");

@@ -25,7 +25,10 @@ struct Descriptors {
     int state = 8;   // of a clone
     int tap = 9;     // of VmConfig::nic
     int dns = 10;    // one end of a socket pair
+    int vhost = -1;  // beside the tap, kVhostFd or none
 };
+
+constexpr int kVhostFd = 11;
 
 struct MachineFacts {
     Acceleration acceleration = Acceleration::kTcg;  // decided: kKvm or kTcg

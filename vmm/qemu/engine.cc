@@ -77,7 +77,7 @@ class QemuEngine : public Engine {
     void Pause(Done done) override { Verb("stop", std::move(done)); }
     void Resume(Done done) override { Verb("cont", std::move(done)); }
     void Grow(int64_t mib, Done done) override;
-    void PlugNic(int number, const Fd& tap, Done done) override;
+    void PlugNic(int number, const NicBackEnd& back_end, Done done) override;
     void Save(Done done) override;
     void Stop() override;
 
@@ -127,7 +127,8 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     origin_ = plan.config.origin;
     machine_ = plan.config.machine;
     start_deadline_ms_ = plan.config.start_deadline_ms;
-    const Descriptors numbers;
+    Descriptors numbers;
+    if (plan.nic.vhost) numbers.vhost = kVhostFd;
     CC_ASSIGN(auto arguments, Arguments(plan.config, Facts(plan), numbers));
     CC_ASSIGN(FdPair control, MakeSocketPair(SOCK_STREAM));
     CC_ASSIGN(FdPair console, MakeSocketPair(SOCK_STREAM));
@@ -144,7 +145,8 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
                    {plan.ctl_listener.get(), numbers.ctl},
                    {plan.io_listener.get(), numbers.io},
                    {plan.dns.get(), numbers.dns}};
-    if (plan.config.nic) options.fds.push_back({plan.tap.get(), numbers.tap});
+    if (plan.config.nic) options.fds.push_back({plan.nic.tap.get(), numbers.tap});
+    if (plan.nic.vhost) options.fds.push_back({plan.nic.vhost.get(), numbers.vhost});
     if (origin_ != VmOrigin::kBoot) options.fds.push_back({plan.memory.get(), numbers.memory});
     if (origin_ == VmOrigin::kTemplate)
         state_ = std::move(plan.state);
@@ -195,9 +197,9 @@ void QemuEngine::Grow(int64_t mib, Done done) {
     PlugMemory(*qmp_, ++plugged_, mib, kVerbDeadline, std::move(done));
 }
 
-void QemuEngine::PlugNic(int number, const Fd& tap, Done done) {
+void QemuEngine::PlugNic(int number, const NicBackEnd& back_end, Done done) {
     if (!started_) return done(Fail("the VM is not up"));
-    qemu::PlugNic(*qmp_, machine_, number, tap, kVerbDeadline, std::move(done));
+    qemu::PlugNic(*qmp_, machine_, number, back_end, kVerbDeadline, std::move(done));
 }
 
 void QemuEngine::Stop() {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/qemu/nic_plug.h"
 
+#include <memory>
+#include <optional>
+
 #include "base/json_full.h"
 #include "base/text.h"
 #include "protocol/network.h"
@@ -16,20 +19,21 @@ struct Plug {
     QmpClient& qmp;
     MachineType machine;
     int number;
+    bool has_vhost;
     std::chrono::milliseconds deadline;
     std::function<void(Result<void>)> done;
 
     std::string back_end() const { return Cat("net", number); }
-    std::string descriptor() const { return TapName(number); }
+    std::string tap() const { return TapName(number); }
+    std::string vhost() const { return Cat("vhost", number, "_cc"); }
 
-    // Goes on with `next` when the command has succeeded; otherwise `undo` is said, and the failure
-    // is told.
-    void Step(std::string_view command, const Json& arguments, std::string_view undo,
-              const Json& undone, const std::function<void()>& next) const {
+    // Goes on with `next` when the command has succeeded; otherwise undoes, and tells the failure.
+    void Step(std::string_view command, const Json& arguments, const std::function<void()>& undo,
+              const std::function<void()>& next) const {
         qmp.Execute(command, DumpJson(arguments), deadline,
-                    [plug = *this, undo, undone, next](const Result<std::string>& answer) {
+                    [plug = *this, undo, next](const Result<std::string>& answer) {
                         if (answer) return next();
-                        plug.qmp.Execute(undo, DumpJson(undone), plug.deadline, [](const auto&) {});
+                        undo();
                         plug.done(Failure(answer.error()));
                     });
     }
@@ -50,28 +54,52 @@ Json DeviceOf(const Plug& plug) {
 }
 
 void Insert(const Plug& plug) {
-    plug.Step("device_add", DeviceOf(plug), "netdev_del", {{"id", plug.back_end()}},
-              [done = plug.done] { done({}); });
+    const auto undo = [plug] {
+        plug.qmp.Execute("netdev_del", DumpJson(Json{{"id", plug.back_end()}}), plug.deadline,
+                         [](const auto&) {});
+    };
+    plug.Step("device_add", DeviceOf(plug), undo, [done = plug.done] { done({}); });
+}
+
+// What was passed and no device has taken.
+void CloseDescriptors(const Plug& plug) {
+    for (const auto& name : {plug.tap(), plug.vhost()})
+        if (name == plug.tap() || plug.has_vhost)
+            plug.qmp.Execute("closefd", DumpJson(Json{{"fdname", name}}), plug.deadline,
+                             [](const auto&) {});
 }
 
 void Connect(const Plug& plug) {
-    const Json tap = {
-        {"type", "tap"}, {"id", plug.back_end()}, {"fd", plug.descriptor()}, {"vhost", false}};
-    plug.Step("netdev_add", tap, "closefd", {{"fdname", plug.descriptor()}},
-              [plug] { Insert(plug); });
+    Json tap = {{"type", "tap"}, {"id", plug.back_end()}, {"fd", plug.tap()}};
+    tap["vhost"] = plug.has_vhost;
+    if (plug.has_vhost) tap["vhostfd"] = plug.vhost();
+    plug.Step(
+        "netdev_add", tap, [plug] { CloseDescriptors(plug); }, [plug] { Insert(plug); });
 }
 
 }  // namespace
 
-void PlugNic(QmpClient& qmp, MachineType machine, int number, const Fd& tap,
+void PlugNic(QmpClient& qmp, MachineType machine, int number, const NicBackEnd& end,
              std::chrono::milliseconds deadline, std::function<void(Result<void>)> done) {
-    const Plug plug{qmp, machine, number, deadline, std::move(done)};
-    const Json name = {{"fdname", plug.descriptor()}};
-    qmp.ExecuteWithFd("getfd", DumpJson(name), tap, deadline,
-                      [plug](const Result<std::string>& got) {
-                          if (!got) return plug.done(Failure(got.error()));
-                          Connect(plug);
-                      });
+    const Plug plug{qmp, machine, number, static_cast<bool>(end.vhost), deadline, std::move(done)};
+    const auto pass = [&plug](const std::string& name, const Fd& fd,
+                              const std::function<void(const Result<std::string>&)>& then) {
+        plug.qmp.ExecuteWithFd("getfd", DumpJson(Json{{"fdname", name}}), fd, plug.deadline, then);
+    };
+    // Commands are answered in order: what becomes of the first is known when the last is.
+    auto failed = std::make_shared<std::optional<Error>>();
+    const auto passed = [failed](const Result<std::string>& got) {
+        if (!got) *failed = got.error();
+    };
+    const auto all = [plug, failed, passed](const Result<std::string>& got) {
+        passed(got);
+        if (!*failed) return Connect(plug);
+        CloseDescriptors(plug);
+        plug.done(Failure(**failed));
+    };
+    if (!plug.has_vhost) return pass(plug.tap(), end.tap, all);
+    pass(plug.tap(), end.tap, passed);
+    pass(plug.vhost(), end.vhost, all);
 }
 
 }  // namespace cc::qemu

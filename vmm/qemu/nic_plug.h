@@ -6,13 +6,15 @@
 #include <functional>
 
 #include "protocol/vm_config.h"
+#include "vmm/nic.h"
 #include "vmm/qemu/qmp.h"
 
 namespace cc::qemu {
 
-// `number`: 1 to MostNics() - 1, not plugged in yet. `tap` is duplicated before this returns. The
-// client outlives the wait. After a failure nothing of it is left in the VMM.
-void PlugNic(QmpClient& qmp, MachineType machine, int number, const Fd& tap,
+// `number`: 1 to MostNics() - 1, not plugged in yet. The back end is duplicated
+// before this returns. The client outlives the wait. After a failure nothing of it is left in the
+// VMM.
+void PlugNic(QmpClient& qmp, MachineType machine, int number, const NicBackEnd& end,
              std::chrono::milliseconds deadline, std::function<void(Result<void>)> done);
 
 }  // namespace cc::qemu

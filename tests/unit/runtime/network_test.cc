@@ -151,11 +151,10 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     std::optional<Nic> nic;
     Fd tap;
     const Fd keeper = test::NewNetworkNamespace([&] {
-        auto made = Nic::Make(0);
+        auto made = Nic::Make(0, false);
         REQUIRE_MESSAGE(made, made.error().message);
         nic = std::move(*made);
-        tap = nic->tap().Duplicate().value();
-        nic->Release();
+        tap = nic->Release().tap;
         auto attached = nic->Attach(container.Duplicate().value());
         CHECK_MESSAGE(attached, attached.error().message);
         CHECK(nic->Attach(container.Duplicate().value()));

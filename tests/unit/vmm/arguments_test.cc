@@ -361,6 +361,16 @@ TEST_CASE("without a time stamp counter of known rate the guest measures its own
     CHECK_FALSE(test::Contains(ArgumentsOf(Config(MachineType::kPc), facts).back(), "tsc"));
 }
 
+TEST_CASE("frames that the host's kernel carries come through a second descriptor") {
+    VmConfig config = Config(MachineType::kPc);
+    config.nic = true;
+    Descriptors descriptors;
+    descriptors.vhost = kVhostFd;
+    const auto words = Arguments(config, Emulated(), descriptors);
+    REQUIRE(words);
+    CHECK(After(*words, "-netdev") == "tap,id=net0,fd=9,vhost=on,vhostfd=11");
+}
+
 TEST_CASE("a network device has its fixed place, and its tap is a descriptor") {
     const auto device = [](MachineType machine) {
         VmConfig config = Config(machine);

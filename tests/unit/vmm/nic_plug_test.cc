@@ -60,10 +60,11 @@ struct Player {
                                  ",\"id\":", command["id"].dump(), "}\r\n")));
         }
     }
-    std::optional<Result<void>> Plug(MachineType machine, int number) {
+    std::optional<Result<void>> Plug(MachineType machine, int number, bool vhost = false) {
         std::optional<Result<void>> how;
-        const Fd tap = OpenFile("/dev/null", O_RDWR).value();
-        PlugNic(*client, machine, number, tap, std::chrono::seconds(5), [&](Result<void> done) {
+        NicBackEnd end{OpenFile("/dev/null", O_RDWR).value(), {}};
+        if (vhost) end.vhost = OpenFile("/dev/null", O_RDWR).value();
+        PlugNic(*client, machine, number, end, std::chrono::seconds(5), [&](Result<void> done) {
             how = std::move(done);
             loop.Stop();
         });
@@ -96,6 +97,31 @@ TEST_CASE("a network device is plugged into the next free slot, with the tap's d
               "bus":"pci.0","addr":"0x11"})"));
 }
 
+TEST_CASE("with vhost-net both descriptors go, and both are taken back") {
+    Player qemu;
+    const auto plugged = qemu.Plug(MachineType::kPc, 1, true);
+    REQUIRE(plugged);
+    REQUIRE_MESSAGE(*plugged, plugged->error().message);
+    CHECK(qemu.Names() == std::vector<std::string>{"getfd", "getfd", "netdev_add", "device_add"});
+    CHECK(qemu.descriptors == 2);
+    CHECK(qemu.commands[2]["arguments"] ==
+          Json::parse(R"({"type":"tap","id":"net1","fd":"tap1_cc","vhost":true,
+              "vhostfd":"vhost1_cc"})"));
+    for (const char* refused : {"getfd", "netdev_add"}) {
+        Player refuses;
+        refuses.refused = refused;
+        const auto failed = refuses.Plug(MachineType::kPc, 1, true);
+        REQUIRE(failed);
+        CHECK_FALSE(*failed);
+        refuses.patience.Start(std::chrono::milliseconds(50));
+        refuses.loop.Run();
+        const auto& all = refuses.commands;
+        REQUIRE(all.size() >= 4);
+        CHECK(all[all.size() - 2]["arguments"]["fdname"] == "tap1_cc");
+        CHECK(all[all.size() - 1]["arguments"]["fdname"] == "vhost1_cc");
+    }
+}
+
 TEST_CASE("on q35 a network device is plugged into a root port") {
     Player qemu;
     CHECK(*qemu.Plug(MachineType::kQ35, 1));
@@ -105,7 +131,7 @@ TEST_CASE("on q35 a network device is plugged into a root port") {
 
 TEST_CASE("what the VMM refuses is taken back and told") {
     for (const auto& [refused, undo] :
-         {std::pair{"getfd", ""}, {"netdev_add", "closefd"}, {"device_add", "netdev_del"}}) {
+         {std::pair{"getfd", "closefd"}, {"netdev_add", "closefd"}, {"device_add", "netdev_del"}}) {
         CAPTURE(refused);
         Player qemu;
         qemu.refused = refused;
@@ -113,7 +139,6 @@ TEST_CASE("what the VMM refuses is taken back and told") {
         REQUIRE(plugged);
         REQUIRE_FALSE(*plugged);
         CHECK(plugged->error().message.find("no room") != std::string::npos);
-        if (*undo == '\0') continue;
         qemu.patience.Start(std::chrono::milliseconds(50));
         qemu.loop.Run();
         CHECK(qemu.Names().back() == undo);
