@@ -5,9 +5,9 @@
 # makes them.
 
 network_seconds=${NETWORK_SECONDS:-3}
-places=()  # pids that hold a network namespace
+places=()  # pids: of who holds a network namespace (the outside, then the containers' in order), and of the server
 
-# place: a new network namespace; its holder's pid in $place.
+# new_place: a new network namespace; its holder's pid in $place.
 new_place() {
     local ready=$work/place-ready
     [ -p "$ready" ] || mkfifo "$ready"
@@ -39,7 +39,8 @@ make_network() {
         in_place "$place" ip addr add "10.55.0.$number/24" dev eth0
         mkdir -p "$work/net$number"
     done
-    in_place "$outside" "$build/bench/net-transfer" serve 5001 &
+    # Not by in_place: of a function the shell would tell us the pid of a shell, and not the server's.
+    nsenter --net="/proc/$outside/ns/net" "$build/bench/net-transfer" serve 5001 &
     places+=($!)
 }
 
