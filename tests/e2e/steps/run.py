@@ -6,8 +6,9 @@
 
 Each line of ENGINE.steps is a step: what bash prints (standard output and error together) and its exit status must be the
 same with both; numbers that differ from run to run are masked. A step that ends with "# differs: REASON" is expected to
-differ. $T is an empty directory, $IMAGE the image's name for ctr,
-restart_engine restarts dockerd. Everything runs in network, mount and pid namespaces of its own. Needs the build (make image).
+differ. $T is an empty directory, $ROOTFS the image's files, $IMAGE its name for ctr; restart_engine restarts dockerd,
+containers_of lists those of a swarm's service. Everything runs in network, mount and pid namespaces of its own. Needs the
+build (make image).
 """
 
 import argparse
@@ -103,6 +104,7 @@ class Bench:
 
     def start_swarm(self):
         self.start_docker(live_restore="false")  # dockerd has one or the other
+        script(self.bin / "containers_of", 'docker ps -q --filter "label=com.docker.swarm.service.name=$1"')
 
     def start_podman(self):
         script(self.bin / "podman",
