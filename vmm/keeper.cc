@@ -88,7 +88,7 @@ Result<void> Keeper::MakeNic() {
     return {};
 }
 
-// QEMU alone would have to be woken for each frame; the emulated processor is slower than that.
+// Only with KVM does a guest reach the host's kernel without waking QEMU.
 bool Keeper::MayUseVhost() const {
     return config_.vhost_net && acceleration_.engine == Acceleration::kKvm;
 }

@@ -63,10 +63,12 @@ void Insert(const Plug& plug) {
 
 // What was passed and no device has taken.
 void CloseDescriptors(const Plug& plug) {
-    for (const auto& name : {plug.tap(), plug.vhost()})
-        if (name == plug.tap() || plug.has_vhost)
-            plug.qmp.Execute("closefd", DumpJson(Json{{"fdname", name}}), plug.deadline,
-                             [](const auto&) {});
+    const auto close = [&plug](const std::string& name) {
+        plug.qmp.Execute("closefd", DumpJson(Json{{"fdname", name}}), plug.deadline,
+                         [](const auto&) {});
+    };
+    close(plug.tap());
+    if (plug.has_vhost) close(plug.vhost());
 }
 
 void Connect(const Plug& plug) {
