@@ -22,6 +22,7 @@ struct AgentOptions {
     PodOptions pod;
     int64_t started_ms = 0;  // CLOCK_BOOTTIME
     bool stop_at_sigterm = false;
+    bool takes_processors = true;  // those that are plugged in; a host's are not the agent's
 };
 
 // Serves the host until the machine ends (or SIGTERM, when asked to stop at it).

@@ -85,6 +85,7 @@ Result<void> Serve(Listener& control, Listener& io, const Place& place, int64_t 
     agent.cgroup_parent = place.cgroup_parent;
     agent.pod.share_stand_in = place.stand_in;
     agent.pod.keeps_clock_and_entropy = true;
+    agent.takes_processors = false;
     agent.started_ms = started_ms;
     agent.stop_at_sigterm = true;
     return RunAgent(agent);

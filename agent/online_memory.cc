@@ -4,12 +4,7 @@
 #include <cerrno>
 #include <charconv>
 
-#include <linux/netlink.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/fd.h"
+#include "agent/device_events.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -18,25 +13,6 @@ namespace cc::agent {
 namespace {
 
 constexpr size_t kSysfsFile = 4096;
-
-// What the kernel says of its devices, memory among them. What is said before nobody hears.
-Result<Fd> ListenToDevices() {
-    Fd socket = Fd::Adopt(
-        ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
-    sockaddr_nl address{};
-    address.nl_family = AF_NETLINK;
-    address.nl_groups = 1;
-    if (!socket || ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0)
-        return FailErrno("listening to the kernel's devices");
-    return socket;
-}
-
-// Which device it was does not matter.
-void Drain(int socket) {
-    char event[kSysfsFile];
-    while (::read(socket, event, sizeof event) > 0)
-        continue;
-}
 
 }  // namespace
 
@@ -58,23 +34,19 @@ Result<int64_t> OnlineMemoryMib(const std::string& blocks) {
 
 Result<void> AwaitMemory(int64_t mib, std::chrono::milliseconds deadline,
                          const std::string& blocks) {
-    using Clock = std::chrono::steady_clock;
-    const auto end = Clock::now() + deadline;
-    CC_ASSIGN(const Fd devices, ListenToDevices());
-    while (true) {
-        const auto online = OnlineMemoryMib(blocks);
-        if (!online && online.error().code == ENOENT) return {};
-        if (!online) return Failure(online.error());
-        if (*online >= mib) return {};
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
-        if (left <= 0)
-            return Fail(Cat("of ", mib, " MiB of memory the guest's kernel has taken ", *online,
-                            " MiB into use so far"),
-                        ETIMEDOUT);
-        pollfd waiting{devices.get(), POLLIN, 0};
-        if (::poll(&waiting, 1, static_cast<int>(left)) > 0) Drain(devices.get());
-    }
+    int64_t online = 0;
+    const auto there = [&]() -> Result<bool> {
+        const auto now = OnlineMemoryMib(blocks);
+        if (!now && now.error().code == ENOENT) return true;
+        if (!now) return Failure(now.error());
+        online = *now;
+        return online >= mib;
+    };
+    CC_ASSIGN(const bool found, AwaitDevices(there, deadline));
+    if (found) return {};
+    return Fail(Cat("of ", mib, " MiB of memory the guest's kernel has taken ", online,
+                    " MiB into use so far"),
+                ETIMEDOUT);
 }
 
 }  // namespace cc::agent

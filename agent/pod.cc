@@ -11,6 +11,7 @@
 #include "agent/network/network_change.h"
 #include "agent/network/pod_network.h"
 #include "agent/online_memory.h"
+#include "agent/processors.h"
 #include "agent/ps.h"
 #include "agent/rehearsal.h"
 #include "agent/task.h"
@@ -24,7 +25,7 @@ namespace cc::agent {
 namespace {
 
 constexpr std::chrono::seconds kMountDeadline{15};
-constexpr std::chrono::seconds kMemoryDeadline{10};  // before that, in the same process
+constexpr std::chrono::seconds kPlugDeadline{10};  // before that, in the same process
 // Each costs the agent a cgroup, some descriptors and its processes' streams; a pod of this size is
 // a mistake.
 constexpr size_t kMaxContainers = 256;
@@ -95,7 +96,8 @@ void Pod::Start(const StartPod& message, Reply reply) {
     pod_network_ = message.pod_network;
     network_ = message.network.value_or(Network());
     const auto work = [&]() -> Result<void> {
-        if (message.memory_mib > 0) CC_TRY(AwaitMemory(message.memory_mib, kMemoryDeadline));
+        if (message.memory_mib > 0) CC_TRY(AwaitMemory(message.memory_mib, kPlugDeadline));
+        if (message.cpus > 0) CC_TRY(AwaitProcessors(message.cpus, kPlugDeadline));
         CC_TRY(MountShare(message.share_dir, options_.share_stand_in, surroundings_.share));
         return Context("the pod's network", StartNetwork(message));
     };

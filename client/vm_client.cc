@@ -135,8 +135,8 @@ Result<void> VmClient::WatchNetwork(const Fd& network_namespace, const std::stri
     return {};
 }
 
-Result<void> VmClient::Grow(int64_t mib) {
-    CC_TRY(Call({.verb = VmVerb::kGrow, .path = {}, .mib = mib}, -1, kVerbDeadline));
+Result<void> VmClient::Grow(const VmGrowth& growth) {
+    CC_TRY(Call({.verb = VmVerb::kGrow, .growth = growth}, -1, kVerbDeadline));
     return {};
 }
 

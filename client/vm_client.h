@@ -39,7 +39,7 @@ class VmClient {
     Result<void> AttachNetwork(int nic, const Fd& network_namespace);
     Result<void> WatchNetwork(const Fd& network_namespace, const std::string& root,
                               const std::string& sandbox);
-    Result<void> Grow(int64_t mib);
+    Result<void> Grow(const VmGrowth& growth);
     Result<std::string> Console();
     Result<void> Pause();
     Result<void> Resume();

@@ -173,6 +173,7 @@ std::string Encode(const StartPod& message) {
     if (!message.entropy.empty()) json["entropy"] = HexEncode(message.entropy);
     if (message.unix_time_ns != 0) json["unixTimeNs"] = message.unix_time_ns;
     if (message.memory_mib != 0) json["memoryMib"] = message.memory_mib;
+    if (message.cpus != 0) json["cpus"] = message.cpus;
     if (message.network) json["network"] = ToJson(*message.network);
     return DumpGo(json);
 }
@@ -180,11 +181,8 @@ std::string Encode(const StartPod& message) {
 Result<StartPod> ParseStartPod(std::string_view payload) {
     CC_ASSIGN(const Json json, ParseGoObject(payload));
     GoReader reader(json);
-    StartPod message{reader.String("hostname"),
-                     reader.String("shareDir"),
-                     {},
-                     reader.Int("unixTimeNs"),
-                     reader.Int("memoryMib")};
+    StartPod message{reader.String("hostname"), reader.String("shareDir"), {},
+                     reader.Int("unixTimeNs"),  reader.Int("memoryMib"),   reader.Int("cpus")};
     const auto entropy = HexDecode(reader.String("entropy"));
     const Json* network = reader.Object("network");
     CC_TRY(reader.Finish("STARTPOD"));

@@ -89,6 +89,7 @@ struct StartPod {
     // Ours: of the machine by now. The pod starts when the kernel has taken all of it into use,
     // also what was plugged in. 0: not told.
     int64_t memory_mib = 0;
+    int64_t cpus = 0;  // likewise
     std::optional<Network> network = {};
     Network pod_network =
         {};  // 3.0's "interfaces" and "routes" (protocol/pod_network.h); read only

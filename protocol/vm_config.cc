@@ -97,6 +97,13 @@ int MostNics(MachineType machine) {
     return 1;
 }
 
+int64_t MostCpus(MachineType machine, int64_t cpus, int64_t host_cpus) {
+    // Each possible processor costs the guest memory and boot time, present or not.
+    constexpr int64_t most = 8;
+    // Nothing can be plugged into a microvm.
+    return machine == MachineType::kMicrovm ? cpus : std::max(cpus, std::min(host_cpus, most));
+}
+
 std::string_view Name(MachineType machine) {
     switch (machine) {
         case MachineType::kPc:

@@ -66,6 +66,8 @@ Result<VmConfig> ParseVmConfig(std::string_view text);
 // Network devices that such a machine can have: the one it begins with, and those for which it has
 // room to be plugged in.
 int MostNics(MachineType machine);
+// Processors that a machine which begins with `cpus` can have, on a host that has so many.
+int64_t MostCpus(MachineType machine, int64_t cpus, int64_t host_cpus);
 
 std::string_view Name(MachineType machine);        // "pc", "q35", "microvm"
 std::string_view Name(Acceleration acceleration);  // "auto", "kvm", "tcg"

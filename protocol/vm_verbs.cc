@@ -59,6 +59,16 @@ static_assert(kConsoleTail * 6 < kMaxVmMessage);
 
 constexpr JsonLimits kLimits{.bytes = kMaxVmMessage, .depth = 8};
 
+Result<VmGrowth> GrowthFromJson(const Json& document) {
+    VmGrowth growth;
+    CC_ASSIGN(growth.mib, IntMember(document, "mib", 0, 0, kMostGrowthMib));
+    CC_ASSIGN(growth.cpus, IntMember(document, "cpus", 0, 0, kMostGrowthCpus));
+    if (growth.mib % kMemoryBlockMib != 0)
+        return Fail(Cat(growth.mib, " MiB is no multiple of ", kMemoryBlockMib));
+    if (growth.none()) return Fail("neither memory nor processors are asked for");
+    return growth;
+}
+
 Result<VmReply> ReplyFromJson(const Json& document) {
     VmReply reply;
     CC_ASSIGN(reply.error, StringMember(document, "error"));
@@ -68,6 +78,8 @@ Result<VmReply> ReplyFromJson(const Json& document) {
     CC_ASSIGN(reply.status.keeper_pid, IntMember(document, "keeper_pid", 0, 0, most));
     CC_ASSIGN(reply.status.vmm_pid, IntMember(document, "vmm_pid", 0, 0, most));
     CC_ASSIGN(reply.status.paused, BoolMember(document, "paused"));
+    CC_ASSIGN(reply.status.memory_mib, IntMember(document, "memory_mib", 0, 0, most));
+    CC_ASSIGN(reply.status.cpus, IntMember(document, "cpus", 0, 0, most));
     CC_ASSIGN(reply.status.acceleration, StringMember(document, "acceleration"));
     CC_ASSIGN(reply.status.acceleration_reason, StringMember(document, "acceleration_reason"));
     CC_ASSIGN(reply.status.vmm_start_ms, IntMember(document, "vmm_start_ms", 0, 0, most));
@@ -82,7 +94,10 @@ std::string Encode(const VmRequest& request) {
     for (const auto& [verb, name] : kVerbs)
         if (verb == request.verb) document["verb"] = std::string(name);
     if (TakesPath(request.verb)) document["path"] = request.path;
-    if (request.verb == VmVerb::kGrow) document["mib"] = request.mib;
+    if (request.verb == VmVerb::kGrow) {
+        document["mib"] = request.growth.mib;
+        document["cpus"] = request.growth.cpus;
+    }
     if (request.verb == VmVerb::kAttachNetwork) document["nic"] = request.nic;
     if (request.verb == VmVerb::kWatchNetwork) document["sandbox"] = request.sandbox;
     return DumpJson(document);
@@ -110,10 +125,7 @@ Result<VmRequest> ParseVmRequest(std::string_view text) {
         if (request.sandbox.empty()) return Fail(Cat(name, ": no sandbox is named"));
     }
     if (request.verb == VmVerb::kGrow) {
-        CC_ASSIGN(request.mib,
-                  Context(name, IntMember(document, "mib", 0, kMemoryBlockMib, kMostGrowthMib)));
-        if (request.mib % kMemoryBlockMib != 0 || request.mib == 0)
-            return Fail(Cat(name, ": ", request.mib, " is no multiple of ", kMemoryBlockMib));
+        CC_ASSIGN(request.growth, Context(name, GrowthFromJson(document)));
     }
     return request;
 }
@@ -129,6 +141,8 @@ std::string Encode(const VmReply& reply, VmVerb to) {
         document["keeper_pid"] = reply.status.keeper_pid;
         document["vmm_pid"] = reply.status.vmm_pid;
         document["paused"] = reply.status.paused;
+        document["memory_mib"] = reply.status.memory_mib;
+        document["cpus"] = reply.status.cpus;
         document["acceleration"] = reply.status.acceleration;
         document["acceleration_reason"] = reply.status.acceleration_reason;
         document["vmm_start_ms"] = reply.status.vmm_start_ms;

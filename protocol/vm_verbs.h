@@ -40,8 +40,8 @@ enum class VmVerb {
                      // routes change in it, `cc-runtime --root PATH follow-network
                      // --sandbox=SANDBOX` is run, the namespace its descriptor
                      // kFollowedNetworkFd. Once
-    kGrow,   // MiB -> {} once so much memory is plugged into the machine; the guest's kernel takes
-             // it into use a little later
+    kGrow,   // growth -> {} once it is plugged into the machine; the guest takes it into use a
+             // little later
     kAdopt,  // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
              // becomes this one, and the guest goes on
     kStop,   // {} -> {} once the VMM is gone; the keeper then ends
@@ -51,14 +51,23 @@ constexpr int64_t kMemoryBlockMib = 128;
 // What the guest's kernel keeps about each page, a 64th of it all, has to fit into the memory that
 // it has before.
 constexpr int64_t kMostGrowthMib = 2048;
+constexpr int64_t kMostGrowthCpus = 1023;  // the machine's own limit is lower, and told by the VMM
 constexpr int kFollowedNetworkFd = 3;
 constexpr size_t kMaxVmMessage = 192 * 1024;  // below the default buffer of a UNIX socket
 constexpr size_t kConsoleTail = 16 * 1024;    // bytes that kConsole answers with at most
 
+// What a machine gets beyond what it has.
+struct VmGrowth {
+    int64_t mib = 0;  // a multiple of kMemoryBlockMib, at most kMostGrowthMib
+    int64_t cpus = 0;
+    bool none() const { return mib == 0 && cpus == 0; }
+    bool operator==(const VmGrowth&) const = default;
+};
+
 struct VmRequest {
     VmVerb verb = VmVerb::kStatus;
     std::string path = {};     // share verbs: relative, no "." or ".." or empty components
-    int64_t mib = 0;           // of kGrow: a multiple of kMemoryBlockMib, at most kMostGrowthMib
+    VmGrowth growth = {};      // of kGrow: not none
     int nic = 0;               // of kAttachNetwork: below kMostNics
     std::string sandbox = {};  // of kWatchNetwork; `path` is the runtime's --root
 };
@@ -69,6 +78,8 @@ struct VmStatus {
     int64_t keeper_pid = 0;
     int64_t vmm_pid = 0;
     bool paused = false;
+    int64_t memory_mib = 0;  // with what was plugged in
+    int64_t cpus = 0;
     std::string acceleration;         // "kvm" or "tcg"
     std::string acceleration_reason;  // why, when it was chosen automatically
     int64_t vmm_start_ms = 0;         // from exec of the VMM until its control socket answered

@@ -11,6 +11,7 @@
 #include "runtime/oci/resources.h"
 #include "runtime/oci/spec.h"
 #include "runtime/sandbox/agent_call.h"
+#include "runtime/sandbox/growth.h"
 #include "runtime/sandbox/limits.h"
 #include "runtime/verbs.h"
 
@@ -42,9 +43,9 @@ Result<void> TellGuest(const Store& store, const ContainerRecord& container,
     return {};
 }
 
-Result<void> TellHost(const Store& store, const ContainerRecord& container, const Json& resources) {
-    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
-    return ApplyResources(container, sandbox, resources);
+// One of several containers says nothing about the machine of all.
+bool OwnsVm(const ContainerRecord& container, const SandboxRecord& sandbox) {
+    return !sandbox.pod && container.id == sandbox.id;
 }
 
 Result<int> Update(App& app, const CliValues& own) {
@@ -62,10 +63,16 @@ Result<int> Update(App& app, const CliValues& own) {
     CC_ASSIGN(const Json document,
               ParseJson(config, {.bytes = kMaxSpecBytes, .depth = kMaxSpecDepth}));
     const Json& resources = document["linux"]["resources"];
+    CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+    const bool owns_vm = OwnsVm(container, sandbox);
+    if (owns_vm) {
+        CC_ASSIGN(const RuntimeConfig settings, app.LoadConfig());
+        CC_TRY(Context(what, GrowVm(settings, sandbox, LimitsOf(resources))));
+    }
     // Otherwise the guest learns of it with the rest, at `start`.
     if (status != Status::kCreated || container.held)
         CC_TRY(Context(what, TellGuest(store, container, resources)));
-    CC_TRY(Context(what, TellHost(store, container, resources)));
+    CC_TRY(Context(what, ApplyResources(container, owns_vm ? &sandbox : nullptr, resources)));
     CC_TRY(store.SaveConfig(id, config));
     return 0;
 }

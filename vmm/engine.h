@@ -13,6 +13,7 @@
 #include "host/acceleration.h"
 #include "host/host_cpu.h"
 #include "protocol/vm_config.h"
+#include "protocol/vm_verbs.h"
 #include "vmm/nic.h"
 
 namespace cc {
@@ -55,8 +56,10 @@ class Engine {
     virtual pid_t pid() const = 0;
     virtual void Pause(Done done) = 0;
     virtual void Resume(Done done) = 0;
-    // Plugs memory into the machine, as of the verb.
-    virtual void Grow(int64_t mib, Done done) = 0;
+    // Plugs memory and processors into the machine, as of the verb. After a failure it may have
+    // some of them.
+    virtual void Grow(const VmGrowth& growth, Done done) = 0;
+    virtual VmGrowth grown() const = 0;  // since it was started, all in all
     // Plugs network device `number` into the machine.
     virtual void PlugNic(int number, const NicBackEnd& back_end, Done done) = 0;
     // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.

@@ -311,6 +311,9 @@ VmStatus Keeper::Status() const {
     status.keeper_pid = ::getpid();
     status.vmm_pid = engine_ ? engine_->pid() : 0;
     status.paused = paused_;
+    const VmGrowth grown = engine_ ? engine_->grown() : VmGrowth();
+    status.memory_mib = config_.memory_mib + grown.mib;
+    status.cpus = config_.vcpus + grown.cpus;
     status.acceleration = std::string(Name(acceleration_.engine));
     status.acceleration_reason = acceleration_.reason;
     status.vmm_start_ms = start_ms_;
@@ -349,7 +352,7 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
         case VmVerb::kResume:
             return engine_->Resume(later);
         case VmVerb::kGrow:
-            return engine_->Grow(request.mib, later);
+            return engine_->Grow(request.growth, later);
         case VmVerb::kAdopt:
             return Adopt(request.path, std::move(answer));
         case VmVerb::kStop:

@@ -37,6 +37,8 @@ class Numbers {
     const Json* json_ = nullptr;
 };
 
+constexpr int64_t kDefaultPeriod = 100000;  // microseconds, the kernel's
+
 std::string OrMax(int64_t value) {
     return value < 0 ? "max" : std::to_string(value);
 }
@@ -92,7 +94,6 @@ Result<void> Cpu(const Json& resources, Values& values) {
                           Cat(1 + (bounded - 2) * 9999 / 262142)});
     }
     // One file in v2, so each of the two writes both.
-    constexpr int64_t kDefaultPeriod = 100000;  // microseconds
     const std::string both = Cat(OrMax(quota.value_or(-1)), " ", period.value_or(kDefaultPeriod));
     if (period)
         values.push_back({"cpu.period", "cpu.cfs_period_us", Cat(*period), "cpu.max", both});
@@ -218,6 +219,21 @@ Result<std::vector<CgroupValue>> CgroupValuesOf(const Json& resources) {
 int64_t MemoryLimitOf(const Json& resources) {
     const auto limit = Numbers(resources, "memory").Get("limit");
     return limit && *limit ? std::max<int64_t>(0, **limit) : 0;
+}
+
+int64_t Millicpus(int64_t quota, int64_t period) {
+    if (quota <= 0) return 0;
+    if (period <= 0) period = kDefaultPeriod;
+    // The kernel takes no quota that this could not hold.
+    return quota > INT64_MAX / 1000 ? INT64_MAX : (quota * 1000 - 1) / period + 1;
+}
+
+int64_t MillicpusOf(const Json& resources) {
+    const Numbers cpu(resources, "cpu");
+    const auto quota = cpu.Get("quota");
+    const auto period = cpu.Get("period");
+    if (!quota || !period) return 0;
+    return Millicpus(quota->value_or(0), period->value_or(0));
 }
 
 std::vector<std::string> ControllersOf(const std::vector<CgroupValue>& values) {

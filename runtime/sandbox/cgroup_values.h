@@ -22,6 +22,10 @@ Result<std::vector<CgroupValue>> CgroupValuesOf(const Json& resources);
 
 // memory.limit in bytes; 0 when there is none.
 int64_t MemoryLimitOf(const Json& resources);
+// How much of a processor's time the quota lets be used, in thousandths, rounded up; 0 when there
+// is none.
+int64_t MillicpusOf(const Json& resources);
+int64_t Millicpus(int64_t quota, int64_t period);  // microseconds; 0 or less: not given
 
 // The controllers of v2 that hold these values ("memory", "cpu" ...), sorted.
 std::vector<std::string> ControllersOf(const std::vector<CgroupValue>& values);

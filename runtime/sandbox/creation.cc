@@ -163,8 +163,8 @@ Result<void> Creation::PlanOwnSandbox() {
     // The containers of a pod have one parent cgroup, which has its limits, and so has the VM, that
     // lies in it; those of its own container are for the least of them.
     if (!pod) vm_limits_ = limits_;
-    memory_limit_ = pod ? PodMemoryLimit(bundle_.spec) : MemoryLimitOf(bundle_.spec.Resources());
-    vm_memory_mib_ = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_).guest_mib;
+    vm_for_ = pod ? PodLimits(bundle_.spec) : LimitsOf(bundle_.spec.Resources());
+    vm_size_ = PlanVmSize(config_, vm_for_, ReadHostSize());
     CC_ASSIGN(hypervisor_, FindHypervisor(config_));
     CC_ASSIGN(guest_, FindGuest(config_, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
@@ -209,7 +209,8 @@ Result<void> Creation::StartVm() {
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
     const auto enter = [this] { return EnterCgroup(vm_cgroup_, vm_scope_, 0); };
     VmConfig wanted = MakeVmConfig(config_, guest_, hypervisor_, sandbox_);
-    wanted.memory_mib = vm_memory_mib_;
+    wanted.memory_mib = vm_size_.memory_mib;
+    wanted.vcpus = vm_size_.cpus;
     CC_ASSIGN(const StartedVm vm, Context("starting the virtual machine",
                                           ObtainVm(config_, wanted, sandbox_, self_, enter)));
     origin_ = vm.origin;
@@ -253,8 +254,9 @@ Result<void> Creation::BootGuest() {
 }
 
 Result<void> Creation::SetVmLimits() {
-    const VmMemory memory = PlanVmMemory(config_, memory_limit_, HostMemoryMib(), emulated_);
-    return Context("linux.resources", LimitVm(sandbox_, vm_limits_, memory.host_bytes));
+    const int64_t memory =
+        vm_for_.memory > 0 ? HostMemoryOf(config_, vm_size_.memory_mib, emulated_) : 0;
+    return Context("linux.resources", LimitVm(sandbox_, vm_limits_, memory));
 }
 
 Result<void> Creation::StartPod() {
@@ -263,7 +265,8 @@ Result<void> Creation::StartPod() {
     pod.share_dir = kShareTag;
     CC_ASSIGN(pod.entropy, RandomBytes(kEntropy));
     pod.unix_time_ns = UnixTimeNs();
-    if (vm_memory_mib_ != config_.memory_mib) pod.memory_mib = vm_memory_mib_;
+    if (vm_size_.memory_mib != config_.memory_mib) pod.memory_mib = vm_size_.memory_mib;
+    if (vm_size_.cpus != config_.vcpus) pod.cpus = vm_size_.cpus;
     CC_TRY(TellNetwork(pod));
     CC_TRY(RecordNetwork());
     // The host's kernel takes its time to move a link, and so does the guest.

@@ -20,6 +20,7 @@
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/cgroup_values.h"
 #include "runtime/sandbox/console.h"
+#include "runtime/sandbox/growth.h"
 #include "runtime/sandbox/interrupt.h"
 #include "runtime/sandbox/phases.h"
 #include "runtime/sandbox/pod.h"
@@ -120,8 +121,8 @@ class Creation {
     CgroupPlan cgroup_, vm_cgroup_;
     ScopePlan scope_, vm_scope_;
     std::vector<CgroupValue> limits_, vm_limits_;
-    int64_t vm_memory_mib_ = 0;
-    int64_t memory_limit_ = 0;  // of the container, or of the pod, bytes
+    Limits vm_for_;  // of the container, or of the pod
+    VmSize vm_size_;
     VmOrigin origin_ = VmOrigin::kBoot;
     bool emulated_ = false;
     Fd network_;  // its namespace: one that is there, or the shim's new one

@@ -98,13 +98,11 @@ Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue
     return Context("the virtual machine", WriteValues(sandbox.cgroups, own));
 }
 
-Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord& sandbox,
+Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord* sandbox,
                             const Json& resources) {
     CC_ASSIGN(const auto values, CgroupValuesOf(resources));
     CC_TRY(LimitShim(container, values));
-    // One of several containers says nothing about the machine of all.
-    if (sandbox.pod || container.id != sandbox.id) return {};
-    return LimitVm(sandbox, values, 0);
+    return sandbox == nullptr ? Result<void>() : LimitVm(*sandbox, values, 0);
 }
 
 }  // namespace cc::runtime

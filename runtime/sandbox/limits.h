@@ -20,8 +20,9 @@ Result<void> LimitShim(const ContainerRecord& container, const std::vector<Cgrou
 Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue>& values,
                      int64_t memory);
 
-// Both, for a container that exists: `update`. The VM keeps the memory it was made with.
-Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord& sandbox,
+// Both, for a container that exists: `update`. `sandbox`: whose VM it has to itself, or null. What
+// the VM may take of memory stays.
+Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord* sandbox,
                             const Json& resources);
 
 // Writes a list of values into the leaves that have a file for them. What no leaf can hold is a

@@ -2,6 +2,7 @@
 #include "runtime/sandbox/pod.h"
 
 #include "base/text.h"
+#include "runtime/sandbox/cgroup_values.h"
 
 namespace cc::runtime {
 
@@ -12,11 +13,19 @@ constexpr const char* kTypeKeys[] = {"io.kubernetes.cri.container-type",
                                      "io.kubernetes.docker.type"};
 constexpr const char* kSandboxKeys[] = {
     "io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID", "io.kubernetes.sandbox.id"};
-constexpr const char* kMemoryKey = "io.kubernetes.cri.sandbox-memory";  // containerd, bytes
+// Of containerd: bytes, microseconds.
+constexpr const char* kMemoryKey = "io.kubernetes.cri.sandbox-memory";
+constexpr const char* kCpuQuotaKey = "io.kubernetes.cri.sandbox-cpu-quota";
+constexpr const char* kCpuPeriodKey = "io.kubernetes.cri.sandbox-cpu-period";
 
 const std::string* Find(const OciSpec& spec, const char* key) {
     const auto found = spec.annotations.find(key);
     return found == spec.annotations.end() ? nullptr : &found->second;
+}
+
+int64_t NumberAt(const OciSpec& spec, const char* key) {
+    const std::string* number = Find(spec, key);
+    return number == nullptr ? 0 : ParseNumber<int64_t>(*number).value_or(0);
 }
 
 Result<PodRole> Member(const OciSpec& spec, const std::string& id, const char* type_key) {
@@ -52,9 +61,9 @@ Result<PodRole> PodRoleOf(const OciSpec& spec, const std::string& id) {
     return PodRole();
 }
 
-int64_t PodMemoryLimit(const OciSpec& spec) {
-    const std::string* limit = Find(spec, kMemoryKey);
-    return limit == nullptr ? 0 : ParseNumber<int64_t>(*limit).value_or(0);
+Limits PodLimits(const OciSpec& spec) {
+    return {NumberAt(spec, kMemoryKey),
+            Millicpus(NumberAt(spec, kCpuQuotaKey), NumberAt(spec, kCpuPeriodKey))};
 }
 
 Result<SandboxRecord> LoadJoinable(const Store& store, const std::string& sandbox_id) {

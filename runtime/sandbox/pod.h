@@ -7,6 +7,7 @@
 #include <string>
 
 #include "runtime/oci/spec.h"
+#include "runtime/sandbox/growth.h"
 #include "runtime/state/store.h"
 
 namespace cc::runtime {
@@ -26,9 +27,8 @@ struct PodRole {
 // another's sandbox must not get a machine of its own silently.
 Result<PodRole> PodRoleOf(const OciSpec& spec, const std::string& id);
 
-// The sum of the memory limits of a pod's containers in bytes, as far as the engine tells; 0: it
-// does not, or there is none.
-int64_t PodMemoryLimit(const OciSpec& spec);
+// The sums of the limits of a pod's containers, as far as the engine tells.
+Limits PodLimits(const OciSpec& spec);
 
 // A sandbox that a container can join now: its VM and its own container live. Otherwise the error
 // says which of them does not.

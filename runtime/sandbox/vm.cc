@@ -21,10 +21,6 @@ constexpr std::chrono::milliseconds kVmmDeadline{2000};      // after its keeper
 constexpr std::chrono::milliseconds kKillDeadline{
     10000};  // a killed process that does not end hangs in the kernel
 constexpr size_t kShownId = 40;
-// Measured: 38 MiB are touched when the agent is up.
-constexpr int64_t kGuestMib = 64;
-// QEMU's cache of translated code grows up to 1 GiB (its default for tb-size).
-constexpr int64_t kTranslationMib = 1024;
 
 std::string Hash(const std::string& root, const std::string& id) {
     const uint64_t hash = Fnv1a64(Cat(root, "\n", id));
@@ -81,31 +77,6 @@ VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
     vm.vhost_net = !config.disable_vhost_net;
     vm.debug = config.hypervisor_debug;
     return vm;
-}
-
-int64_t GrowthInBlocks(int64_t missing_mib) {
-    if (missing_mib <= 0) return 0;
-    return (missing_mib + kMemoryBlockMib - 1) / kMemoryBlockMib * kMemoryBlockMib;
-}
-
-VmMemory PlanVmMemory(const RuntimeConfig& config, int64_t limit, int64_t host_mib, bool emulated) {
-    constexpr int64_t kMib = 1 << 20;
-    if (limit <= 0) return {.guest_mib = config.memory_mib, .host_bytes = 0};
-    // More than the host has is no limit, and no VM of that size would start.
-    const int64_t limit_mib = std::min((limit - 1) / kMib + 1, host_mib);
-    // The guest's kernel and agent; and what the kernel keeps about each page, 64 bytes for 4096.
-    const int64_t needed = limit_mib + kGuestMib + limit_mib / 64;
-    // More than its usual memory a VM gets in the pieces that can be plugged into a clone.
-    const int64_t growth = GrowthInBlocks(needed - config.memory_mib);
-    VmMemory memory;
-    memory.guest_mib = std::max(config.memory_mib, std::min(config.memory_mib + growth, host_mib));
-    memory.host_bytes =
-        (memory.guest_mib + config.memory_overhead_mib + (emulated ? kTranslationMib : 0)) * kMib;
-    return memory;
-}
-
-int64_t HostMemoryMib() {
-    return static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES)) / ((1 << 20) / ::sysconf(_SC_PAGESIZE));
 }
 
 int64_t HostAvailableMib() {

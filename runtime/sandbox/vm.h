@@ -19,17 +19,7 @@ SandboxRecord PlanSandbox(const RuntimeConfig& config, const std::string& root,
 VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
                       const std::string& hypervisor, const SandboxRecord& sandbox);
 
-// How much memory a VM has, and what it may take on the host in all, for a container with this
-// memory limit (bytes; 0 or less: none).
-struct VmMemory {
-    int64_t guest_mib = 0;
-    int64_t host_bytes = 0;  // for its cgroup; 0: no limit
-};
-VmMemory PlanVmMemory(const RuntimeConfig& config, int64_t limit, int64_t host_mib, bool emulated);
-// What a VM that lacks so much has to grow by, in the pieces that memory is plugged in.
-int64_t GrowthInBlocks(int64_t missing_mib);
-int64_t HostMemoryMib();
-int64_t HostAvailableMib();  // of it, without swapping
+int64_t HostAvailableMib();  // memory, without swapping
 
 // Ends the VM, gently while its keeper answers, and waits until keeper and VMM are gone. Anything
 // may be dead already.

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "client/vm_client.h"
 #include "host/template_key.h"
+#include "runtime/sandbox/growth.h"
 #include "runtime/sandbox/vm.h"
 
 namespace cc::runtime {
@@ -31,19 +32,24 @@ Result<StartedVm> StartHere(const VmConfig& vm, const std::string& executable,
 }
 
 // Of a VM that has come up from a template, where the runtime found it.
-Result<void> Grow(const std::string& directory, int64_t mib) {
-    if (mib == 0) return {};
+Result<void> Grow(const std::string& directory, const VmGrowth& growth) {
+    if (growth.none()) return {};
     CC_ASSIGN(VmClient vm, VmClient::Connect(directory));
-    return Context("plugging memory into the clone", vm.Grow(mib));
+    return Context("plugging memory and processors into the clone", vm.Grow(growth));
 }
 
 // There is one template for all sizes of VMs; the larger ones grow.
-Result<int64_t> GrowthOf(const RuntimeConfig& config, const VmConfig& vm) {
-    const int64_t growth = GrowthInBlocks(vm.memory_mib - config.memory_mib);
-    if (growth > kMostGrowthMib)
-        return Fail(Cat("a clone cannot grow by ", growth, " MiB, at most ", kMostGrowthMib),
+Result<VmGrowth> GrowthOf(const RuntimeConfig& config, const VmConfig& vm) {
+    const VmGrowth growth =
+        GrowthBetween({config.memory_mib, config.vcpus}, {vm.memory_mib, vm.vcpus});
+    if (growth.mib > kMostGrowthMib)
+        return Fail(Cat("a clone cannot grow by ", growth.mib, " MiB, at most ", kMostGrowthMib),
                     ECANCELED);
-    if (growth > 0 && vm.machine == MachineType::kMicrovm)
+    const int64_t cpus = MostCpus(vm.machine, config.vcpus, ReadHostSize().cpus);
+    if (vm.vcpus > cpus)
+        return Fail(Cat("a clone cannot have ", vm.vcpus, " processors, at most ", cpus),
+                    ECANCELED);
+    if (growth.mib > 0 && vm.machine == MachineType::kMicrovm)
         return Fail("memory cannot be plugged into a microvm", ECANCELED);
     return growth;
 }
@@ -72,8 +78,9 @@ Result<Taken> Take(const RuntimeConfig& config, const TemplateConfig& wanted,
 Result<StartedVm> FromTemplate(const RuntimeConfig& config, VmConfig vm,
                                const std::string& executable,
                                const std::function<Result<void>()>& enter) {
-    CC_ASSIGN(const int64_t growth, GrowthOf(config, vm));
+    CC_ASSIGN(const VmGrowth growth, GrowthOf(config, vm));
     vm.memory_mib = config.memory_mib;
+    vm.vcpus = config.vcpus;
     CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm, executable));
     CC_ASSIGN(Taken taken, Take(config, wanted, vm.directory, executable));
     if (const auto& pooled = taken.vm.pooled) {

@@ -126,6 +126,56 @@ TEST_CASE("a container with a higher memory limit gets a clone that has grown") 
     }
 }
 
+TEST_CASE("a container with a higher processor quota gets a clone with more processors") {
+    Host host = Host::WithTemplates("vm_cache_number = 1");
+    if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) return Skip("this host has one processor");
+    REQUIRE(host.Runtime({"template", "build"}).status == 0);
+    REQUIRE(WaitPool(host, 1));
+    const auto quota = [](Json& config) {
+        config["linux"]["resources"] = {{"cpu", {{"quota", 150000}, {"period", 100000}}}};
+    };
+    // Of the pool, and one that is not.
+    for (int64_t clones : {1, 2}) {
+        const Finished run =
+            host.Run("c1", {"grep", "-c", "^processor", "/proc/cpuinfo"}, "", quota);
+        CHECK_MESSAGE(run.status == 0, run.err);
+        CHECK(run.out == "2\n");
+        CHECK(Template(host)["clones"] == clones);
+    }
+}
+
+TEST_CASE("update makes the VM of a container that runs larger") {
+    Host host = Host::WithTemplates(kNoPool);
+    host.Start("c1", {"sleep", "1000"});
+    const auto guest = [&](const std::string& command) {
+        const Finished said = host.Runtime({"exec", "c1", "sh", "-c", command});
+        REQUIRE_MESSAGE(said.status == 0, said.err);
+        return ParseNumber<int64_t>(Trim(said.out)).value_or(0);
+    };
+    const std::string memory = "awk '/MemTotal/ {print $2}' /proc/meminfo";
+    const std::string processors = "grep -c ^processor /proc/cpuinfo";
+    CHECK(guest(memory) < 200 << 10);
+    CHECK(guest(processors) == 1);
+    const Finished update = host.Runtime({"update", "--memory", "256m", "--memory-swap", "256m",
+                                          "--cpu-quota", "200000", "--cpu-period", "100000", "c1"});
+    REQUIRE_MESSAGE(update.status == 0, update.err);
+    // The guest's kernel takes both into use in its own time.
+    const bool two = ::sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    bool larger = false;
+    for (int i = 0; i < 300 && !larger; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        larger = guest(memory) > 256 << 10 && (!two || guest(processors) == 2);
+    }
+    CHECK(larger);
+    // What is there already is not plugged in twice, and nothing shrinks.
+    CHECK(host.Runtime({"update", "--memory", "64m", "--memory-swap", "64m", "c1"}).status == 0);
+    CHECK(guest(memory) > 256 << 10);
+    const Finished much = host.Runtime({"update", "--memory", "8g", "--memory-swap", "8g", "c1"});
+    CHECK(much.status == 1);
+    CHECK_MESSAGE(much.err.find("raise the limit in steps") != std::string::npos, much.err);
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+}
+
 TEST_CASE("a container outlives the template and the pool that it came of") {
     Host host = Host::WithTemplates("vm_cache_number = 1");
     REQUIRE(host.Runtime({"template", "build"}).status == 0);

@@ -13,6 +13,7 @@
 #include "vmm/confine.h"
 #include "vmm/lines.h"
 #include "vmm/qemu/arguments.h"
+#include "vmm/qemu/cpu_plug.h"
 #include "vmm/qemu/memory_plug.h"
 #include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/qmp.h"
@@ -76,7 +77,8 @@ class QemuEngine : public Engine {
     pid_t pid() const override { return process_.pid(); }
     void Pause(Done done) override { Verb("stop", std::move(done)); }
     void Resume(Done done) override { Verb("cont", std::move(done)); }
-    void Grow(int64_t mib, Done done) override;
+    void Grow(const VmGrowth& growth, Done done) override;
+    VmGrowth grown() const override { return grown_; }
     void PlugNic(int number, const NicBackEnd& back_end, Done done) override;
     void Save(Done done) override;
     void Stop() override;
@@ -112,7 +114,8 @@ class QemuEngine : public Engine {
     Done saved_;
     bool started_ = false;
     bool stopping_ = false;
-    int plugged_ = 0;              // modules of memory
+    int modules_ = 0;  // of memory, that were tried
+    VmGrowth grown_;
     std::string failure_;          // why we ended it ourselves
     std::string shutdown_reason_;  // as QEMU named it
     bool control_open_ = true, console_open_ = true, output_open_ = true;
@@ -192,9 +195,16 @@ void QemuEngine::Verb(std::string_view command, Done done) {
                   });
 }
 
-void QemuEngine::Grow(int64_t mib, Done done) {
+void QemuEngine::Grow(const VmGrowth& growth, Done done) {
     if (!started_) return done(Fail("the VM is not up"));
-    PlugMemory(*qmp_, ++plugged_, mib, kVerbDeadline, std::move(done));
+    const auto memory = [this, mib = growth.mib, done = std::move(done)](Result<void> plugged) {
+        if (!plugged || mib == 0) return done(std::move(plugged));
+        PlugMemory(*qmp_, ++modules_, mib, kVerbDeadline, [this, mib, done](Result<void> more) {
+            if (more) grown_.mib += mib;
+            done(std::move(more));
+        });
+    };
+    PlugCpus(*qmp_, growth.cpus, grown_.cpus, kVerbDeadline, memory);
 }
 
 void QemuEngine::PlugNic(int number, const NicBackEnd& back_end, Done done) {

@@ -15,9 +15,6 @@ namespace {
 // Bytes of translated code that emulation keeps, in MiB. A boot and a busy container fit; QEMU's
 // default of 1 GiB lets one guest's process grow by that much.
 constexpr int kTranslationMib = 64;
-// CPUs a guest may be given later. Each possible CPU costs the guest memory and boot time, present
-// or not.
-constexpr int64_t kHotplugCpus = 8;
 // Above the host's memory: room for the alignment of hot-plugged pieces and the root image (3.0
 // adds the same).
 constexpr int64_t kMemoryRoomMib = 1024;
@@ -93,10 +90,7 @@ std::string AcceleratorOption(Acceleration acceleration) {
 }
 
 std::string CpuOption(const VmConfig& config, int64_t host_cpus) {
-    // microvm has no hot-plug of any kind.
-    const int64_t most = config.machine == MachineType::kMicrovm
-                             ? config.vcpus
-                             : std::max(config.vcpus, std::min(host_cpus, kHotplugCpus));
+    const int64_t most = MostCpus(config.machine, config.vcpus, host_cpus);
     Option option;
     option.Set("cpus", config.vcpus)
         .Set("sockets", most)

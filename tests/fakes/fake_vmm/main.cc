@@ -102,8 +102,11 @@ void Restore(int qmp, const std::string& line) {
 
 // A process of its own: one talk after the other.
 void BeAgent(int ctl, int console) {
+    const pid_t machine = ::getpid();
     if (::fork() != 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // It may have died before that.
+    if (::getppid() != machine) std::exit(0);
     while (true) {
         const int host = ::accept(ctl, nullptr, nullptr);
         if (host < 0) std::exit(0);
@@ -142,9 +145,17 @@ void Obey(int qmp, const std::string& line) {
         Say(qmp, "{\"return\": [" + std::string(kImage) + "], \"id\": " + IdOf(line) + "}\r\n");
         return;
     }
+    if (is("query-hotpluggable-cpus")) {
+        const std::string place =
+            R"({"type":"max-x86_64-cpu","vcpus-count":1,"props":{"core-id":0,"socket-id":)";
+        Say(qmp,
+            "{\"return\": [" + place + "2}}," + place + "1}}], \"id\": " + IdOf(line) + "}\r\n");
+        return;
+    }
     const bool nic = line.find("virtio-net-pci") != std::string::npos;
+    const bool cpu = line.find("max-x86_64-cpu") != std::string::npos;
     const bool fits =
-        nic ? !Asked("fake.no-room") : line.find("\"addr\":4429185024") != std::string::npos;
+        nic ? !Asked("fake.no-room") : cpu || line.find("\"addr\":4429185024") != std::string::npos;
     if (is("device_add") && !fits) {
         Say(qmp, "{\"id\": " + IdOf(line) + ", \"error\": {\"desc\": \"not there\"}}\r\n");
         return;

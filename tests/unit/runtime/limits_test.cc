@@ -5,7 +5,6 @@
 
 #include "base/json_full.h"
 #include "runtime/sandbox/cgroup.h"
-#include "runtime/sandbox/vm.h"
 #include "tests/unit/runtime/temp_directory.h"
 
 namespace cc::runtime {
@@ -149,28 +148,6 @@ TEST_CASE("zeros and nulls, as engines write them, are no limits; nonsense is an
         CAPTURE(bad);
         CHECK_FALSE(CgroupValuesOf(ParseJson(bad).value()));
     }
-}
-
-TEST_CASE(
-    "a VM holds the container's memory limit and its guest's kernel, up to what the host has") {
-    RuntimeConfig config;
-    config.memory_mib = 128;
-    config.memory_overhead_mib = 64;
-    constexpr int64_t kMib = 1 << 20;
-    CHECK(PlanVmMemory(config, 0, 8192, true).guest_mib == 128);
-    CHECK(PlanVmMemory(config, 0, 8192, true).host_bytes == 0);
-    // Smaller than what the VM has anyway.
-    CHECK(PlanVmMemory(config, 32 * kMib, 8192, false).guest_mib == 128);
-    CHECK(PlanVmMemory(config, 32 * kMib, 8192, false).host_bytes == 192 * kMib);
-    CHECK(PlanVmMemory(config, 32 * kMib, 8192, true).host_bytes == (192 + 1024) * kMib);
-    CHECK(PlanVmMemory(config, 1024 * kMib, 8192, false).guest_mib == 1024 + 128);
-    // In pieces that can be plugged into a clone.
-    CHECK(PlanVmMemory(config, 64 * kMib, 8192, false).guest_mib == 128 + 128);
-    CHECK(PlanVmMemory(config, 188 * kMib, 8192, false).guest_mib == 128 + 128);
-    CHECK(PlanVmMemory(config, 192 * kMib, 8192, false).guest_mib == 128 + 256);
-    CHECK(PlanVmMemory(config, 60 * kMib, 8192, false).guest_mib == 128);
-    // "Unlimited", as v1 writes it.
-    CHECK(PlanVmMemory(config, 0x7ffffffffffff000, 8192, false).guest_mib == 8192);
 }
 
 TEST_CASE("the VM's cgroup lies beside the container's") {

@@ -109,7 +109,8 @@ TEST_CASE("the argument vector of an emulated pc, whole") {
         "/k/vmlinux",
         "-append",
         "console=hvc0 earlyprintk=ttyS0 quiet panic=-1 reboot=t cgroup_no_v1=all "
-        "random.trust_cpu=on no_timer_check memhp_default_state=online cryptomgr.notests "
+        "random.trust_cpu=on no_timer_check memhp_default_state=online noreplace-smp "
+        "cryptomgr.notests "
         "tsc_early_khz=2250000 tsc=reliable acpi=noirq root=/dev/pmem0 rootfstype=erofs "
         "rootflags=dax=always "
         "ro init=/init",
@@ -204,7 +205,8 @@ TEST_CASE("the argument vector of an accelerated q35 with its root ports, whole"
         "/k/initrd",
         "-append",
         "console=hvc0 earlyprintk=ttyS0 quiet panic=-1 reboot=t cgroup_no_v1=all "
-        "random.trust_cpu=on no_timer_check memhp_default_state=online cryptomgr.notests "
+        "random.trust_cpu=on no_timer_check memhp_default_state=online noreplace-smp "
+        "cryptomgr.notests "
         "root=/dev/pmem0 "
         "rootfstype=erofs rootflags=dax=always ro init=/init quiet loglevel=3",
     };
@@ -280,7 +282,8 @@ TEST_CASE("the argument vector of a microvm with debug output, whole") {
         "-append",
         "console=hvc0 earlyprintk=ttyS0 loglevel=7 panic=-1 reboot=t cgroup_no_v1=all "
         "random.trust_cpu=on "
-        "no_timer_check memhp_default_state=online cryptomgr.notests tsc_early_khz=2250000 "
+        "no_timer_check memhp_default_state=online noreplace-smp cryptomgr.notests "
+        "tsc_early_khz=2250000 "
         "tsc=reliable init=/init",
     };
     CHECK(ArgumentsOf(config) == expected);

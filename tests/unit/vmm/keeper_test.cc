@@ -106,8 +106,20 @@ TEST_CASE(
     CHECK(client.Resume());
     CHECK_FALSE(client.Status()->paused);
     CHECK(::access(sign.c_str(), F_OK) != 0);
-    CHECK(client.Grow(256));
-    CHECK_FALSE(client.Grow(100));
+    const auto grown = [&](int64_t mib, int64_t cpus) {
+        const auto now = client.Status();
+        return now && now->memory_mib == vm.config.memory_mib + mib &&
+               now->cpus == vm.config.vcpus + cpus;
+    };
+    CHECK(grown(0, 0));
+    CHECK(client.Grow({.mib = 256, .cpus = 2}));
+    CHECK(grown(256, 2));
+    CHECK_FALSE(client.Grow({.mib = 100, .cpus = 0}));
+    CHECK_FALSE(client.Grow({}));
+    const auto none = client.Grow({.mib = 128, .cpus = 3});
+    REQUIRE_FALSE(none);
+    CHECK(test::Contains(none.error().message, "room for 2 more processors, not for 3"));
+    CHECK(grown(256, 2));
     CHECK(test::Contains(client.Console().value(), "fake guest: up"));
     struct stat mode {};
     for (const auto name : {kCtlSocketName, kIoSocketName, kVerbSocketName}) {

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// How large a sandbox's virtual machine has to be for what its container may take, and making one
+// that runs larger.
+#pragma once
+
+#include "protocol/vm_verbs.h"
+#include "runtime/config.h"
+#include "runtime/state/records.h"
+
+namespace cc::runtime {
+
+// What a container, or all of a pod, may take; 0 or less: no limit.
+struct Limits {
+    int64_t memory = 0;     // bytes
+    int64_t millicpus = 0;  // thousandths of a processor's time
+};
+Limits LimitsOf(const Json& resources);
+
+struct HostSize {
+    int64_t memory_mib = 0;
+    int64_t cpus = 0;
+};
+HostSize ReadHostSize();
+
+struct VmSize {
+    int64_t memory_mib = 0;
+    int64_t cpus = 0;
+};
+// What the configuration says, or more: memory for the limit and the guest's kernel, in the pieces
+// that can be plugged into a clone; as many processors as the limit can keep busy. Never more than
+// the host has.
+VmSize PlanVmSize(const RuntimeConfig& config, const Limits& limits, const HostSize& host);
+
+// What a VM of that size may take on the host in all, for its cgroup.
+int64_t HostMemoryOf(const RuntimeConfig& config, int64_t memory_mib, bool emulated);
+
+// From one size to another, where that is larger.
+VmGrowth GrowthBetween(const VmSize& from, const VmSize& to);
+
+// Makes the VM of this sandbox as large as its container's new limits need, and its cgroup on the
+// host with it. After an error the cgroup is as before.
+Result<void> GrowVm(const RuntimeConfig& config, const SandboxRecord& sandbox,
+                    const Limits& limits);
+
+}  // namespace cc::runtime

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sandbox/growth.h"
+
+#include <doctest/doctest.h>
+
+#include "base/json_full.h"
+#include "runtime/sandbox/pod.h"
+
+namespace cc::runtime {
+
+namespace {
+
+constexpr int64_t kMib = 1 << 20;
+constexpr HostSize kHost{.memory_mib = 8192, .cpus = 4};
+
+RuntimeConfig Configured() {
+    RuntimeConfig config;
+    config.memory_mib = 128;
+    config.memory_overhead_mib = 64;
+    config.vcpus = 1;
+    return config;
+}
+
+Limits Read(const char* resources) {
+    return LimitsOf(ParseJson(resources).value());
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a VM holds the container's memory limit and its guest's kernel, up to what the host has") {
+    const RuntimeConfig config = Configured();
+    const auto memory = [&](int64_t limit) {
+        return PlanVmSize(config, {.memory = limit, .millicpus = 0}, kHost).memory_mib;
+    };
+    CHECK(memory(0) == 128);
+    CHECK(memory(-1) == 128);
+    // Smaller than what the VM has anyway.
+    CHECK(memory(32 * kMib) == 128);
+    CHECK(memory(60 * kMib) == 128);
+    CHECK(memory(1024 * kMib) == 1024 + 128);
+    // In pieces that can be plugged into a clone.
+    CHECK(memory(64 * kMib) == 128 + 128);
+    CHECK(memory(188 * kMib) == 128 + 128);
+    CHECK(memory(192 * kMib) == 128 + 256);
+    // "Unlimited", as v1 writes it.
+    CHECK(memory(0x7ffffffffffff000) == 8192);
+    CHECK(HostMemoryOf(config, 128, false) == 192 * kMib);
+    CHECK(HostMemoryOf(config, 128, true) == (192 + 1024) * kMib);
+}
+
+TEST_CASE("it has as many processors as the quota can keep busy, up to what the host has") {
+    RuntimeConfig config = Configured();
+    const auto cpus = [&](const char* resources) {
+        return PlanVmSize(config, Read(resources), kHost).cpus;
+    };
+    CHECK(cpus("{}") == 1);
+    CHECK(cpus(R"({"cpu": {"quota": -1, "period": 100000}})") == 1);
+    CHECK(cpus(R"({"cpu": {"quota": 50000, "period": 100000}})") == 1);
+    CHECK(cpus(R"({"cpu": {"quota": 100000, "period": 100000}})") == 1);
+    CHECK(cpus(R"({"cpu": {"quota": 100001, "period": 100000}})") == 2);
+    CHECK(cpus(R"({"cpu": {"quota": 150000, "period": 50000}})") == 3);
+    CHECK(cpus(R"({"cpu": {"quota": 200000}})") == 2);
+    CHECK(cpus(R"({"cpu": {"quota": 9223372036854775807, "period": 1000}})") == 4);
+    config.vcpus = 3;
+    CHECK(cpus(R"({"cpu": {"quota": 200000, "period": 100000}})") == 3);
+    CHECK(cpus(R"({"cpu": {"quota": 900000, "period": 100000}})") == 4);
+}
+
+TEST_CASE("a VM grows in blocks of memory and whole processors, and never shrinks") {
+    CHECK(GrowthBetween({128, 1}, {128, 1}).none());
+    CHECK(GrowthBetween({512, 4}, {128, 1}).none());
+    CHECK(GrowthBetween({128, 1}, {129, 3}) == VmGrowth{.mib = 128, .cpus = 2});
+    CHECK(GrowthBetween({128, 4}, {640, 1}) == VmGrowth{.mib = 512, .cpus = 0});
+}
+
+TEST_CASE("what a pod's containers may take together, in containerd's words") {
+    OciSpec spec;
+    CHECK(PodLimits(spec).memory == 0);
+    CHECK(PodLimits(spec).millicpus == 0);
+    spec.annotations = {{"io.kubernetes.cri.sandbox-memory", "1048576"},
+                        {"io.kubernetes.cri.sandbox-cpu-quota", "250000"},
+                        {"io.kubernetes.cri.sandbox-cpu-period", "100000"}};
+    CHECK(PodLimits(spec).memory == 1048576);
+    CHECK(PodLimits(spec).millicpus == 2500);
+    spec.annotations["io.kubernetes.cri.sandbox-cpu-quota"] = "much";
+    CHECK(PodLimits(spec).millicpus == 0);
+}
+
+}  // namespace cc::runtime
