@@ -59,7 +59,7 @@ Result<std::vector<std::string>> FreeCpuPlaces(std::string_view hotpluggable_cpu
 void PlugCpus(QmpClient& qmp, int64_t count, int64_t& plugged, std::chrono::milliseconds deadline,
               std::function<void(Result<void>)> done) {
     if (count == 0) return done({});
-    const Plug plug{qmp, {}, plugged, deadline, std::move(done)};
+    Plug plug{qmp, {}, plugged, deadline, std::move(done)};
     qmp.Execute("query-hotpluggable-cpus", "", deadline,
                 [plug, count](const Result<std::string>& answer) mutable {
                     auto devices = answer ? FreeCpuPlaces(*answer) : Failure(answer.error());
