@@ -162,7 +162,8 @@ Result<void> Creation::AttachShim() {
                         .proxy_executable = sandbox_.proxy_executable,
                         .proxy_log_level = sandbox_.proxy_log_level,
                         .proxy_ksm = sandbox_.proxy_ksm,
-                        .connected = io.connection});
+                        .connected = io.connection,
+                        .memory_cgroup = MemoryLeaf(container_.cgroups)});
 }
 
 Result<void> Creation::MakeContainer() {
