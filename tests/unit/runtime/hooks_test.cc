@@ -71,7 +71,9 @@ TEST_CASE("what hooks mount in a mount namespace of their own is there, and nowh
     Fd tree;
     REQUIRE(RunInMountNamespace(mounts.get(), [&]() -> Result<void> {
         CHECK(Exists(bundle / "place/file"));
-        CC_ASSIGN(tree, CloneMount({.source = bundle.path()}));
+        ShareItem item;
+        item.source = bundle.path();
+        CC_ASSIGN(tree, CloneMount(item));
         return {};
     }));
     CHECK(Exists(Cat("/proc/self/fd/", tree.get(), "/place/file")));
