@@ -24,6 +24,10 @@ constexpr size_t kSacrifice = 16 << 20;
 // Between what is in use and the lowered limit: for the child's first steps, and so that version 2
 // kills nobody at the moment when the limit is written.
 constexpr uint64_t kHeadroom = 1 << 20;
+// Whom to kill the kernel decides by the memory that each has, and oom_score_adj thousandths of the
+// limit on top, which it counts in whole thousands of pages. Two thousand are more than a shim has;
+// below one thousand oom_score_adj weighs nothing.
+constexpr uint64_t kLeastLimit = 8 << 20, kLeastOfAll = 4 << 20;
 constexpr int kDeadlineMs = 1000;
 // Version 1 writes "no limit" as the highest number of whole pages.
 constexpr uint64_t kNoLimit = uint64_t{1} << 60;
@@ -105,6 +109,8 @@ Result<void> ReportOutOfMemory(const std::string& cgroup) {
     CC_ASSIGN(const MemoryFiles files, FilesOf(cgroup));
     CC_ASSIGN(const uint64_t limit, ReadNumber(files.limit));  // "max" is none
     if (limit >= kNoLimit) return Fail(Cat(files.limit, " sets no limit"));
+    if (limit < kLeastOfAll)
+        return Fail(Cat(files.limit, " is too low for a child to be preferred"));
     // Of the child, too, until it is told otherwise; it waits until then. Not every shim may.
     (void)WriteExisting("/proc/self/oom_score_adj", "-1000");
     Undo restore;
@@ -116,9 +122,10 @@ Result<void> ReportOutOfMemory(const std::string& cgroup) {
     const auto begun = [&]() -> Result<void> {
         CC_TRY(WriteExisting(Cat("/proc/", child.pid, "/oom_score_adj"), "1000"));
         CC_ASSIGN(const uint64_t usage, ReadNumber(files.usage));
-        if (usage + kHeadroom < limit) {
+        const uint64_t lowered = std::max(usage + kHeadroom, kLeastLimit);
+        if (lowered < limit) {
             restore.Push([&] { (void)WriteExisting(files.limit, Cat(limit)); });
-            CC_TRY(WriteExisting(files.limit, Cat(usage + kHeadroom)));
+            CC_TRY(WriteExisting(files.limit, Cat(lowered)));
         }
         return WriteAll(child.go.second.get(), "g");
     }();
