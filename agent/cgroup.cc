@@ -148,6 +148,15 @@ void Cgroup::Kill() const {
         ::kill(pid, SIGKILL);
 }
 
+uint64_t Cgroup::MemoryKills() const {
+    constexpr std::string_view kKey = "oom_kill ";
+    const std::string events = ReadFile(path_ + "/memory.events", 4096).value_or("");
+    for (const auto& line : Split(events, '\n'))
+        if (line.starts_with(kKey))
+            return ParseNumber<uint64_t>(std::string_view(line).substr(kKey.size())).value_or(0);
+    return 0;
+}
+
 Result<void> Cgroup::Remove() const {
     if (path_.empty()) return {};
     return RemoveCgroup(path_);

@@ -3,6 +3,7 @@
 // processes.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class Cgroup {
     Result<void> Signal(int signal) const;
     // Kills everything in it at once; what forks meanwhile does not escape.
     void Kill() const;
+    // How many processes in it and below the kernel has killed for want of memory, ever.
+    uint64_t MemoryKills() const;
     // With what the container made below it. EBUSY while a process is still in it; missing is
     // success.
     Result<void> Remove() const;

@@ -77,6 +77,7 @@ void Container::StartProcess(ProcessStart start, const Done& done) {
     if (!directory) return done(Failure(directory.error()));
     start.container = &spec_;
     start.cgroup = directory->get();
+    start.memory_kills = [this] { return cgroup_.MemoryKills(); };
     // Filled in below; both callbacks come later, from the loop.
     auto self = std::make_shared<const ContainerProcess*>(nullptr);
     start.started = [this, self, done](Result<void> started) {

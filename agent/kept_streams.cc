@@ -65,8 +65,9 @@ void KeptStreams::BeginEpoch(size_t waiting) {
     if (started_) SendWindow(input_.Grant(waiting));
 }
 
-void KeptStreams::Exited(int wait_status) {
+void KeptStreams::Exited(int wait_status, bool out_of_memory) {
     wait_status_ = wait_status;
+    out_of_memory_ = out_of_memory;
     SendExit(kLinkEarly);
     early_said_ = true;
 }
@@ -81,6 +82,7 @@ void KeptStreams::SayExit() {
 }
 
 void KeptStreams::SendExit(uint8_t flags) {
+    if (out_of_memory_) flags |= kLinkOutOfMemory;
     const int signal = WIFSIGNALED(*wait_status_) ? WTERMSIG(*wait_status_) : 0;
     const char payload[] = {static_cast<char>(ExitCodeOf(*wait_status_)),
                             static_cast<char>(signal)};

@@ -35,7 +35,7 @@ class KeptStreams {
     void SayInput(size_t waiting);
 
     void BeginEpoch(size_t waiting);
-    void Exited(int wait_status);
+    void Exited(int wait_status, bool out_of_memory);
     // Says how the process ended, when the host is to know and does not yet.
     void SayExit();
 
@@ -54,6 +54,7 @@ class KeptStreams {
     ReceivedInput input_;
     bool started_ = false;
     std::optional<int> wait_status_;
+    bool out_of_memory_ = false;
     bool early_said_ = false;
     bool final_said_ = false;
 };

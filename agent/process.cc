@@ -26,6 +26,8 @@ ContainerProcess::ContainerProcess(const Surroundings& surroundings, ProcessStar
                                    Session& session)
     : surroundings_(surroundings),
       stdio_(start.stdio),
+      memory_kills_(std::move(start.memory_kills)),
+      memory_kills_before_(memory_kills_()),
       held_(std::move(start.held)),
       started_(std::move(start.started)),
       ended_(std::move(start.ended)),
@@ -144,7 +146,7 @@ void ContainerProcess::Settle() {
         const auto started = std::move(started_);
         return started(Failure(*failure_));
     }
-    session_->Exited(*status_);
+    session_->Exited(*status_, OutOfMemory());
     const auto ended = std::move(ended_);
     ended();
 }

@@ -31,6 +31,8 @@ struct ProcessStart {
     uint64_t stdio = 0;
     uint64_t stderr_sequence = 0;
     int cgroup = -1;
+    // How many processes of the container the kernel has killed for want of memory.
+    std::function<uint64_t()> memory_kills;
     int join_pidfd = -1;  // -1: the first process of a new container
     BornIn shared;        // see LaunchOptions
     // Null, or the process is held before its program is executed, until Release(). Called once,
@@ -60,12 +62,15 @@ class ContainerProcess {
     ContainerProcess(const Surroundings& surroundings, ProcessStart start, Session& session);
     void OnHeld(ReportReader::Outcome outcome);
     void OnReport(Result<ReportReader::Outcome> outcome);
+    bool OutOfMemory() const { return memory_kills_() > memory_kills_before_; }
     Result<void> TakeTerminal(ReportReader::Outcome& outcome);
     void OnEnd(int wait_status);
     void Settle();
 
     const Surroundings& surroundings_;
     const uint64_t stdio_;
+    const std::function<uint64_t()> memory_kills_;
+    const uint64_t memory_kills_before_;
     std::function<void()> held_;
     std::function<void(Result<void>)> started_;
     std::function<void()> ended_;

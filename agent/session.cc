@@ -116,10 +116,10 @@ void Session::Resume() {
     if (err_) err_->Resume();
 }
 
-void Session::Exited(int wait_status) {
+void Session::Exited(int wait_status, bool out_of_memory) {
     wait_status_ = wait_status;
     in_.Drop();
-    if (mode_ == Mode::kKept) kept_->Exited(wait_status);
+    if (mode_ == Mode::kKept) kept_->Exited(wait_status, out_of_memory);
     drain_.Start(kDrainTime);
     FinishWhenDone();
 }

@@ -41,7 +41,8 @@ class Session {
     Result<void> Resize(uint16_t rows, uint16_t columns);
     void Resume();  // there is room again
     // The process has ended; what is still in its pipes is sent before the exit code.
-    void Exited(int wait_status);
+    // `out_of_memory`: its container lost a process to that meanwhile.
+    void Exited(int wait_status, bool out_of_memory = false);
     // Nobody wants to know any more. The session is removed when its process has ended.
     void Discard();
 

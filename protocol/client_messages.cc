@@ -201,17 +201,20 @@ Result<WindowUpdate> ParseWindowUpdate(std::string_view payload) {
 }
 
 std::string Encode(const ProcessEnd& end) {
-    return DumpMsgpack({{"code", end.code}, {"signal", end.signal}});
+    Json json = {{"code", end.code}, {"signal", end.signal}};
+    PutIfTrue(json, "outOfMemory", end.out_of_memory);
+    return DumpMsgpack(json);
 }
 
 Result<ProcessEnd> ParseProcessEnd(std::string_view payload) {
     CC_ASSIGN(const Json json, ParseMsgpack(payload));
     GoReader reader(json);
     const int64_t code = reader.Int("code"), signal = reader.Int("signal");
+    const bool out_of_memory = reader.Bool("outOfMemory");
     CC_TRY(reader.Finish("the end of a process"));
     if (code < 0 || code > 255 || signal < 0 || signal > 127)
         return Fail(Cat("a process cannot end with code ", code, " and signal ", signal));
-    return ProcessEnd{static_cast<int>(code), static_cast<int>(signal)};
+    return ProcessEnd{static_cast<int>(code), static_cast<int>(signal), out_of_memory};
 }
 
 std::string Encode(const Hello& hello) {

@@ -96,6 +96,9 @@ Result<WindowUpdate> ParseWindowUpdate(std::string_view payload);
 struct ProcessEnd {
     int code = 0;    // 128 + signal when a signal ended it
     int signal = 0;  // 0: none
+    // While it ran, the guest's kernel killed a process of its container for want of memory. The
+    // guest's word.
+    bool out_of_memory = false;
 };
 std::string Encode(const ProcessEnd& end);
 Result<ProcessEnd> ParseProcessEnd(std::string_view payload);

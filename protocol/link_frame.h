@@ -58,6 +58,9 @@ constexpr uint8_t kLinkRewind = 2;
 // Of kExit: the process has ended, its output has not been delivered to the end. The final one
 // follows.
 constexpr uint8_t kLinkEarly = 4;
+// Of kExit: while the process ran, the guest's kernel killed one of its container for want of
+// memory.
+constexpr uint8_t kLinkOutOfMemory = 8;
 
 struct LinkFrame {
     uint32_t epoch = 0;

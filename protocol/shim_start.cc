@@ -13,6 +13,7 @@ std::string Encode(const ShimStart& start) {
     if (!start.proxy_log_level.empty()) json["proxyLogLevel"] = start.proxy_log_level;
     if (!start.proxy_ksm.empty()) json["proxyKsm"] = start.proxy_ksm;
     if (start.connected) json["connected"] = true;
+    if (!start.memory_cgroup.empty()) json["memoryCgroup"] = start.memory_cgroup;
     return DumpJson(json);
 }
 
@@ -26,6 +27,7 @@ Result<ShimStart> ParseShimStart(std::string_view text) {
     CC_ASSIGN(start.proxy_log_level, StringMember(json, "proxyLogLevel"));
     CC_ASSIGN(start.proxy_ksm, StringMember(json, "proxyKsm"));
     CC_ASSIGN(start.connected, BoolMember(json, "connected"));
+    CC_ASSIGN(start.memory_cgroup, StringMember(json, "memoryCgroup"));
     if (start.token.empty() || start.uri.empty())
         return Fail("the start message lacks its token or uri");
     return start;

@@ -21,6 +21,9 @@ struct ShimStart {
     std::string proxy_ksm = {};
     // The proxy has the far end of the connection that the shim has inherited (--connection-fd).
     bool connected = false;
+    // Of a container's first process: the directory of the memory cgroup that engines watch, where
+    // an OOM in the guest is to show. Empty: nowhere.
+    std::string memory_cgroup = {};
 };
 std::string Encode(const ShimStart& start);
 Result<ShimStart> ParseShimStart(std::string_view text);

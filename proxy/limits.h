@@ -61,5 +61,8 @@ constexpr Milliseconds kLinger{10'000};
 // A shim that lost its connection and lives tries again for 10 s (reference C1); later it is taken
 // for dead.
 constexpr Milliseconds kShimReturn{15'000};
+// A token that no shim comes with, or whose shim went before there was a process, is of a command
+// that was killed. Every shim that is to come comes within seconds.
+constexpr Milliseconds kClaimDeadline{120'000};
 
 }  // namespace cc::proxy

@@ -64,8 +64,8 @@ void Session::Detach() {
     tell_deadline_.Cancel();
     shim_ = nullptr;
     if (exit_ && !vm_.linked()) return vm_.RemoveSession(*this);
-    if (!sent() && !started()) return;
     AwaitShim();
+    if (!sent() && !started()) return;
     // A process that dies closes its connections first.
     if (shim_process_) shim_process_->Watch([this] { ShimDied(); });
 }
@@ -73,6 +73,16 @@ void Session::Detach() {
 void Session::AwaitShim() {
     if (sent() || started())
         return_deadline_.Set(vm_.router().After(kShimReturn), [this] { GiveUp(); });
+    else
+        return_deadline_.Set(vm_.router().After(kClaimDeadline), [this] { Unclaimed(); });
+}
+
+void Session::Unclaimed() {
+    // Who started the process waits for its shim and has a deadline of its own.
+    if (reserved()) return AwaitShim();
+    Log(LogLevel::kWarn, "no shim came for a token: it is dropped",
+        {{"vm", vm_.id()}, {"session", Cat(base_)}});
+    vm_.RemoveSession(*this, Vm::TokenGoes::kForGood);
 }
 
 void Session::ShimDied() {
@@ -115,9 +125,11 @@ void Session::Failed() {
     if (process_ == ProcessState::kStarted) return;
     process_ = ProcessState::kNone;
     starter_ = 0;
-    return_deadline_.Cancel();
     vm_.Changed(base_);
-    if (shim_ != nullptr) shim_->ProcessFailed();
+    if (shim_ != nullptr)
+        shim_->ProcessFailed();
+    else
+        AwaitShim();
 }
 
 void Session::Started() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One process in a VM as its shim sees it: a token, the sequence number of its stdin and stdout,
 // and the next one for stderr (reference A6, A7). It lives until its shim says DisconnectShim, its
-// VM is lost, or its shim has died without a word.
+// VM is lost, its shim has died without a word, or none came.
 //
 // Its streams go either way: session.cc has those of an agent of 3.0, session_link.cc those of an
 // agent that keeps every byte until it is acknowledged (extension 2).
@@ -68,7 +68,8 @@ class Session {
     // The agent's word on a session of an earlier proxy; null: it does not know it. False: the
     // session is over.
     bool Resume(const AgentSession* known);
-    void AwaitShim();  // for a while: a process must not outlive its shim
+    // For a while: a process must not outlive its shim, nor a token the command that asked for it.
+    void AwaitShim();
 
     // A message of a 3.0 agent for this session.
     void Receive(bool on_stderr, std::string_view payload);
@@ -92,6 +93,7 @@ class Session {
     void Keep(StreamKind kind, std::string_view payload);
     void ShimDied();
     void GiveUp();
+    void Unclaimed();
     void OpenWindows();
     void TellTaken(OutputStream& stream, size_t queued);
     void TellAllTaken(size_t queued);
@@ -102,7 +104,7 @@ class Session {
     Client* shim_ = nullptr;
     // Of a shim that dropped its connection: one that lives tries to come back for a while.
     std::unique_ptr<PeerProcess> shim_process_;
-    Deadline return_deadline_;
+    Deadline return_deadline_;  // also for the first time
 
     ProcessState process_ = ProcessState::kNone;
     bool exec_ = false;

@@ -27,6 +27,7 @@ bool Session::Resume(const AgentSession* known) {
         // that ran and is not known any more has gone with its agent's memory.
         if (started()) return false;
         process_ = ProcessState::kNone;
+        AwaitShim();
         return true;
     }
     process_ = ProcessState::kStarted;

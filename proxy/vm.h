@@ -73,7 +73,9 @@ class Vm : public std::enable_shared_from_this<Vm> {
     Result<std::vector<std::string>> NewTokens(int64_t count, uid_t user);
     std::string MakeIoResponse(std::vector<std::string> tokens, uint16_t version,
                                bool connection = false) const;
-    void RemoveSession(Session& session);
+    // A token that was used is remembered for a while as spent.
+    enum class TokenGoes { kAsSpent, kForGood };
+    void RemoveSession(Session& session, TokenGoes token = TokenGoes::kAsSpent);
 
     // --- commands
     // -----------------------------------------------------------------------------------

@@ -90,7 +90,8 @@ void Vm::HandleLinkIo(const LinkFrame& frame) {
             if (on_stderr || frame.payload.size() != kExitPayload)
                 return Lose("its agent sent a bad exit");
             return session->ReceiveEnd({static_cast<unsigned char>(frame.payload[0]),
-                                        static_cast<unsigned char>(frame.payload[1])},
+                                        static_cast<unsigned char>(frame.payload[1]),
+                                        (frame.flags & kLinkOutOfMemory) != 0},
                                        (frame.flags & kLinkEarly) != 0);
         default:
             return Lose(Cat("its agent sent a frame of type ", static_cast<int>(frame.type),

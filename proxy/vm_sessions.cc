@@ -23,7 +23,9 @@ Result<std::vector<std::string>> Vm::NewTokens(int64_t count, uid_t user) {
                         kMaxSessionsPerVm, " are possible"));
     while (tokens.size() < static_cast<size_t>(count)) {
         CC_ASSIGN(std::string text, router_.world().NewToken());
-        AddSession(std::make_shared<Session>(*this, next_base_, AddToken(text, user)));
+        const auto session = std::make_shared<Session>(*this, next_base_, AddToken(text, user));
+        AddSession(session);
+        session->AwaitShim();
         Changed(next_base_);
         next_base_ += 2;
         tokens.push_back(std::move(text));
@@ -52,11 +54,14 @@ Session* Vm::FindSession(uint64_t base) {
     return found == sessions_.end() ? nullptr : found->second.get();
 }
 
-void Vm::RemoveSession(Session& session) {
+void Vm::RemoveSession(Session& session, TokenGoes token) {
     const auto found = sessions_.find(session.base());
     if (found == sessions_.end()) return;
     Log(LogLevel::kInfo, "session ended", {{"vm", id_}, {"session", Cat(session.base())}});
-    Retire(session.token());
+    if (token == TokenGoes::kAsSpent)
+        Retire(session.token());
+    else
+        router_.tokens().Remove(session.token());
     if (linked() && session.reserved()) Forget(session.base());
     Changed(session.base());
     router_.Bury(std::move(found->second));

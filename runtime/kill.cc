@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <csignal>
 
 #include "base/log.h"
@@ -14,7 +15,10 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr std::chrono::milliseconds kKillDeadline{10000};
+constexpr std::chrono::milliseconds kSignalDeadline{10000};
+// SIGKILL is for what does not listen any more, and that may be the guest itself: then it is not
+// asked for long.
+constexpr std::chrono::milliseconds kKillDeadline{2500};
 
 // One that has ended meanwhile is success.
 Result<void> KillShim(const ContainerRecord& container) {
@@ -34,10 +38,18 @@ Result<void> SignalCreated(const ContainerRecord& container, int signal) {
 
 Result<void> SignalGuest(const SandboxRecord& sandbox, const std::string& id, int signal,
                          bool all) {
-    CC_ASSIGN(Attached attached, Attach(sandbox, 0));
+    const auto deadline = signal == SIGKILL ? kKillDeadline : kSignalDeadline;
+    CC_ASSIGN(Attached attached, Attach(sandbox, 0, -1, deadline));
     CC_TRY(CallAgent(attached.client, ControlCode::kKillContainer,
-                     Encode(KillContainer{id, signal, all, 0}), "", kKillDeadline));
+                     Encode(KillContainer{id, signal, all, 0}), "", deadline));
     return {};
+}
+
+Result<bool> OthersRun(const Store& store, const ContainerRecord& container) {
+    CC_ASSIGN(const auto others, store.ContainersIn(container.sandbox_id, container.id));
+    return std::any_of(others.begin(), others.end(), [&](const ContainerRecord& other) {
+        return CurrentStatus(other, store) != Status::kStopped;
+    });
 }
 
 Result<void> SignalRunning(const Store& store, const ContainerRecord& container, int signal,
@@ -45,10 +57,13 @@ Result<void> SignalRunning(const Store& store, const ContainerRecord& container,
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     auto sent = SignalGuest(sandbox, container.id, signal, all);
     if (sent || signal != SIGKILL) return sent;
-    // SIGKILL is for what does not listen any more, and that may be the guest itself.
-    Log(LogLevel::kWarn, "the guest cannot be reached; its virtual machine is ended",
+    CC_ASSIGN(const bool shared, OthersRun(store, container));
+    Log(LogLevel::kWarn,
+        shared ? "the guest cannot be reached; the container ends on the host"
+               : "the guest cannot be reached; its virtual machine is ended",
         {{"why", sent.error().message}});
-    CC_TRY(StopVm(sandbox));
+    // Of a shim that has died cc-proxy kills the process, as soon as the guest listens again.
+    if (!shared) CC_TRY(KillVm(sandbox));
     return KillShim(container);
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shim/host_mounts.h"
 
-#include <thread>
-
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/mount_namespace.h"
 
 namespace cc::shim {
 
@@ -20,16 +19,7 @@ Result<void> HostMounts::Leave() {
 }
 
 Result<void> HostMounts::Run(const std::function<Result<void>()>& work) const {
-    if (!namespace_) return work();
-    Result<void> result;
-    std::thread thread([&] {
-        if (::unshare(CLONE_FS) < 0 || ::setns(namespace_.get(), CLONE_NEWNS) < 0)
-            result = FailErrno("entering the host's mount namespace");
-        else
-            result = work();
-    });
-    thread.join();
-    return result;
+    return namespace_ ? RunInMountNamespace(namespace_.get(), work) : work();
 }
 
 }  // namespace cc::shim

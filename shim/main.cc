@@ -141,6 +141,7 @@ int Run(const CliValues& values) {
     options.link.host = std::move(*host);
     options.link.token = start.token;
     options.link.reconnect_timeout = ReconnectTimeout(values);
+    options.memory_cgroup = start.memory_cgroup;
     options.use_terminal = !values.Has("no-terminal");
     options.debug = values.Has("debug");
     uv::Loop loop;

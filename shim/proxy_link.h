@@ -59,6 +59,7 @@ class ProxyLink {
     bool connected() const { return introduced_; }
     uint16_t version() const { return version_; }
     const std::string& socket() const { return options_.proxy.socket; }
+    const HostMounts& host() const { return options_.host; }
     void Send(std::string_view frame);
     void Command(ClientCommand command, std::string_view payload);
     void SayGoodbye();  // the last that is sent

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "protocol/client_messages.h"
+#include "shim/oom_report.h"
 
 namespace cc::shim {
 
@@ -206,6 +207,7 @@ Result<void> Relay::OnNews(const ClientFrame& frame) {
     } else {
         CC_ASSIGN(const ProcessEnd end, ParseProcessEnd(frame.payload));
         ended_ = end.code;
+        out_of_memory_ = out_of_memory_ || end.out_of_memory;
         if (frame.Is(Notification::kProcessExited)) exited_ = end.code;
     }
     UpdateFlow();
@@ -217,9 +219,19 @@ void Relay::Finish(int status) {
     UpdateFlow();
 }
 
+// While the proxy's log can still be reached, and nothing else is left to do: this may take a
+// moment.
+void Relay::TellEngine() {
+    if (!std::exchange(out_of_memory_, false) || options_.memory_cgroup.empty()) return;
+    const auto told =
+        link_.host().Run([this] { return ReportOutOfMemory(options_.memory_cgroup); });
+    if (!told) Debug(Cat("no engine hears that memory ran out: ", told.error().message));
+}
+
 void Relay::Leave(int status) {
     status_ = status;
     input_->Stop();
+    TellEngine();
     link_.SayGoodbye();
     if (link_.queued() == 0) return loop_.Stop();
     goodbye_.Start(kGoodbye);  // a proxy that does not read keeps no one

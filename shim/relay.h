@@ -23,6 +23,7 @@ struct RelayOptions {
     // A terminal on `input` is put into raw mode and its size sent. Off for a process without a
     // terminal of its own: then Ctrl-C stays a signal.
     bool use_terminal = true;
+    std::string memory_cgroup = {};  // a path of the host's; empty: ReportOutOfMemory has no place
     bool debug = false;
     int input = 0, output = 1, error = 2;  // the caller's; they stay open
 };
@@ -52,6 +53,7 @@ class Relay {
     void SendSignal(const SignalMessage& message);
     void UpdateFlow();
     size_t Backlog() const { return output_->backlog() + error_->backlog(); }
+    void TellEngine();
     void Finish(int status);  // once all output is written
     void Leave(int status);   // at once
     void Complain(const std::string& text);
@@ -68,6 +70,7 @@ class Relay {
     std::optional<RawMode> raw_;
     std::vector<int> waiting_signals_;  // that came while there was no connection
     bool terminal_taken_ = false;       // or there is none to take
+    bool out_of_memory_ = false;        // in the guest, says the guest
     std::optional<int> ended_;          // the process's status, while output of it may be to come
     std::optional<int> exited_;         // the same, and all output is here
     std::optional<int> status_;         // ours, when leaving

@@ -22,11 +22,12 @@ ProxyAddress RunningProxyOf(const SandboxRecord& sandbox) {
     return {.socket = sandbox.proxy_socket, .executable = {}, .log_level = {}};
 }
 
-Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connection) {
+Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connection,
+                        std::chrono::milliseconds deadline) {
     CC_ASSIGN(ProxyClient client, ProxyClient::Connect(ProxyOf(sandbox)));
     CC_ASSIGN(IoResponse io,
               Context("attaching to the virtual machine",
-                      client.AttachVm({sandbox.vm_name, streams}, kAgentDeadline, connection)));
+                      client.AttachVm({sandbox.vm_name, streams}, deadline, connection)));
     if (streams > 0 && io.tokens.size() != static_cast<size_t>(streams))
         return Fail("attaching to the virtual machine: cc-proxy gave no token");
     return Attached{std::move(client),

@@ -28,8 +28,9 @@ struct Attached {
 };
 
 // `streams`: 0 or 1; `connection`: of the shim of that one, or -1. A proxy that has gone is started
-// again: it adopts the VM.
-Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connection = -1);
+// again: it adopts the VM, which takes an answer of the guest.
+Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connection = -1,
+                        std::chrono::milliseconds deadline = kAgentDeadline);
 
 // An error of the agent's is its own text, without what the proxy puts in front of it.
 Result<std::string> CallAgent(ProxyClient& client, ControlCode command, const std::string& data,

@@ -88,6 +88,7 @@ class Creation {
     Result<void> ForkShim();
     Result<void> RunCreateHooks();
     Result<void> ConnectProxy();
+    Result<Fd> CloneForShare(const ShareItem& item) const;
     Result<void> ShareFiles();
     Result<void> AttachShim();
     Result<void> MakeContainer();
@@ -128,6 +129,8 @@ class Creation {
     Fd network_;  // its namespace: one that is there, or the shim's new one
     Network network_plan_;
     bool new_network_ = false;
+    Fd hook_mounts_;  // the mount namespace of createContainer hooks, until the share has its
+                      // mounts
     bool hooks_begun_ = false;  // poststop hooks have something to undo
     std::optional<FileLock> container_lock_, sandbox_lock_;
     ContainerRecord container_;

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mount_namespace.h"
 #include "base/text.h"
 #include "client/vm_client.h"
 #include "runtime/clock.h"
@@ -130,9 +131,16 @@ Result<void> Creation::ForkShim() {
 
 Result<void> Creation::RunCreateHooks() {
     hooks_begun_ = true;
-    for (const auto stage : {"prestart", "createRuntime", "createContainer"})
-        CC_TRY(RunHooks(*bundle_.spec.document, stage, container_, Status::kCreating));
-    return {};
+    const Json& configuration = *bundle_.spec.document;
+    for (const auto stage : {"prestart", "createRuntime"})
+        CC_TRY(RunHooks(configuration, stage, container_, Status::kCreating));
+    CC_ASSIGN(const bool mount, HasHooks(configuration, kCreateContainer));
+    if (!mount) return {};
+    // Not the shim's, which has left the host's paths behind. Its mounts go to the share, and with
+    // the last descriptor of it.
+    CC_ASSIGN(hook_mounts_, Context("hooks.createContainer", MakeMountNamespace()));
+    return RunHooks(configuration, kCreateContainer, container_, Status::kCreating,
+                    hook_mounts_.get());
 }
 
 Result<void> Creation::ConnectProxy() {
@@ -140,13 +148,25 @@ Result<void> Creation::ConnectProxy() {
     return {};
 }
 
+// With what hooks have mounted there.
+Result<Fd> Creation::CloneForShare(const ShareItem& item) const {
+    if (!hook_mounts_) return CloneMount(item);
+    Fd tree;
+    CC_TRY(RunInMountNamespace(hook_mounts_.get(), [&]() -> Result<void> {
+        CC_ASSIGN(tree, CloneMount(item));
+        return {};
+    }));
+    return tree;
+}
+
 Result<void> Creation::ShareFiles() {
     CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
     for (const auto& item : share_.items) {
-        CC_ASSIGN(const Fd mount, CloneMount(item));
+        CC_ASSIGN(const Fd mount, CloneForShare(item));
         CC_TRY(Context(Cat("sharing the ", item.what, ", ", item.source),
                        vm.ShareAdd(item.name, mount)));
     }
+    hook_mounts_.Reset();
     return {};
 }
 
@@ -162,7 +182,8 @@ Result<void> Creation::AttachShim() {
                         .proxy_executable = sandbox_.proxy_executable,
                         .proxy_log_level = sandbox_.proxy_log_level,
                         .proxy_ksm = sandbox_.proxy_ksm,
-                        .connected = io.connection});
+                        .connected = io.connection,
+                        .memory_cgroup = MemoryLeaf(container_.cgroups)});
 }
 
 Result<void> Creation::MakeContainer() {

@@ -2,6 +2,7 @@
 #include "runtime/sandbox/guest_container.h"
 
 #include <csignal>
+#include <optional>
 #include <thread>
 
 #include "base/log.h"
@@ -15,8 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// For a guest that may be sick: after that it is ended without being asked.
-constexpr std::chrono::milliseconds kGentleDeadline{10000};
 // Between its being killed and the guest's knowing that it has ended.
 constexpr std::chrono::milliseconds kRemovalPause{20};
 
@@ -26,16 +25,25 @@ void Note(std::string_view what, const Error& error) {
 
 // False when the guest did not answer.
 bool Ask(ProxyClient& client, std::string_view what, ControlCode command,
-         const std::string& message) {
-    const auto done = CallAgent(client, command, message, "", kGentleDeadline);
+         const std::string& message, std::chrono::milliseconds deadline = kGentleDeadline) {
+    const auto done = CallAgent(client, command, message, "", deadline);
     if (!done) Note(what, done.error());
     return done || done.error().code != ETIMEDOUT;
 }
 
 // A process that still runs (delete --force) is killed; on a stopped container this does nothing.
-bool Kill(ProxyClient& client, const std::string& id) {
-    return Ask(client, "killing the container in the guest", ControlCode::kKillContainer,
-               Encode(KillContainer{id, SIGKILL, true, 0}));
+// Nothing: the guest did not answer.
+std::optional<ProxyClient> Kill(const SandboxRecord& sandbox, const std::string& id,
+                                std::chrono::milliseconds patience) {
+    auto attached = Attach(sandbox, 0, -1, patience);
+    if (!attached) {
+        Note("the guest is not asked to finish", attached.error());
+        return std::nullopt;
+    }
+    if (!Ask(attached->client, "killing the container in the guest", ControlCode::kKillContainer,
+             Encode(KillContainer{id, SIGKILL, true, 0}), patience))
+        return std::nullopt;
+    return std::move(attached->client);
 }
 
 bool Remove(ProxyClient& client, const std::string& id) {
@@ -56,21 +64,19 @@ bool Remove(ProxyClient& client, const std::string& id) {
 
 }  // namespace
 
-void EndInGuest(const SandboxRecord& sandbox, const ContainerRecord& container) {
-    auto attached = Attach(sandbox, 0);
-    if (!attached) return Note("the guest is not asked to finish", attached.error());
-    if (Kill(attached->client, container.id)) (void)Remove(attached->client, container.id);
+bool EndInGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
+                std::chrono::milliseconds patience) {
+    auto client = Kill(sandbox, container.id, patience);
+    return client && Remove(*client, container.id);
 }
 
-void EndGuest(const SandboxRecord& sandbox, const ContainerRecord& container) {
-    auto attached = Attach(sandbox, 0);
-    if (!attached) return Note("the guest is not asked to finish", attached.error());
-    auto& client = attached->client;
-    if (!Kill(client, container.id)) return;
-    if (!Ask(client, "removing the container in the guest", ControlCode::kRemoveContainer,
-             Encode(cc::RemoveContainer{container.id})))
-        return;
-    (void)Ask(client, "ending the pod in the guest", ControlCode::kDestroyPod, "");
+bool EndGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
+              std::chrono::milliseconds patience) {
+    auto client = Kill(sandbox, container.id, patience);
+    return client &&
+           Ask(*client, "removing the container in the guest", ControlCode::kRemoveContainer,
+               Encode(cc::RemoveContainer{container.id})) &&
+           Ask(*client, "ending the pod in the guest", ControlCode::kDestroyPod, "");
 }
 
 void Unshare(const SandboxRecord& sandbox, const std::string& container_id) {

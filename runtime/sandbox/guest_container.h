@@ -3,16 +3,24 @@
 // in the log, and after a deadline the guest is not asked again.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "runtime/state/store.h"
 
 namespace cc::runtime {
 
-// What runs of it is killed, and it is removed in the guest, which goes on.
-void EndInGuest(const SandboxRecord& sandbox, const ContainerRecord& container);
+// How long a guest may take for its first answer. In a hurry (delete --force) one that is under
+// emulation on a very busy host is taken for a dead one.
+constexpr std::chrono::milliseconds kGentleDeadline{10000}, kForcedDeadline{1000};
+
+// What runs of it is killed, and it is removed in the guest, which goes on. False: the guest does
+// not answer.
+bool EndInGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
+                std::chrono::milliseconds patience = kGentleDeadline);
 // The same, and the guest is told to end all others, too, and to write what it has to write.
-void EndGuest(const SandboxRecord& sandbox, const ContainerRecord& container);
+bool EndGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
+              std::chrono::milliseconds patience = kGentleDeadline);
 // The guest does not see its files any more.
 void Unshare(const SandboxRecord& sandbox, const std::string& container_id);
 // cc-proxy forgets the VM.

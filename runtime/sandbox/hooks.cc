@@ -16,16 +16,17 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr std::string_view kInContainersNetwork = "createContainer";
-
 Result<void> RunHook(const OciHook& hook, std::string_view stage, const ContainerRecord& container,
-                     const std::string& state) {
+                     const std::string& state, int mounts) {
     Fd network;
-    if (stage == kInContainersNetwork) {
+    if (stage == kCreateContainer) {
         CC_ASSIGN(network, NetworkNamespaceOf(container.shim.pid));
     }
     SpawnOptions options = SpawnOptionsOf(hook);
     options.in_child = [&]() -> Result<void> {
+        // First: it changes the working directory, and the bundle may be a mount.
+        if (mounts >= 0 && ::setns(mounts, CLONE_NEWNS) < 0)
+            return FailErrno("entering the mount namespace of the container's hooks");
         // A bundle may be gone when its container is deleted.
         if (::chdir(container.bundle.c_str()) < 0 && ::chdir("/") < 0)
             return FailErrno("entering the bundle");
@@ -39,13 +40,14 @@ Result<void> RunHook(const OciHook& hook, std::string_view stage, const Containe
 using OnFailure = Result<void> (*)(Result<void> failed);
 
 Result<void> RunAll(const Json& configuration, std::string_view stage,
-                    const ContainerRecord& container, Status status, OnFailure on_failure) {
+                    const ContainerRecord& container, Status status, int mounts,
+                    OnFailure on_failure) {
     CC_ASSIGN(const auto hooks, ParseHooks(configuration, stage));
     const pid_t pid = status == Status::kStopped ? 0 : container.shim.pid;
     const std::string state = HookState(container, status, pid);
     for (size_t i = 0; i < hooks.size(); ++i) {
         auto ran = Context(Cat("hook ", stage, "[", i, "], ", hooks[i].path),
-                           RunHook(hooks[i], stage, container, state));
+                           RunHook(hooks[i], stage, container, state, mounts));
         if (!ran) CC_TRY(on_failure(std::move(ran)));
     }
     return {};
@@ -71,15 +73,20 @@ std::string HookState(const ContainerRecord& container, Status status, pid_t pid
     return DumpJson(json);
 }
 
+Result<bool> HasHooks(const Json& configuration, std::string_view stage) {
+    CC_ASSIGN(const auto hooks, ParseHooks(configuration, stage));
+    return !hooks.empty();
+}
+
 Result<void> RunHooks(const Json& configuration, std::string_view stage,
-                      const ContainerRecord& container, Status status) {
-    return RunAll(configuration, stage, container, status,
+                      const ContainerRecord& container, Status status, int mounts) {
+    return RunAll(configuration, stage, container, status, mounts,
                   [](Result<void> failed) { return failed; });
 }
 
 void RunHooksAnyway(const Json& configuration, std::string_view stage,
                     const ContainerRecord& container, Status status) {
-    if (auto ran = RunAll(configuration, stage, container, status, Warn); !ran) (void)Warn(ran);
+    if (auto ran = RunAll(configuration, stage, container, status, -1, Warn); !ran) (void)Warn(ran);
 }
 
 }  // namespace cc::runtime

@@ -15,11 +15,14 @@ std::string HookState(const ContainerRecord& container, Status status, pid_t pid
 // The process's pid in its own pid namespace, for hooks that run there.
 constexpr pid_t kFirstPid = 1;
 
+inline constexpr std::string_view kCreateContainer = "createContainer";
+Result<bool> HasHooks(const Json& configuration, std::string_view stage);
+
 // Runs the hooks of a stage, one after another, from the bundle's directory. The first failure ends
 // it and is the error, which names the hook. Those of createContainer are in the container's
-// network namespace on the host.
+// network namespace on the host, and in the mount namespace `mounts` (-1: in ours).
 Result<void> RunHooks(const Json& configuration, std::string_view stage,
-                      const ContainerRecord& container, Status status);
+                      const ContainerRecord& container, Status status, int mounts = -1);
 
 // The same where a failure must not stop what has begun: it is a warning, on standard error and in
 // the log, and the next hook runs.

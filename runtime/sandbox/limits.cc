@@ -98,6 +98,13 @@ Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue
     return Context("the virtual machine", WriteValues(sandbox.cgroups, own));
 }
 
+std::string MemoryLeaf(const std::vector<std::string>& leaves) {
+    const CgroupValue limit = MemoryLimit(0);
+    for (const auto& leaf : leaves)
+        if (TargetOf(leaf, limit)) return leaf;
+    return {};
+}
+
 Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord* sandbox,
                             const Json& resources) {
     CC_ASSIGN(const auto values, CgroupValuesOf(resources));

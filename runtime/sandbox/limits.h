@@ -20,6 +20,9 @@ Result<void> LimitShim(const ContainerRecord& container, const std::vector<Cgrou
 Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue>& values,
                      int64_t memory);
 
+// The one of these leaves that holds the memory limit of a container's cgroup; empty: none does.
+std::string MemoryLeaf(const std::vector<std::string>& leaves);
+
 // Both, for a container that exists: `update`. `sandbox`: whose VM it has to itself, or null. What
 // the VM may take of memory stays.
 Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord* sandbox,

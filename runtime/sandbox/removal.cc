@@ -121,9 +121,13 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
     if (never_ran) CC_TRY(EndShim(container, kNow));
     const bool vm_lives = sandbox && IsAlive(sandbox->keeper) && IsAlive(sandbox->vmm);
     const bool ends_vm = own || place.last();
-    if (vm_lives) (ends_vm ? EndGuest : EndInGuest)(*sandbox, container);
+    const auto patience = options.force ? kForcedDeadline : kGentleDeadline;
+    const bool hangs =
+        vm_lives && !(ends_vm ? EndGuest : EndInGuest)(*sandbox, container, patience);
+    // The shim sees it end, and says so.
+    if (hangs && ends_vm) CC_TRY(KillVm(*sandbox));
     done("guest");
-    CC_TRY(EndShim(container, kShimDeadline));
+    CC_TRY(EndShim(container, hangs && !ends_vm ? kNow : kShimDeadline));
     done("shim");
     if (sandbox && ends_vm) CC_TRY(EndVm(*sandbox));
     if (sandbox && ends_vm)

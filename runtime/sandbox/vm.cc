@@ -123,6 +123,14 @@ Result<void> StopVm(const SandboxRecord& recorded) {
     return EndProcess(sandbox.vmm, kVmmDeadline, "the virtual machine");
 }
 
+Result<void> KillVm(const SandboxRecord& recorded) {
+    const SandboxRecord sandbox = AskWho(recorded);
+    if (const auto vmm = Process::Find(sandbox.vmm.pid, sandbox.vmm.start_time))
+        CC_TRY(vmm->Signal(SIGKILL));
+    CC_TRY(EndProcess(sandbox.keeper, kKeeperDeadline, "the keeper of the virtual machine"));
+    return EndProcess(sandbox.vmm, kVmmDeadline, "the virtual machine");
+}
+
 Result<void> ClearVmDirectory(const SandboxRecord& sandbox) {
     CC_TRY(StopVm(sandbox));
     CC_TRY(RemoveTree(sandbox.vm_directory));

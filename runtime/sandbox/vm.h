@@ -25,6 +25,10 @@ int64_t HostAvailableMib();  // memory, without swapping
 // may be dead already.
 Result<void> StopVm(const SandboxRecord& sandbox);
 
+// The same for a VM that is not to be asked, as its guest does not answer: the VMM is killed, which
+// ends its keeper.
+Result<void> KillVm(const SandboxRecord& sandbox);
+
 // Before a VM is started there: ends one that may be there, and makes the directory anew.
 Result<void> ClearVmDirectory(const SandboxRecord& sandbox);
 

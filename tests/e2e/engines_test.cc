@@ -113,6 +113,10 @@ std::string ImageArchive(const Host& host) {
     return path;
 }
 
+// More than a container of 64 MiB has.
+const std::vector<std::string> kHungry = {"dd", "if=/dev/zero", "of=/dev/null", "bs=200M",
+                                          "count=1"};
+
 // With the image "bb".
 Engine Podman(Host& host, const std::string& base) {
     Engine podman(host, "podman",
@@ -223,6 +227,21 @@ TEST_CASE("docker does with cc-runtime what it does with runc") {
     eventually({"inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "stubborn"}, "1 exited\n");
     CHECK(docker({"logs", "stubborn"}).out == "once\nonce\n");
     CHECK(docker({"rm", "polite", "stubborn"}).status == 0);
+
+    // Memory ends in the guest; dockerd looks at the cgroup of the shim.
+    const auto ran_out = [&](const std::string& name) {
+        return docker({"inspect", "-f", "{{.State.OOMKilled}} {{.State.ExitCode}}", name}).out;
+    };
+    CHECK(run({"--name", "hungry", "--memory", "64m"}, kHungry).status == 137);
+    CHECK(ran_out("hungry") == "true 137\n");
+    // Not its first process, which goes on.
+    const std::string script = Join(kHungry, " ") + "; exit 5";
+    CHECK(run({"--name", "forgiving", "--memory", "64m"}, {"sh", "-c", script}).status == 5);
+    CHECK(ran_out("forgiving") == "true 5\n");
+    CHECK(run({"--name", "killed", "--memory", "64m"}, {"sh", "-c", "sh -c 'kill -9 $$'; exit 137"})
+              .status == 137);
+    CHECK(ran_out("killed") == "false 137\n");
+    CHECK(docker({"rm", "hungry", "forgiving", "killed"}).status == 0);
     daemon.reset();
     // Which a dockerd that has found it does not take for its own to undo.
     CHECK(RunProgram("/bin/umount", {"umount", base + "/data"}).status == 0);
@@ -435,6 +454,10 @@ TEST_CASE("podman does with cc-runtime what it does with runc, and cp stays off 
     CHECK(podman({"pause", "one"}).status == 0);
     CHECK(podman({"unpause", "one"}).status == 0);
     CHECK(podman({"rm", "-f", "-t", "0", "one"}).status == 0);
+    CHECK(run({"--name", "hungry", "--memory", "64m"}, kHungry).status == 137);
+    Expect(podman({"inspect", "-f", "{{.State.OOMKilled}} {{.State.ExitCode}}", "hungry"}), 0,
+           "true 137\n");
+    CHECK(podman({"rm", "hungry"}).status == 0);
     // What podman keeps mounted below its root.
     (void)podman({"rmi", "-f", "bb"});
 }
@@ -506,6 +529,11 @@ TEST_CASE("ctr runs, enters, pauses and measures a task of cc-runtime") {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     (void)ctr({"task", "rm", "three"});  // its status is the task's
     CHECK(ctr({"container", "rm", "three"}).status == 0);
+    const Daemon events(host, Cat(Find("ctr"), " -a ", base, "/sock events"));
+    CHECK(run({"--rm", "--memory-limit", "67108864"}, "four", kHungry).status == 137);
+    for (int i = 0; i < 100 && !Has(events.log(), "/tasks/oom"); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    CHECK(Has(events.log(), "/tasks/oom"));
 }
 
 TEST_CASE("containerd's CRI plugin runs a pod of cc-runtime, as a kubelet would ask it to") {

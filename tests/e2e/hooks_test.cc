@@ -60,6 +60,34 @@ TEST_CASE("all hooks run in order, each where it belongs, with the state of that
     CHECK(lines[2] == "process");
 }
 
+TEST_CASE("what a createContainer hook mounts on the root file system is the container's alone") {
+    Host host;
+    const std::string place = host.rootfs() + "/mnt";
+    REQUIRE(MakeDirectories(place + "/ro", 0755));
+    const auto add_hook = [&](Json& config) {
+        config["hooks"]["createContainer"] = {
+            Shell(Cat("mount -t tmpfs hook ", place, " && mkdir ", place, "/ro && echo hooked >",
+                      place, "/file")),
+            // The host's files under their names there, and what the one before has mounted.
+            Shell(Cat("cat ", place, "/file >", host.directory(), "/log"))};
+        config["hooks"]["createRuntime"] = {Shell(Cat("[ ! -e ", place, "/file ] || exit 8"))};
+    };
+    for (int round = 0; round < 2; ++round) {
+        const Finished run =
+            host.Run("c1", {"sh", "-c", "cat /mnt/file; echo w >/mnt/written"}, "", add_hook);
+        CHECK_MESSAGE(run.status == 0, run.err);
+        CHECK(run.out == "hooked\n");
+        CHECK(Log(host) == "hooked\n");
+        CHECK(ListDirectory(place).value() == std::vector<std::string>{"ro"});
+        host.CheckNoResidue();
+    }
+    // The step after the hooks fails: the mounts are gone all the same.
+    const std::string bundle = host.Bundle("c2", {"true"}, add_hook);
+    CHECK(host.Runtime({"create", "--fail-after", "hooks", "--bundle", bundle, "c2"}).status == 1);
+    CHECK(ListDirectory(place).value() == std::vector<std::string>{"ro"});
+    host.CheckNoResidue();
+}
+
 TEST_CASE("a failing hook before the start ends the container, and poststop hooks clean up") {
     for (const char* stage : {"prestart", "createRuntime", "createContainer", "startContainer"}) {
         CAPTURE(stage);

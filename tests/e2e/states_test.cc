@@ -212,4 +212,28 @@ TEST_CASE("when a machine has gone its container is stopped at once, and can be 
     }
 }
 
+TEST_CASE("a guest that hangs holds up no question, no kill and no delete --force") {
+    for (const bool force : {false, true}) {
+        CAPTURE(force);
+        Host host;
+        host.Start("c1", {"sleep", "1000"});
+        const pid_t machine = host.PidOf("qemu-system-x86_64");
+        REQUIRE(machine > 0);
+        REQUIRE(::kill(machine, SIGSTOP) == 0);
+        CHECK(host.State("c1")["status"] == "running");
+        CHECK(host.Runtime({"list"}).out.find("running") != std::string::npos);
+        const Finished done = force ? host.Runtime({"delete", "--force", "c1"})
+                                    : host.Runtime({"kill", "c1", "KILL"});
+        CHECK_MESSAGE(done.status == 0, done.err);
+        // All that is done before the command is.
+        CHECK(host.PidOf("qemu-system-x86_64") == 0);
+        CHECK(host.PidOf("cc-vmm") == 0);
+        if (!force) {
+            CHECK(host.WaitStatus("c1", "stopped"));
+            CHECK(host.Runtime({"delete", "c1"}).status == 0);
+        }
+        host.CheckNoResidue();
+    }
+}
+
 }  // namespace cc::test

@@ -224,6 +224,11 @@ TEST_CASE("a process ends with a code of a byte and a signal, or not at all") {
     REQUIRE(end);
     CHECK(end->code == 137);
     CHECK(end->signal == 9);
+    CHECK_FALSE(end->out_of_memory);
+    const auto killed = ParseProcessEnd(Encode(ProcessEnd{137, 9, true}));
+    REQUIRE(killed);
+    CHECK(killed->out_of_memory);
+    CHECK_FALSE(ParseProcessEnd(DumpMsgpack({{"code", 1}, {"signal", 0}, {"outOfMemory", 1}})));
     for (const ProcessEnd& wrong :
          {ProcessEnd{256, 0}, ProcessEnd{-1, 0}, ProcessEnd{0, 128}, ProcessEnd{0, -1}})
         CHECK_FALSE(ParseProcessEnd(Encode(wrong)));

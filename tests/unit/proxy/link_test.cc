@@ -79,6 +79,25 @@ TEST_CASE("output reaches a version 3 shim with its offsets, the end and the exi
     CHECK(exit->signal == 9);
 }
 
+TEST_CASE("a version 3 shim hears that memory ran out, one of version 2 the status alone") {
+    for (const bool version3 : {true, false}) {
+        LinkHub hub;
+        hub.Start(version3 ? kClientVersion3 : kClientVersion2);
+        const char end[] = {'\x89', '\x09'};
+        hub.Say(hub.io, {hub.epoch, LinkType::kExit, kLinkOutOfMemory, 3, 0, {end, 2}});
+        if (!version3) {
+            CHECK(hub.shim->Take() == EncodeProcessExited(137));
+            continue;
+        }
+        const auto heard = LinkHub::Heard3(hub.shim);
+        REQUIRE(heard.size() == 1);
+        const auto exit = ParseProcessEnd(heard[0].payload);
+        REQUIRE(exit);
+        CHECK(exit->code == 137);
+        CHECK(exit->out_of_memory);
+    }
+}
+
 TEST_CASE("bytes that come twice are passed on once, bytes beyond a gap not at all") {
     LinkHub hub;
     hub.Start();

@@ -396,6 +396,54 @@ TEST_CASE("a shim that does not come back has died: its process is killed") {
           Cat("token already claimed: ", hub.token));
 }
 
+TEST_CASE("a token that no shim comes with is dropped with its session after two minutes") {
+    Hub hub;
+    hub.Register();
+    const auto runtime = hub.world.NewClient();
+    std::vector<std::string> tokens;
+    for (int i = 0; i < 10; ++i) {
+        hub.Say(runtime, ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 1}));
+        tokens.push_back(ParseIoResponse(Hub::Frame(runtime).payload).value().tokens.at(0));
+    }
+    runtime->Close();
+    const auto left = [&] { return hub.world.router.counts().tokens; };
+    // One has a shim that waits for its process, another's goes after a while.
+    const auto shim = hub.Shim(tokens[0]);
+    const auto going = hub.Shim(tokens[1]);
+    hub.world.Pass(kClaimDeadline / 2);
+    going->Close();
+    hub.world.Run();
+    hub.world.Pass(kClaimDeadline / 2 - Milliseconds(1));
+    CHECK(left() == 10);
+    hub.world.Pass(Milliseconds(1));
+    CHECK(left() == 2);
+    const auto late = hub.world.NewClient();
+    CHECK(hub.Ask(late, kConnect, Connect(tokens[5])) == Cat("unknown token: ", tokens[5]));
+    hub.world.Pass(kClaimDeadline / 2);
+    CHECK(left() == 1);
+    hub.world.Pass(10 * kClaimDeadline);
+    CHECK(left() == 1);
+    CHECK_FALSE(shim->closed);
+    CHECK(hub.Ask(late, kConnect, Connect(tokens[0])) == Cat("token already claimed: ", tokens[0]));
+}
+
+TEST_CASE("a process whose command waits for a shim keeps its token from being dropped") {
+    Hub hub;
+    const auto runtime = hub.Register();
+    const std::string token = hub.Token();
+    hub.Say(runtime, ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 0}));
+    runtime->Take();
+    hub.world.Pass(kClaimDeadline - kShimDeadline / 2);
+    hub.Say(runtime, kHyper, hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
+    hub.world.Pass(kShimDeadline / 2);
+    const auto shim = hub.Shim(token);
+    CHECK(hub.Command().first == ControlCode::kNewContainer);
+    hub.Ack();
+    CHECK_FALSE(Hub::Frame(runtime).error);
+    hub.world.Pass(10 * kClaimDeadline);
+    CHECK_FALSE(shim->closed);
+}
+
 TEST_CASE("the process of a shim that has died is killed at once, not after a wait") {
     Running hub;
     hub.shim->Close();

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "base/json_full.h"
+#include "base/mount_namespace.h"
 #include "protocol/oci_hooks.h"
 #include "runtime/oci/guest_message.h"
 #include "runtime/oci/spec.h"
+#include "runtime/storage/detached_mount.h"
 #include "tests/unit/runtime/temp_directory.h"
 
 namespace cc::runtime {
@@ -50,6 +52,32 @@ TEST_CASE("hooks get the container's state on standard input, and run in their o
                 {"annotations", {{"key", "value"}}}}));
     CHECK(ReadFile(bundle / "order", 100).value() == "1\n2\n");
     REQUIRE(RunHooks(document, "poststart", Container(bundle.path()), Status::kRunning));
+}
+
+TEST_CASE("what hooks mount in a mount namespace of their own is there, and nowhere else") {
+    if (::geteuid() != 0) return;
+    TempDirectory bundle;
+    REQUIRE(MakeDirectories(bundle / "place", 0755));
+    const Fd mounts = MakeMountNamespace().value();
+    const Json document = WithHooks(
+        "createRuntime", {Shell("pwd >pwd; mount -t tmpfs none place && echo hi >place/file"),
+                          Shell("cat place/file >seen")});
+    const auto ran = RunHooks(document, "createRuntime", Container(bundle.path()),
+                              Status::kCreating, mounts.get());
+    REQUIRE_MESSAGE(ran, ran.error().message);
+    CHECK(ReadFile(bundle / "pwd", 1000).value() == bundle.path() + "\n");
+    CHECK(ReadFile(bundle / "seen", 100).value() == "hi\n");
+    CHECK_FALSE(Exists(bundle / "place/file"));
+    Fd tree;
+    REQUIRE(RunInMountNamespace(mounts.get(), [&]() -> Result<void> {
+        CHECK(Exists(bundle / "place/file"));
+        ShareItem item;
+        item.source = bundle.path();
+        CC_ASSIGN(tree, CloneMount(item));
+        return {};
+    }));
+    CHECK(Exists(Cat("/proc/self/fd/", tree.get(), "/place/file")));
+    CHECK_FALSE(Exists(bundle / "place/file"));
 }
 
 TEST_CASE("a stopped container has no pid, and its bundle may be gone") {
