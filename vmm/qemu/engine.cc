@@ -303,8 +303,9 @@ void QemuEngine::OnEvent(const QmpEvent& event) {
 }
 
 void QemuEngine::OnControlEnd(Result<void> how) {
-    // A process that dies with something unread resets its connections.
-    if (!how && how.error().code != ECONNRESET) {
+    // So its connections look when it dies with something unread, or unwritten.
+    const bool dies = !how && (how.error().code == ECONNRESET || how.error().code == EPIPE);
+    if (!how && !dies) {
         Fatal(how.error().message);
     } else if (!reaped_ && !kill_timer_.active()) {
         // It is about to exit; one that closed its control socket and stays is of no use.
