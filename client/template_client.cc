@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/template_client.h"
 
-#include <ctime>
-
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +11,7 @@
 #include "base/text.h"
 #include "client/proxy_start.h"
 #include "client/wait_readable.h"
+#include "protocol/template_failure.h"
 
 namespace cc {
 
@@ -21,9 +20,9 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kVerbDeadline{10000};
-// Until a template that could not be made is tried again.
-constexpr std::chrono::seconds kFailureCounts{600};
+constexpr milliseconds kStopDeadline{10000};
+// A keeper answers at once, also while it makes its template.
+constexpr milliseconds kStatusDeadline{3000};
 constexpr size_t kMaxReason = 64 << 10;
 
 milliseconds Left(Clock::time_point end) {
@@ -32,12 +31,14 @@ milliseconds Left(Clock::time_point end) {
 
 // Why a keeper could not make this template a short time ago.
 std::optional<std::string> RecentFailure(const std::string& directory) {
-    const std::string file = Cat(directory, "/", kTemplateFailureName);
-    struct stat status {};
-    if (::stat(file.c_str(), &status) < 0) return std::nullopt;
-    const auto age = std::chrono::seconds(::time(nullptr) - status.st_mtime);
-    if (age < std::chrono::seconds(0) || age > kFailureCounts) return std::nullopt;
-    return ReadFile(file, kMaxReason).value_or("");
+    auto failure = ReadTemplateFailure(directory);
+    if (!failure || !failure->Counts(SecondsSinceBoot())) return std::nullopt;
+    return std::move(failure->error);
+}
+
+// Also when what is at the socket's path is no socket of a keeper: the next one clears it away.
+bool NobodyKeeps(const Error& error) {
+    return NobodyListens(error) || error.code == ELOOP || error.code == EPROTOTYPE;
 }
 
 Result<void> StartKeeper(const std::string& executable, const TemplateConfig& config,
@@ -57,7 +58,8 @@ Result<void> StartKeeper(const std::string& executable, const TemplateConfig& co
     CC_TRY(WaitReadable(ready.first.get(), end, Left(end), "the template's keeper"));
     CC_ASSIGN(const std::string words, ReadAll(ready.first.get(), kMaxReason));
     if (words == "\n") return {};
-    return Fail(words.empty() ? "it ended without a word" : words);
+    if (words.empty()) return Fail("it ended without a word", ECONNRESET);
+    return Fail(words);
 }
 
 }  // namespace
@@ -72,7 +74,7 @@ Result<TemplateClient> TemplateClient::ConnectOrStart(const std::string& executa
                                                       milliseconds deadline) {
     const auto end = Clock::now() + deadline;
     auto found = Connect(config.directory);
-    if (found || !NobodyListens(found.error())) return found;
+    if (found || !NobodyKeeps(found.error())) return found;
     if (const auto why = RecentFailure(config.directory)) return Fail(*why, ECANCELED);
     CC_TRY(MakeDirectories(config.directory, 0700));
     CC_ASSIGN(const FileLock lock, FileLock::Acquire(Cat(config.directory, "/", kTemplateLockName),
@@ -80,7 +82,7 @@ Result<TemplateClient> TemplateClient::ConnectOrStart(const std::string& executa
     // Whoever held the lock before may have started one, or been one that has gone.
     CC_TRY(MakeDirectories(config.directory, 0700));
     found = Connect(config.directory);
-    if (found || !NobodyListens(found.error())) return found;
+    if (found || !NobodyKeeps(found.error())) return found;
     CC_TRY(Context("starting the template's keeper", StartKeeper(executable, config, end)));
     return Connect(config.directory);
 }
@@ -112,7 +114,7 @@ Result<TakenVm> TemplateClient::Take(const std::string& key, const std::string& 
 
 Result<TemplateStatus> TemplateClient::Status() {
     CC_ASSIGN(const Received received,
-              Call({.verb = TemplateVerb::kStatus, .key = {}, .directory = {}}, kVerbDeadline));
+              Call({.verb = TemplateVerb::kStatus, .key = {}, .directory = {}}, kStatusDeadline));
     CC_ASSIGN(TemplateReply reply, ParseTemplateReply(received.bytes));
     if (!reply.error.empty()) return Fail(std::move(reply.error));
     return std::move(reply.status);
@@ -123,7 +125,7 @@ Result<void> TemplateClient::Wait(const std::string& key, milliseconds deadline)
 }
 
 Result<void> TemplateClient::Stop() {
-    return Tell({.verb = TemplateVerb::kStop, .key = {}, .directory = {}}, kVerbDeadline);
+    return Tell({.verb = TemplateVerb::kStop, .key = {}, .directory = {}}, kStopDeadline);
 }
 
 Result<void> TemplateClient::Tell(const TemplateRequest& request, milliseconds deadline) {

@@ -43,9 +43,10 @@ Result<VmStatus> WaitReady(const Fd& ready, const VmConfig& config) {
               ReadReady(ready.get(), milliseconds(config.start_deadline_ms) + kKeeperGrace));
     if (text.empty())
         return Fail(Cat("the VM's keeper ended without a word; see ", config.directory, "/",
-                        kKeeperLogName));
+                        kKeeperLogName),
+                    ECONNRESET);
     CC_ASSIGN(VmReply reply, ParseVmReply(text));
-    if (!reply.error.empty()) return Fail(std::move(reply.error));
+    if (!reply.error.empty()) return Fail(std::move(reply.error), reply.killed ? ECONNRESET : 0);
     return reply.status;
 }
 

@@ -20,7 +20,8 @@ struct KeeperHandle {
 };
 
 // Starts cc-vmm as a session of its own, without any of the caller's descriptors, and waits until
-// the VM's process is up. On failure the error says why and neither keeper nor VM is left.
+// the VM's process is up. On failure the error says why and neither keeper nor VM is left;
+// ECONNRESET: one of them was killed.
 // `in_child`: where it shall live, as of SpawnOptions. `memory` and `state`: descriptors of what a
 // clone is made of.
 Result<KeeperHandle> StartKeeper(const std::string& executable, const VmConfig& config,

@@ -24,7 +24,7 @@ namespace cc {
 constexpr std::string_view kTemplateSocketName = "template.sock";
 constexpr std::string_view kTemplateLogName = "template.log";
 constexpr std::string_view kTemplateLockName = "lock";
-// Why there is no template: a text, left by a keeper that could not make one.
+// Why there is no template, left by a keeper that could not make one: protocol/template_failure.h.
 constexpr std::string_view kTemplateFailureName = "failed";
 // In it a directory of the keeper's (its pid) with one for each VM of the pool.
 constexpr std::string_view kTemplatePoolName = "pool";

@@ -84,6 +84,7 @@ Result<VmReply> ReplyFromJson(const Json& document) {
     CC_ASSIGN(reply.status.acceleration_reason, StringMember(document, "acceleration_reason"));
     CC_ASSIGN(reply.status.vmm_start_ms, IntMember(document, "vmm_start_ms", 0, 0, most));
     CC_ASSIGN(reply.console, StringMember(document, "console"));
+    CC_ASSIGN(reply.killed, BoolMember(document, "killed"));
     return reply;
 }
 
@@ -134,6 +135,7 @@ std::string Encode(const VmReply& reply, VmVerb to) {
     Json document;
     if (!reply.error.empty()) {
         document["error"] = reply.error;
+        if (reply.killed) document["killed"] = true;
         return DumpJson(document);
     }
     document["ok"] = true;

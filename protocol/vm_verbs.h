@@ -5,7 +5,7 @@
 // independently.
 //
 //   request   {"verb":"share_add","path":"web/rootfs"}   + one descriptor
-//   reply     {"ok":true, ...}   or   {"error":"what, where, why"}
+//   reply     {"ok":true, ...}   or   {"error":"what, where, why"}, with "killed":true see VmReply
 //
 // The keeper is started as `cc-vmm --config-fd N --ready-fd M`: it reads a VmConfig from N up to
 // end of file, starts the VM, and writes one such reply to M once the VMM answers and all sockets
@@ -88,6 +88,8 @@ struct VmReply {
     std::string error;  // empty: success
     VmStatus status;    // of kStatus and of the ready message
     std::string console;
+    // With an error before the VM was up: somebody killed its VMM. Another try may go well.
+    bool killed = false;
 };
 std::string Encode(const VmReply& reply, VmVerb to);
 Result<VmReply> ParseVmReply(std::string_view text);

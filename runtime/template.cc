@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "client/template_client.h"
 #include "host/template_key.h"
+#include "protocol/template_failure.h"
 #include "runtime/app.h"
 #include "runtime/sandbox/vm.h"
 #include "runtime/sandbox/vm_source.h"
@@ -37,8 +38,9 @@ Found Look(const RuntimeConfig& config, const std::string& name) {
     if (status)
         found.status = std::move(*status);
     else
-        found.failure = ReadFile(Cat(directory, "/", kTemplateFailureName), 64 << 10)
-                            .value_or("its keeper has ended");
+        found.failure = ReadTemplateFailure(directory)
+                            .value_or(TemplateFailure{0, "its keeper has ended"})
+                            .error;
     return found;
 }
 
@@ -109,7 +111,7 @@ Result<int> Build(const RuntimeConfig& config) {
         return Fail("a virtual machine with huge pages or preallocated memory has no template");
     CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm, self));
     // By hand it is tried again, whatever happened a minute ago.
-    ::unlink(Cat(wanted.directory, "/", kTemplateFailureName).c_str());
+    CC_TRY(RemoveTree(Cat(wanted.directory, "/", kTemplateFailureName)));
     CC_ASSIGN(TemplateClient client,
               TemplateClient::ConnectOrStart(self, wanted, config.boot_timeout));
     CC_TRY(Context("building the template", client.Wait(wanted.key, config.boot_timeout)));

@@ -36,6 +36,7 @@ struct EnginePlan {
 struct EngineEnd {
     bool clean = false;
     std::string why;
+    bool killed = false;  // by somebody else than the engine
 };
 
 struct EngineCallbacks {

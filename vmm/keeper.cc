@@ -237,7 +237,8 @@ void Keeper::Rehearsed(const Result<void>& how) {
 
 void Keeper::GiveUp(const std::string& why) {
     Log(LogLevel::kError, "the VM is of no use", {{"why", why}});
-    TellReady({.error = why, .status = {}, .console = {}});
+    // Told at its end: only then is it known whether somebody killed the VMM.
+    if (useless_.empty()) useless_ = why;
     engine_->Stop();
 }
 
@@ -254,7 +255,7 @@ void Keeper::Adopt(const std::string& directory, VerbAnswer answer) {
     const auto refuse = [&](std::string_view why) {
         answer({.error = Cat("adopting the VM: ", why), .status = {}, .console = {}});
     };
-    if (config_.origin != VmOrigin::kPooled || adopted_ || !up_)
+    if (config_.origin != VmOrigin::kPooled || adopted_ || !up_ || stopping_)
         return refuse("it does not wait for that");
     if (::rename(config_.directory.c_str(), directory.c_str()) < 0)
         return refuse(
@@ -289,6 +290,7 @@ void Keeper::OnOutput(std::string_view line) {
 
 void Keeper::Stop(std::string_view why) {
     Log(LogLevel::kInfo, "stopping the VM", {{"because", std::string(why)}});
+    stopping_ = true;
     if (engine_) engine_->Stop();
 }
 
@@ -300,7 +302,10 @@ void Keeper::OnEnd(const EngineEnd& end) {
     network_watch_.reset();
     dns_.reset();
     sockets_.Run();
-    TellReady({.error = Cat("starting the VM: ", end.why), .status = {}, .console = {}});
+    TellReady({.error = useless_.empty() ? Cat("starting the VM: ", end.why) : useless_,
+               .status = {},
+               .console = {},
+               .killed = end.killed});
     for (const auto& answer : stop_answers_)
         answer({});
     loop_.Stop();

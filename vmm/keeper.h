@@ -94,6 +94,8 @@ class Keeper {
     int64_t start_ms_ = 0;
     bool up_ = false;
     bool adopted_ = false;
+    bool stopping_ = false;
+    std::string useless_;  // why it was given up before it was up
     bool paused_ = false;
     int exit_status_ = 1;
 };

@@ -24,10 +24,18 @@ int64_t PoolSize(const RuntimeConfig& config) {
     return std::min(kMostPooled, HostAvailableMib() / kPoolShare / config.memory_mib);
 }
 
-Result<StartedVm> StartHere(const VmConfig& vm, const std::string& executable,
-                            const std::function<Result<void>()>& enter, const TakenVm& from) {
+// What is asked of ObtainVm.
+struct Order {
+    const RuntimeConfig& config;
+    const VmConfig& vm;
+    const SandboxRecord& sandbox;
+    const std::string& executable;
+    const std::function<Result<void>()>& enter;
+};
+
+Result<StartedVm> StartHere(const Order& order, const VmConfig& vm, const TakenVm& from) {
     CC_ASSIGN(const KeeperHandle keeper,
-              StartKeeper(executable, vm, enter, from.memory.get(), from.state.get()));
+              StartKeeper(order.executable, vm, order.enter, from.memory.get(), from.state.get()));
     return StartedVm{vm.origin, {keeper.process.pid(), keeper.start_time}, keeper.status};
 }
 
@@ -54,45 +62,94 @@ Result<VmGrowth> GrowthOf(const RuntimeConfig& config, const VmConfig& vm) {
     return growth;
 }
 
+// Something was killed or replaced while it was used; that says nothing about the next try.
+constexpr int kWorthAnotherTry = EAGAIN;
+constexpr int kTries = 2;
+
+bool WasKilled(const Error& error) {
+    return error.code == ECONNRESET || error.code == EPIPE || error.code == ECONNREFUSED ||
+           error.code == ENOENT;
+}
+
 struct Taken {
     TemplateClient from;
     TakenVm vm;
 };
 
-Result<Taken> TakeOnce(const RuntimeConfig& config, const TemplateConfig& wanted,
-                       const std::string& directory, const std::string& executable) {
+Result<Taken> Take(const Order& order, const TemplateConfig& wanted) {
+    const auto patience = order.config.boot_timeout;
     CC_ASSIGN(TemplateClient client,
-              TemplateClient::ConnectOrStart(executable, wanted, config.boot_timeout));
-    CC_ASSIGN(TakenVm vm, client.Take(wanted.key, directory, config.boot_timeout));
+              TemplateClient::ConnectOrStart(order.executable, wanted, patience));
+    // One that is stopped, or hangs, would keep us waiting for as long as a template may take.
+    CC_TRY(client.Status());
+    CC_ASSIGN(TakenVm vm, client.Take(wanted.key, order.vm.directory, patience));
     return Taken{std::move(client), std::move(vm)};
 }
 
-// A keeper that is killed may still take our question while it dies: the next one answers it.
-Result<Taken> Take(const RuntimeConfig& config, const TemplateConfig& wanted,
-                   const std::string& directory, const std::string& executable) {
-    auto taken = TakeOnce(config, wanted, directory, executable);
-    const bool died = !taken && (taken.error().code == ECONNRESET || taken.error().code == EPIPE);
-    return died ? TakeOnce(config, wanted, directory, executable) : std::move(taken);
+class FromTemplate {
+  public:
+    FromTemplate(const Order& order, const VmGrowth& growth)
+        : order_(order), vm_(order.vm), growth_(growth) {
+        vm_.memory_mib = order.config.memory_mib;
+        vm_.vcpus = order.config.vcpus;
+    }
+    Result<StartedVm> Try();
+    // Of one whose clone did not come up.
+    std::optional<TemplateClient> TakeSuspect() { return std::move(suspect_); }
+
+  private:
+    Result<StartedVm> TryOnce();
+    Result<StartedVm> Start(Taken taken);
+    // A VMM that has been replaced meanwhile must not go on where another one has stopped.
+    bool IsReplaced(const TemplateConfig& wanted) const {
+        const auto now = PlanTemplate(order_.config, vm_, order_.executable);
+        return !now || now->key != wanted.key;
+    }
+
+    const Order& order_;
+    VmConfig vm_;
+    VmGrowth growth_;
+    std::optional<TemplateClient> suspect_;
+};
+
+Result<StartedVm> FromTemplate::Try() {
+    auto started = TryOnce();
+    for (int i = 1; i < kTries && !started && started.error().code == kWorthAnotherTry; ++i) {
+        Log(LogLevel::kInfo, "the template is tried once more", {{"why", started.error().message}});
+        // A VM may have been given to us whose keeper we did not hear.
+        CC_TRY(ClearVmDirectory(order_.sandbox));
+        started = TryOnce();
+    }
+    return started;
 }
 
-Result<StartedVm> FromTemplate(const RuntimeConfig& config, VmConfig vm,
-                               const std::string& executable,
-                               const std::function<Result<void>()>& enter) {
-    CC_ASSIGN(const VmGrowth growth, GrowthOf(config, vm));
-    vm.memory_mib = config.memory_mib;
-    vm.vcpus = config.vcpus;
-    CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm, executable));
-    CC_ASSIGN(Taken taken, Take(config, wanted, vm.directory, executable));
+Result<StartedVm> FromTemplate::TryOnce() {
+    vm_.origin = VmOrigin::kBoot;
+    CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(order_.config, vm_, order_.executable));
+    auto taken = Take(order_, wanted);
+    const bool killed = !taken && WasKilled(taken.error());
+    auto started = taken ? Start(std::move(*taken)) : Failure(std::move(taken.error()));
+    if (killed || IsReplaced(wanted)) {
+        const std::string why = started ? "kernel, image or VMM were replaced meanwhile"
+                                        : std::move(started.error().message);
+        return Fail(why, kWorthAnotherTry);
+    }
+    return started;
+}
+
+Result<StartedVm> FromTemplate::Start(Taken taken) {
     if (const auto& pooled = taken.vm.pooled) {
-        CC_TRY(Grow(vm.directory, growth));
+        if (auto grown = Grow(vm_.directory, growth_); !grown)
+            return Fail(std::move(grown.error().message), kWorthAnotherTry);
         return StartedVm{VmOrigin::kPooled, Identify(static_cast<pid_t>(pooled->keeper_pid)),
                          *pooled};
     }
-    vm.origin = VmOrigin::kClone;
-    auto cloned = StartHere(vm, executable, enter, taken.vm);
-    // Whoever comes next shall not try it again.
-    if (!cloned) (void)taken.from.Stop();
-    if (cloned) CC_TRY(Grow(vm.directory, growth));
+    vm_.origin = VmOrigin::kClone;
+    auto cloned = StartHere(order_, vm_, taken.vm);
+    if (!cloned && cloned.error().code == ECONNRESET)
+        return Fail(Cat("cloning the template: ", cloned.error().message), kWorthAnotherTry);
+    if (!cloned) suspect_ = std::move(taken.from);
+    if (cloned) CC_TRY(Grow(vm_.directory, growth_));
     return Context("cloning the template", std::move(cloned));
 }
 
@@ -113,17 +170,26 @@ Result<TemplateConfig> PlanTemplate(const RuntimeConfig& config, const VmConfig&
 Result<StartedVm> ObtainVm(const RuntimeConfig& config, const VmConfig& vm,
                            const SandboxRecord& sandbox, const std::string& executable,
                            const std::function<Result<void>()>& enter) {
-    if (config.enable_template && CanBeCloned(vm)) {
-        auto started = FromTemplate(config, vm, executable, enter);
-        if (started) return started;
-        // A reason that was told before is no news.
-        Log(started.error().code == ECANCELED ? LogLevel::kDebug : LogLevel::kWarn,
-            "there is no template to start from; the virtual machine boots",
-            {{"why", started.error().message}});
-        // A VM may have been given to us whose keeper we did not hear.
-        CC_TRY(ClearVmDirectory(sandbox));
-    }
-    return StartHere(vm, executable, enter, {});
+    const Order order{config, vm, sandbox, executable, enter};
+    if (!config.enable_template || !CanBeCloned(vm)) return StartHere(order, vm, {});
+    std::optional<TemplateClient> suspect;
+    auto started = [&]() -> Result<StartedVm> {
+        CC_ASSIGN(const VmGrowth growth, GrowthOf(config, vm));
+        FromTemplate source(order, growth);
+        auto tried = source.Try();
+        suspect = source.TakeSuspect();
+        return tried;
+    }();
+    if (started) return started;
+    // A reason that was told before is no news.
+    Log(started.error().code == ECANCELED ? LogLevel::kDebug : LogLevel::kWarn,
+        "there is no template to start from; the virtual machine boots",
+        {{"why", started.error().message}});
+    CC_TRY(ClearVmDirectory(sandbox));
+    auto booted = StartHere(order, vm, {});
+    // A clone has failed where a boot does not: whoever comes next shall not try it again.
+    if (booted && suspect) (void)suspect->Stop();
+    return booted;
 }
 
 }  // namespace cc::runtime

@@ -9,30 +9,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "tests/e2e/host.h"
+#include "tests/e2e/templates.h"
 
 namespace cc::test {
 
 namespace {
 
 constexpr const char* kNoPool = "vm_cache_number = 0";
-
-// The first template; null when there is none.
-Json Template(Host& host) {
-    const Finished list = host.Runtime({"template", "list", "--format", "json"});
-    REQUIRE_MESSAGE(list.status == 0, list.err);
-    const Json all = Json::parse(list.out);
-    return all.empty() ? Json() : all[0];
-}
-
-bool WaitPool(Host& host, int64_t ready) {
-    for (int i = 0; i < 600; ++i) {
-        const Json one = Template(host);
-        if (one.is_object() && one.value("poolReady", int64_t{-1}) == ready) return true;
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-    return false;
-}
 
 // What must differ from clone to clone, a line each, and the guest's time.
 const std::vector<std::string> kSecrets{

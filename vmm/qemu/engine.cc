@@ -67,7 +67,7 @@ class QemuEngine : public Engine {
           process_watch_(loop, [this](int) { OnProcessEnd(); }),
           start_timer_(loop, [this] { OnStartDeadline(); }),
           save_timer_(loop, [this] { Saved(Fail("saving took too long", ETIMEDOUT)); }),
-          kill_timer_(loop, [this] { (void)process_.Signal(SIGKILL); }),
+          kill_timer_(loop, [this] { Kill(); }),
           drain_timer_(loop, [this] { Report(); }) {}
     ~QemuEngine() override {
         if (!reaped_) process_.Kill();
@@ -89,6 +89,7 @@ class QemuEngine : public Engine {
     void OnReady();
     void Restore();
     void Fatal(std::string why);
+    void Kill();
     void Started();
     void Migrate();
     void OnMigration(const std::string& status);
@@ -116,6 +117,7 @@ class QemuEngine : public Engine {
     bool stopping_ = false;
     int modules_ = 0;  // of memory, that were tried
     VmGrowth grown_;
+    bool killed_ = false;          // by us
     std::string failure_;          // why we ended it ourselves
     std::string shutdown_reason_;  // as QEMU named it
     bool control_open_ = true, console_open_ = true, output_open_ = true;
@@ -215,10 +217,7 @@ void QemuEngine::PlugNic(int number, const NicBackEnd& back_end, Done done) {
 void QemuEngine::Stop() {
     if (stopping_ || reaped_) return;
     stopping_ = true;
-    if (!started_) {
-        (void)process_.Signal(SIGKILL);
-        return;
-    }
+    if (!started_) return Kill();
     kill_timer_.Start(kStopDeadline);
     qmp_->Execute("quit", "", kStopDeadline, [](const auto&) {});
 }
@@ -285,6 +284,13 @@ void QemuEngine::Restore() {
 void QemuEngine::Fatal(std::string why) {
     if (reaped_) return;
     failure_ = std::move(why);
+    Kill();
+}
+
+void QemuEngine::Kill() {
+    // One that has ended was not killed by us.
+    if (process_.WaitEnd(milliseconds(0)).value_or(false)) return;
+    killed_ = true;
     (void)process_.Signal(SIGKILL);
 }
 
@@ -307,7 +313,9 @@ void QemuEngine::OnEvent(const QmpEvent& event) {
 }
 
 void QemuEngine::OnControlEnd(Result<void> how) {
-    if (!how) {
+    // So its connections look when it dies with something unread, or unwritten.
+    const bool dies = !how && (how.error().code == ECONNRESET || how.error().code == EPIPE);
+    if (!how && !dies) {
         Fatal(how.error().message);
     } else if (!reaped_ && !kill_timer_.active()) {
         // It is about to exit; one that closed its control socket and stays is of no use.
@@ -345,7 +353,9 @@ void QemuEngine::Report() {
 }
 
 EngineEnd QemuEngine::HowItEnded() const {
-    if (stopping_) return {true, "it was told to stop"};
+    const bool by_others = (WIFSIGNALED(status_) && WTERMSIG(status_) == SIGKILL && !killed_) ||
+                           shutdown_reason_ == "host-signal";
+    if (stopping_) return {true, "it was told to stop", by_others};
     if (!failure_.empty()) return {false, Cat(program_, " ", failure_, " and was killed")};
     if (WIFEXITED(status_) && WEXITSTATUS(status_) == 0) {
         if (shutdown_reason_ == "guest-shutdown") return {true, "the guest powered off"};
@@ -358,9 +368,10 @@ EngineEnd QemuEngine::HowItEnded() const {
     const auto last = output_lines_.Last();
     const std::string said = last.empty() ? "" : Cat("; it said: ", Quoted(Join(last, "\n"), 2048));
     if (WIFSIGNALED(status_))
-        return {false, Cat(program_, " was killed by signal ", WTERMSIG(status_), said)};
+        return {false, Cat(program_, " was killed by signal ", WTERMSIG(status_), said), by_others};
     if (!shutdown_reason_.empty())
-        return {false, Cat(program_, " ended because of ", Quoted(shutdown_reason_), said)};
+        return {false, Cat(program_, " ended because of ", Quoted(shutdown_reason_), said),
+                by_others};
     return {false, Cat(program_, " exited with status ", WEXITSTATUS(status_), said)};
 }
 

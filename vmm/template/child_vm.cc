@@ -18,6 +18,10 @@ namespace {
 
 // Below everything else until somebody wants them.
 constexpr int kNiceness = 10;
+// Takes milliseconds; whoever waits has a clone as soon as this is over.
+constexpr std::chrono::milliseconds kAdoptionDeadline{1000};
+// The keeper gives its VMM 2 s, and its last words 1 s.
+constexpr std::chrono::milliseconds kStopDeadline{5000};
 
 // A pipe could fill up, and its reader be gone; a file is there.
 Result<Fd> ConfigurationFile(const VmConfig& config) {
@@ -43,7 +47,15 @@ ChildVm::ChildVm(uv::Loop& loop, std::string directory, Callbacks callbacks)
     : directory_(std::move(directory)),
       callbacks_(std::move(callbacks)),
       leash_watch_(loop, [this](int) { OnLeash(); }),
-      end_watch_(loop, [this](int) { OnEnd(); }) {}
+      end_watch_(loop, [this](int) { OnEnd(); }),
+      adoption_deadline_(
+          loop,
+          [this] {
+              Kill();
+              Hear(Fail(Cat("it did not answer within ", kAdoptionDeadline.count(), " ms"),
+                        ETIMEDOUT));
+          }),
+      stop_deadline_(loop, [this] { Kill(); }) {}
 
 Result<void> ChildVm::Spawn(const VmConfig& config, int memory, int state) {
     CC_ASSIGN(const Fd text, ConfigurationFile(config));
@@ -77,11 +89,13 @@ void ChildVm::OnLeash() {
     if (!received || received->bytes.empty()) return leash_watch_.Stop();
     auto reply = ParseVmReply(received->bytes);
     if (!reply) return Hear(Failure(reply.error()));
-    if (!reply->error.empty()) return Hear(Fail(std::move(reply->error)));
+    if (!reply->error.empty())
+        return Hear(Fail(std::move(reply->error), reply->killed ? ECONNRESET : 0));
     Hear(std::move(reply->status));
 }
 
 void ChildVm::Hear(Result<VmStatus> what) {
+    adoption_deadline_.Stop();
     if (const auto on_ready = std::exchange(callbacks_.on_ready, nullptr))
         on_ready(std::move(what));
     else if (const auto adopted = std::exchange(adopted_, nullptr))
@@ -93,10 +107,17 @@ void ChildVm::Adopt(const std::string& directory, std::function<void(Result<VmSt
     if (auto sent = SendWithFds(leash_.get(), request, {}); !sent)
         return done(Failure(sent.error()));
     adopted_ = std::move(done);
+    adoption_deadline_.Start(kAdoptionDeadline);
 }
 
 void ChildVm::Stop() {
     (void)keeper_.Signal(SIGTERM);
+    stop_deadline_.Start(kStopDeadline);
+}
+
+// Its VMM dies with it.
+void ChildVm::Kill() {
+    (void)keeper_.Signal(SIGKILL);
 }
 
 void ChildVm::OnEnd() {
@@ -104,8 +125,9 @@ void ChildVm::OnEnd() {
     // What it said last may still be there.
     if (leash_watch_.events() != 0) OnLeash();
     leash_watch_.Stop();
+    stop_deadline_.Stop();
     (void)keeper_.Reap();
-    Hear(Fail("the VM's keeper has ended"));
+    Hear(Fail("the VM's keeper was killed", ECONNRESET));
     callbacks_.on_end();
 }
 

@@ -17,7 +17,8 @@ namespace cc {
 class ChildVm {
   public:
     struct Callbacks {
-        // Once: the template is saved, the pool's VM waits; or why not.
+        // Once: the template is saved, the pool's VM waits; or why not. ECONNRESET: its keeper or
+        // its VMM was killed.
         std::function<void(Result<VmStatus>)> on_ready;
         // Its keeper has ended. Called once, last; may destroy the object.
         std::function<void()> on_end;
@@ -29,9 +30,11 @@ class ChildVm {
 
     const std::string& directory() const { return directory_; }
     // Of a pool's VM that is ready: makes it somebody else's. Its keeper stays our child, but no
-    // longer ends with us.
+    // longer ends with us. One that does not answer within a second is killed; as after any other
+    // error it has the old directory or the new one, until on_end.
     void Adopt(const std::string& directory, std::function<void(Result<VmStatus>)> done);
-    void Stop();  // on_end tells
+    void Stop();  // on_end tells; killed when it does not end by itself
+    void Kill();
 
   private:
     ChildVm(uv::Loop& loop, std::string directory, Callbacks callbacks);
@@ -46,6 +49,7 @@ class ChildVm {
     Process keeper_;
     Fd leash_;
     uv::Poll leash_watch_, end_watch_;
+    uv::Timer adoption_deadline_, stop_deadline_;
 };
 
 }  // namespace cc

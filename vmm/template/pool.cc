@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <sys/stat.h>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -20,6 +22,28 @@ constexpr milliseconds kAfterPressure{60000};
 constexpr milliseconds kAfterFailure{1000};
 constexpr int kMostFailures = 5;
 
+// A VM that failed while it was handed out may have taken its directory along. One that somebody
+// else has put there meanwhile is not touched.
+class MovedDirectory {
+  public:
+    MovedDirectory(const std::string& from, std::string to) : to_(std::move(to)) {
+        known_ = ::lstat(from.c_str(), &identity_) == 0;
+    }
+    void Empty() const {
+        struct stat there {};
+        if (!known_ || ::lstat(to_.c_str(), &there) < 0 || there.st_dev != identity_.st_dev ||
+            there.st_ino != identity_.st_ino)
+            return;
+        (void)RemoveTree(to_);
+        (void)MakeDirectories(to_, 0700);
+    }
+
+  private:
+    std::string to_;
+    struct stat identity_ {};
+    bool known_ = false;
+};
+
 }  // namespace
 
 Pool::Pool(uv::Loop& loop, std::string directory, VmConfig vm, const SavedMachine& saved,
@@ -30,12 +54,13 @@ Pool::Pool(uv::Loop& loop, std::string directory, VmConfig vm, const SavedMachin
       saved_(saved),
       size_(size),
       fill_(loop, [this] { Fill(); }),
-      sweep_(loop, [this] {
-          members_.remove_if(
-              [](const Member& member) { return member.state == Member::State::kGone; });
-          if (stopped_ && Count(Member::State::kLeaving) + Count(Member::State::kStarting) == 0)
-              std::exchange(stopped_, nullptr)();
-      }) {}
+      sweep_(loop, [this] { Sweep(); }) {}
+
+void Pool::Sweep() {
+    members_.remove_if([](const Member& member) { return member.state == Member::State::kGone; });
+    if (stopped_ && Count(Member::State::kLeaving) + Count(Member::State::kStarting) == 0)
+        std::exchange(stopped_, nullptr)();
+}
 
 int64_t Pool::Count(Member::State state) const {
     return std::count_if(members_.begin(), members_.end(),
@@ -103,12 +128,18 @@ bool Pool::Take(const std::string& directory, std::function<void(Result<VmStatus
     if (member == members_.end()) return false;
     member->state = Member::State::kLeaving;
     FillLater(kAfterTake);
-    member->vm->Adopt(directory, [member, done = std::move(done)](Result<VmStatus> adopted) {
-        if (adopted)
-            member->state = Member::State::kGivenAway;
-        else
-            member->vm->Stop();
+    const MovedDirectory moved(member->vm->directory(), directory);
+    member->vm->Adopt(directory, [this, member, moved, done](Result<VmStatus> adopted) {
+        if (!adopted) {
+            member->on_end = [moved, done, why = std::move(adopted.error())]() mutable {
+                moved.Empty();
+                done(Failure(std::move(why)));
+            };
+            return member->vm->Kill();
+        }
+        member->state = Member::State::kGivenAway;
         done(std::move(adopted));
+        sweep_.Start(milliseconds(0));  // the pool may be about to go
     });
     return true;
 }
@@ -137,6 +168,7 @@ void Pool::Ended(Members::iterator member) {
     (void)RemoveTree(member->vm->directory());
     const bool lost = member->state == Member::State::kReady;
     member->state = Member::State::kGone;
+    if (const auto on_end = std::exchange(member->on_end, nullptr)) on_end();
     // A turn later: it is on the stack.
     sweep_.Start(milliseconds(0));
     if (lost) Failed("it has ended by itself");

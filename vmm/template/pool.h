@@ -20,7 +20,8 @@ class Pool {
          int64_t size);
 
     void Fill();
-    // Gives one away; the directory is where it shall live. False: none is ready.
+    // Gives one away; the directory is where it shall live. False: none is ready. An error comes
+    // when the VM is gone and the directory is empty again.
     bool Take(const std::string& directory, std::function<void(Result<VmStatus>)> done);
     // Gives its memory back for now.
     void Shrink();
@@ -40,6 +41,7 @@ class Pool {
             kGone
         } state = State::kStarting;
         std::unique_ptr<ChildVm> vm;
+        std::function<void()> on_end;  // of one that was not given away in the end
     };
     using Members = std::list<Member>;
 
@@ -48,6 +50,7 @@ class Pool {
     void Ready(Members::iterator member, const Result<VmStatus>& how);
     void Ended(Members::iterator member);
     void Failed(const std::string& why);
+    void Sweep();
     int64_t Count(Member::State state) const;
 
     uv::Loop& loop_;

@@ -15,15 +15,19 @@
 #include "base/text.h"
 #include "host/leave_caller.h"
 #include "host/template_key.h"
+#include "protocol/template_failure.h"
 
 namespace cc {
 
 namespace {
 
 constexpr size_t kMaxConfig = 1 << 20;
-// Nobody asks for a template whose kernel or image has been replaced; this is how long its memory
-// stays taken.
-constexpr std::chrono::minutes kStaleCheck{10};
+// Nobody asks for a template whose kernel or image has been replaced, nor finds one without its
+// socket. The watch on those files tells at once; this is how long the memory stays taken when it
+// cannot: the kernel has no watch left, or a symbolic link was changed.
+constexpr std::chrono::minutes kCheck{10};
+// Beyond the VMM's own deadline: a builder that hangs may not keep everybody waiting for ever.
+constexpr std::chrono::milliseconds kBuildGrace{90000};
 constexpr std::chrono::milliseconds kCleanUpPatience{2000};
 
 TemplateReply ErrorReply(std::string why) {
@@ -35,14 +39,35 @@ std::string PoolDirectory(const TemplateConfig& config) {
     return Cat(config.directory, "/", kTemplatePoolName, "/", ::getpid());
 }
 
+// What one that was killed has left, or somebody has put there: only locks and logs stay, and a
+// socket, of which ListenUnix knows whether anybody listens on it.
+Result<void> ClearPlace(const std::string& directory) {
+    CC_ASSIGN(const auto names, ListDirectory(directory));
+    for (const auto& name : names) {
+        const std::string path = Cat(directory, "/", name);
+        struct stat status {};
+        if (::lstat(path.c_str(), &status) < 0) continue;
+        const bool stays = name == kTemplateSocketName
+                               ? S_ISSOCK(status.st_mode)
+                               : (name == kTemplateLockName || name == kTemplateLogName) &&
+                                     S_ISREG(status.st_mode);
+        if (!stays) CC_TRY(RemoveTree(path));
+    }
+    return {};
+}
+
 }  // namespace
 
 TemplateKeeper::TemplateKeeper(TemplateConfig config, Fd ready)
     : config_(std::move(config)),
       ready_(std::move(ready)),
-      terminate_(loop_, [this](int) { Stop(nullptr); }),
-      interrupt_(loop_, [this](int) { Stop(nullptr); }),
-      stale_(loop_, [this] { CheckStale(); }) {}
+      terminate_(loop_, [this](int) { Stop("the template was told to go", nullptr); }),
+      interrupt_(loop_, [this](int) { Stop("the template was told to go", nullptr); }),
+      check_(loop_, [this] { OnFilesChanged(); }),
+      build_deadline_(loop_, [this] {
+          Built(Fail("its virtual machine was not ready in time", ETIMEDOUT));
+          builder_->Kill();
+      }) {}
 
 int TemplateKeeper::Run() {
     if (auto started = Start(); !started) {
@@ -60,11 +85,13 @@ int TemplateKeeper::Run() {
 // Whoever hears of the end finds nothing of this keeper any more; and nobody starts another one in
 // the directory while it goes.
 void TemplateKeeper::CleanUp() {
-    const auto lock = FileLock::Acquire(Cat(config_.directory, "/", kTemplateLockName),
-                                        FileLock::Mode::kExclusive, kCleanUpPatience);
-    files_.Run();
+    const auto lock = HasPlace() ? FileLock::Acquire(Cat(config_.directory, "/", kTemplateLockName),
+                                                     FileLock::Mode::kExclusive, kCleanUpPatience)
+                                 : Result<FileLock>(Fail("the place is nobody's, or another's"));
     // Of one that failed the log and the reason stay.
-    if (exit_status_ == 0) (void)RemoveTree(config_.directory);
+    const bool all = HasPlace() && exit_status_ == 0;
+    files_.Run();
+    if (all) (void)RemoveTree(config_.directory);
     for (const auto& waiting : waiting_)
         waiting.answer(ErrorReply(failure_), {});
     if (done_) done_();
@@ -72,28 +99,63 @@ void TemplateKeeper::CleanUp() {
 
 Result<void> TemplateKeeper::Start() {
     const std::string& directory = config_.directory;
+    CC_TRY(ClearPlace(directory));
     CC_TRY(StartLog({.name = "cc-vmm",
                      .level = config_.vm.debug ? LogLevel::kDebug : LogLevel::kInfo,
                      .format = LogFormat::kText,
                      .path = Cat(directory, "/", kTemplateLogName)}));
-    // Left over from one that was killed.
-    const std::string pools = Cat(directory, "/", kTemplatePoolName);
-    CC_TRY(RemoveTree(pools));
-    ::unlink(Cat(directory, "/", kTemplateFailureName).c_str());
     started_s_ = ::time(nullptr);
     CC_TRY(terminate_.Start(SIGTERM));
     CC_TRY(interrupt_.Start(SIGINT));
     CC_ASSIGN(saved_, SavedMachine::Make(config_.vm.memory_mib));
     const std::string socket = Cat(directory, "/", kTemplateSocketName);
     CC_ASSIGN(Fd listener, ListenUnix(socket, SOCK_SEQPACKET, 0600));
-    files_.Push([pools] { (void)RemoveTree(pools); });
-    files_.Push([socket] { ::unlink(socket.c_str()); });
+    if (::lstat(socket.c_str(), &socket_) < 0) return FailErrno(socket);
+    files_.Push([this] {
+        (void)RemoveTree(PoolDirectory(config_));
+        ::rmdir(Cat(config_.directory, "/", kTemplatePoolName).c_str());
+    });
+    files_.Push([this, socket] {
+        if (HasPlace()) ::unlink(socket.c_str());
+    });
     CC_ASSIGN(server_, PacketServer::Open(
                            loop_, std::move(listener),
                            [this](Result<Received> packet, const PacketServer::Answer& answer) {
                                Receive(std::move(packet), answer);
                            }));
+    WatchFiles();
     return StartBuilding();
+}
+
+void TemplateKeeper::WatchFiles() {
+    check_.Start(kCheck, kCheck);
+    std::vector<std::string> files{Cat(config_.directory, "/", kTemplateSocketName)};
+    for (const auto* file : {&config_.vm.hypervisor, &config_.vm.kernel, &config_.vm.image,
+                             &config_.vm.initrd, &config_.vm.firmware})
+        if (!file->empty()) files.push_back(*file);
+    if (auto self = SelfPath()) files.push_back(std::move(*self));
+    auto watch = FileWatch::Open(loop_, files, [this] { OnFilesChanged(); });
+    if (watch)
+        files_watch_ = std::move(*watch);
+    else
+        Log(LogLevel::kWarn, "files are looked at only now and then",
+            {{"why", watch.error().message}});
+}
+
+bool TemplateKeeper::HasPlace() const {
+    struct stat there {};
+    return ::lstat(Cat(config_.directory, "/", kTemplateSocketName).c_str(), &there) == 0 &&
+           there.st_dev == socket_.st_dev && there.st_ino == socket_.st_ino;
+}
+
+void TemplateKeeper::OnFilesChanged() {
+    if (stopping_) return;
+    if (HasPlace()) {
+        if (complete_) CheckStale();
+        return;
+    }
+    Log(LogLevel::kWarn, "the template's socket was removed: nobody finds it any more");
+    Stop("the template's directory was removed", nullptr);
 }
 
 Result<void> TemplateKeeper::StartBuilding() {
@@ -101,6 +163,9 @@ Result<void> TemplateKeeper::StartBuilding() {
     vm.origin = VmOrigin::kTemplate;
     vm.name = "template";
     vm.directory = Cat(PoolDirectory(config_), "/template");
+    // Of a builder that was killed.
+    CC_TRY(RemoveTree(vm.directory));
+    build_deadline_.Start(std::chrono::milliseconds(vm.start_deadline_ms) + kBuildGrace);
     CC_ASSIGN(builder_,
               ChildVm::Start(loop_, vm, saved_->memory(), saved_->state(),
                              {.on_ready = [this](const Result<VmStatus>& how) { Built(how); },
@@ -109,25 +174,42 @@ Result<void> TemplateKeeper::StartBuilding() {
 }
 
 void TemplateKeeper::Built(const Result<VmStatus>& how) {
-    build_ = how ? Result<void>() : Failure(how.error());
+    if (!build_) build_ = how ? Result<void>() : Failure(how.error());
 }
 
 // Only now nobody has the memory mapped any more.
 void TemplateKeeper::BuilderEnded() {
+    builder_ended_ = true;
+    build_deadline_.Stop();
     if (stopping_) return loop_.Stop();
+    if (!*build_ && build_->error().code == ECONNRESET && !killed_builder_) return BuildAgain();
+    // Of no use, however it went; nor is a reason.
+    if (!CheckStale()) return;
     auto complete = *build_ ? Complete() : *build_;
     if (!complete) return GiveUp(complete.error().message);
     Log(LogLevel::kInfo, "the template is there", {{"bytes", Cat(saved_->Bytes())}});
-    stale_.Start(kStaleCheck, kStaleCheck);
     for (auto& waiting : std::exchange(waiting_, {}))
         HandOut(waiting.request, waiting.answer);
     pool_->Fill();
 }
 
+// Being killed says nothing about the template. Twice is another matter: memory may be too short
+// for it.
+void TemplateKeeper::BuildAgain() {
+    Log(LogLevel::kWarn, "the template's VM was killed; it is made once more",
+        {{"why", build_->error().message}});
+    killed_builder_ = std::move(builder_);  // it is on the stack
+    build_.reset();
+    builder_ended_ = false;
+    auto again = [this]() -> Result<void> {
+        CC_ASSIGN(saved_, SavedMachine::Make(config_.vm.memory_mib));
+        return StartBuilding();
+    }();
+    if (!again) GiveUp(again.error().message);
+}
+
 Result<void> TemplateKeeper::Complete() {
     CC_TRY(saved_->Seal());
-    CC_ASSIGN(const bool current, IsCurrent());
-    if (!current) return Fail("its kernel, image or VMM was replaced meanwhile");
     (void)RemoveTree(builder_->directory());
     pool_.emplace(loop_, PoolDirectory(config_), config_.vm, *saved_, config_.pool);
     auto pressure = MemoryPressure::Watch(loop_, [this] { OnPressure(); });
@@ -143,7 +225,8 @@ Result<void> TemplateKeeper::Complete() {
 void TemplateKeeper::GiveUp(const std::string& why) {
     Log(LogLevel::kError, "there will be no template", {{"why", why}});
     // For those who come later: they need not try again at once.
-    (void)WriteFileAtomic(Cat(config_.directory, "/", kTemplateFailureName), why, 0600);
+    if (auto written = WriteTemplateFailure(config_.directory, why); !written)
+        Log(LogLevel::kWarn, "others will try it again", {{"why", written.error().message}});
     failure_ = why;
     exit_status_ = 1;
     loop_.Stop();
@@ -155,10 +238,11 @@ Result<bool> TemplateKeeper::IsCurrent() const {
     return key == config_.key;
 }
 
-void TemplateKeeper::CheckStale() {
-    if (IsCurrent().value_or(false)) return;
+bool TemplateKeeper::CheckStale() {
+    if (IsCurrent().value_or(false)) return true;
     Log(LogLevel::kInfo, "the template is out of date; its kernel, image or VMM was replaced");
-    Stop(nullptr);
+    Stop("the template's kernel, image or VMM was replaced", nullptr);
+    return false;
 }
 
 void TemplateKeeper::OnPressure() {
@@ -182,7 +266,7 @@ void TemplateKeeper::Receive(Result<Received> packet, const PacketServer::Answer
         case TemplateVerb::kStatus:
             return reply({.error = {}, .pooled = false, .vm = {}, .status = Status()}, {});
         case TemplateVerb::kStop:
-            return Stop([reply] { reply({}, {}); });
+            return Stop("the template was told to go", [reply] { reply({}, {}); });
     }
 }
 
@@ -195,6 +279,8 @@ void TemplateKeeper::Take(const TemplateRequest& request, const Answer& answer) 
 }
 
 void TemplateKeeper::HandOut(const TemplateRequest& request, const Answer& answer) {
+    // What the pool or a clone would run by now need not be what was saved.
+    if (!CheckStale()) return answer(ErrorReply(failure_), {});
     if (request.verb == TemplateVerb::kWait) return answer({}, {});
     ++clones_;
     const bool taken =
@@ -234,13 +320,13 @@ TemplateStatus TemplateKeeper::Status() const {
     return status;
 }
 
-void TemplateKeeper::Stop(std::function<void()> done) {
+void TemplateKeeper::Stop(const std::string& why, std::function<void()> done) {
     if (stopping_) return;
     stopping_ = true;
-    failure_ = "the template was told to go";
+    failure_ = why;
     done_ = std::move(done);
-    if (!complete_) return builder_->Stop();
-    pool_->Stop([this] { loop_.Stop(); });
+    if (complete_) return pool_->Stop([this] { loop_.Stop(); });
+    builder_ended_ ? loop_.Stop() : builder_->Stop();
 }
 
 int KeepTemplate(Fd config, Fd ready) {

@@ -9,11 +9,14 @@
 #include <optional>
 #include <string>
 
+#include <sys/stat.h>
+
 #include "base/undo.h"
 #include "base/uv/loop.h"
 #include "protocol/template_verbs.h"
 #include "vmm/packet_server.h"
 #include "vmm/template/child_vm.h"
+#include "vmm/template/file_watch.h"
 #include "vmm/template/memory_pressure.h"
 #include "vmm/template/pool.h"
 #include "vmm/template/saved_machine.h"
@@ -34,12 +37,18 @@ class TemplateKeeper {
     Result<void> StartBuilding();
     void Built(const Result<VmStatus>& how);
     void BuilderEnded();
+    void BuildAgain();
     Result<void> Complete();
+    // For good: it could not be made. The reason is remembered.
     void GiveUp(const std::string& why);
+    // Whether others still find this keeper: its socket is where it was bound.
+    bool HasPlace() const;
+    void WatchFiles();
+    void OnFilesChanged();
     void CleanUp();
     // Whether the files that the template is made of are still what they were.
     Result<bool> IsCurrent() const;
-    void CheckStale();
+    bool CheckStale();  // false: they are not, and it goes
     void OnPressure();
 
     void Receive(Result<Received> packet, const PacketServer::Answer& answer);
@@ -47,7 +56,7 @@ class TemplateKeeper {
     void HandOut(const TemplateRequest& request, const Answer& answer);
     void LendFiles(const Answer& answer);
     TemplateStatus Status() const;
-    void Stop(std::function<void()> done);
+    void Stop(const std::string& why, std::function<void()> done);
 
     struct Waiting {
         TemplateRequest request;
@@ -56,19 +65,23 @@ class TemplateKeeper {
 
     const TemplateConfig config_;
     Fd ready_;
+    struct stat socket_ {};  // as it was bound
     Undo files_;
     uv::Loop loop_;
     uv::SignalWatch terminate_, interrupt_;
-    uv::Timer stale_;
+    uv::Timer check_, build_deadline_;
+    std::unique_ptr<FileWatch> files_watch_;
     std::optional<SavedMachine> saved_;
     std::unique_ptr<PacketServer> server_;
     std::unique_ptr<ChildVm> builder_;
-    std::optional<Result<void>> build_;  // how it went, when it is over
+    std::unique_ptr<ChildVm> killed_builder_;  // the first, when there is a second
+    std::optional<Result<void>> build_;        // how it went, when it is over
     std::optional<Pool> pool_;
     std::unique_ptr<MemoryPressure> pressure_;
     std::deque<Waiting> waiting_;
     std::string failure_;         // what those hear who wait in vain
     std::function<void()> done_;  // tells who asked for the end
+    bool builder_ended_ = false;
     bool complete_ = false;
     bool stopping_ = false;
     int64_t clones_ = 0;
