@@ -14,7 +14,7 @@ constexpr size_t kSmallFile = 4096;
 constexpr std::chrono::milliseconds kPause{2};
 // A process that waits for a disk or for the file share cannot be held before it has what it waits
 // for. Below the 30 s that the proxy waits for an answer.
-constexpr std::chrono::seconds kDeadline{10};
+constexpr std::chrono::seconds kFreezeDeadline{10};
 
 Result<void> Tell(const std::string& path, bool frozen) {
     return WriteExisting(path + "/cgroup.freeze", frozen ? "1" : "0");
@@ -38,7 +38,7 @@ void Freezer::Begin(const std::string& path, bool frozen, Done done) {
     path_ = path;
     frozen_ = frozen;
     done_ = std::move(done);
-    deadline_ = std::chrono::steady_clock::now() + kDeadline;
+    deadline_ = std::chrono::steady_clock::now() + kFreezeDeadline;
     if (auto told = Tell(path, frozen); !told) return Finish(std::move(told));
     poll_.Start(std::chrono::milliseconds(0));
 }
@@ -50,7 +50,7 @@ void Freezer::Look() {
     if (std::chrono::steady_clock::now() < deadline_) return poll_.Start(kPause);
     if (frozen_) (void)Tell(path_, false);
     Finish(Fail(Cat("some of its processes did not ", frozen_ ? "stop" : "go on", " within ",
-                    kDeadline.count(), " s"),
+                    kFreezeDeadline.count(), " s"),
                 ETIMEDOUT));
 }
 

@@ -52,13 +52,13 @@ struct Listener {
     void Remove() const { ::unlinkat(directory.get(), name.c_str(), 0); }
 };
 
-struct Place {
+struct TestPlace {
     std::string stand_in;  // for the shared directory
     std::string cgroup_parent;
 };
 
 // A /run of the agent's own, as in the guest.
-Result<void> PrepareMounts(const HostTestOptions& options, const Place& place) {
+Result<void> PrepareMounts(const HostTestOptions& options, const TestPlace& place) {
     // What a test mounts in the shared directory later still arrives.
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0)
         return FailErrno("detaching the mounts");
@@ -71,7 +71,7 @@ Result<void> PrepareMounts(const HostTestOptions& options, const Place& place) {
     return MountOn("cgroup2", kCgroups, 0, nullptr);
 }
 
-Result<void> Serve(Listener& control, Listener& io, const Place& place, int64_t started_ms) {
+Result<void> Serve(Listener& control, Listener& io, const TestPlace& place, int64_t started_ms) {
     // A new one on top, which shows the pid namespace that the agent is the first process of.
     if (::mount("proc", "/proc", "proc", 0, nullptr) < 0) return FailErrno("mounting /proc");
     AgentOptions agent;
@@ -91,7 +91,7 @@ Result<void> Serve(Listener& control, Listener& io, const Place& place, int64_t 
     return RunAgent(agent);
 }
 
-int RunChild(Listener& control, Listener& io, const Place& place, int64_t started_ms) {
+int RunTestAgent(Listener& control, Listener& io, const TestPlace& place, int64_t started_ms) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const auto served = Serve(control, io, place, started_ms);
     if (served) return 0;
@@ -99,7 +99,7 @@ int RunChild(Listener& control, Listener& io, const Place& place, int64_t starte
     return 1;
 }
 
-void RemoveRemains(const Place& place) {
+void RemoveRemains(const TestPlace& place) {
     // The kernel has ended all processes of the namespace, but may need a moment to let go of their
     // cgroups.
     for (int i = 0; i < 200 && !RemoveCgroup(place.cgroup_parent); ++i)
@@ -115,8 +115,8 @@ Result<int> RunHostTest(const HostTestOptions& options) {
     LogOptions log;
     log.name = "cc-agent";
     CC_TRY(StartLog(log));
-    const Place place{Cat("/tmp/cc-agent-test.", ::getpid()),
-                      Cat(kCgroups, "/cc-agent-test.", ::getpid())};
+    const TestPlace place{Cat("/tmp/cc-agent-test.", ::getpid()),
+                          Cat(kCgroups, "/cc-agent-test.", ::getpid())};
     CC_ASSIGN(Listener control, Listener::At(options.control));
     CC_ASSIGN(Listener io, Listener::At(options.io));
     if (::unshare(CLONE_NEWNS | CLONE_NEWPID) < 0)
@@ -124,7 +124,7 @@ Result<int> RunHostTest(const HostTestOptions& options) {
     CC_TRY(PrepareMounts(options, place));
     const pid_t pid = ::fork();
     if (pid < 0) return FailErrno("forking");
-    if (pid == 0) ::_exit(RunChild(control, io, place, started_ms));
+    if (pid == 0) ::_exit(RunTestAgent(control, io, place, started_ms));
     agent_pid = pid;
     control.socket.Reset();
     io.socket.Reset();

@@ -12,8 +12,6 @@ namespace {
 // second again. Extension 2 has windows instead.
 constexpr size_t kBacklogHigh = 256 * 1024;
 constexpr size_t kBacklogLow = 64 * 1024;
-// What the agent says to sessions that have no shim.
-constexpr uint64_t kNullSession = 1;
 }  // namespace
 
 IoChannel::IoChannel(uv::Loop& loop) : loop_(loop), sweep_(loop, [this] { removed_.clear(); }) {}

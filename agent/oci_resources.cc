@@ -33,7 +33,7 @@ Result<uint32_t> AccessMember(const Json& json) {
     return access;
 }
 
-Result<DeviceRule> ReadRule(const Json& json) {
+Result<DeviceRule> ReadDeviceRule(const Json& json) {
     DeviceRule rule;
     CC_ASSIGN(rule.allow, BoolMember(json, "allow"));
     CC_ASSIGN(const std::string type, StringMember(json, "type", "a"));
@@ -106,7 +106,7 @@ Result<ResourceSpec> ReadResources(const Json* json) {
     CC_TRY(ReadBlockIo(*json, resources));
     CC_ASSIGN(resources.hugepages, ListMember(*json, "hugepageLimits", ReadHugepageLimit));
     CC_TRY(ReadUnified(*json, resources));
-    CC_ASSIGN(auto rules, ListMember(*json, "devices", ReadRule));
+    CC_ASSIGN(auto rules, ListMember(*json, "devices", ReadDeviceRule));
     rules.insert(rules.end(), resources.devices->begin(), resources.devices->end());
     resources.devices = std::move(rules);
     return resources;

@@ -30,7 +30,7 @@ Result<SeccompArgument> ReadArgument(const Json& json) {
     return argument;
 }
 
-Result<SeccompRule> ReadRule(const Json& json) {
+Result<SeccompRule> ReadSeccompRule(const Json& json) {
     SeccompRule rule;
     CC_ASSIGN(rule.names, TextsMember(json, "names"));
     CC_ASSIGN(rule.action, TextMember(json, "action"));
@@ -66,7 +66,7 @@ Result<SeccompSpec> ReadSeccomp(const Json& json) {
     CC_ASSIGN(spec.default_errno, OptionalUnsigned(json, "defaultErrnoRet"));
     CC_TRY(ReadFlags(json, spec));
     CC_ASSIGN(spec.architectures, StringsMember(json, "architectures"));
-    CC_ASSIGN(spec.rules, ListMember(json, "syscalls", ReadRule));
+    CC_ASSIGN(spec.rules, ListMember(json, "syscalls", ReadSeccompRule));
     return spec;
 }
 

@@ -65,7 +65,6 @@ Result<std::string> Acknowledge(Result<void> result) {
 }
 
 constexpr size_t kLeastEntropy = 32;  // bytes: the size of the kernel generator's key
-constexpr uint64_t kNullSession = 1;  // stdio of all processes that no shim stands for
 
 }  // namespace
 

@@ -16,7 +16,7 @@ namespace {
 // The virtio-serial driver returns at most a page a read. A busy port must not keep the loop from
 // everything else.
 constexpr size_t kReadSize = 16 * 1024;
-constexpr int kReadsPerTurn = 32;
+constexpr int kPortReadsPerTurn = 32;
 
 }  // namespace
 
@@ -109,14 +109,14 @@ void Port::Pump() {
     if (!Flush()) return Disconnect();
     bool alive = true;
     int turns = 0;
-    while (alive && reading_ && turns++ < kReadsPerTurn) {
+    while (alive && reading_ && turns++ < kPortReadsPerTurn) {
         errno = 0;
         alive = Read();
         if (alive && errno == EAGAIN) break;
     }
     if (!alive) return Disconnect();
     // The edge has been used up, the data has not.
-    if (reading_ && turns > kReadsPerTurn) again_.Start(std::chrono::milliseconds(0));
+    if (reading_ && turns > kPortReadsPerTurn) again_.Start(std::chrono::milliseconds(0));
     if (connected_ && congested_ && queued_ <= kLowWater) {
         congested_ = false;
         callbacks_.on_room();

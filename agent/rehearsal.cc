@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kEntropy = 64;  // bytes, as a real start brings
 constexpr const char* kContainer = "rehearsal";
-constexpr std::chrono::seconds kDeadline{15};
+constexpr std::chrono::seconds kRehearsalStepDeadline{15};
 // Stdin and stdout of the container's process and of one that joins it; stderr is the next number.
 constexpr uint64_t kFirst = 10, kSecond = 20;
 
@@ -177,8 +177,8 @@ void Rehearsal::CleanUp(Result<void> how) {
 // And out of sight with it: going back to it is quick, making a namespace without it is not.
 void Rehearsal::ReturnNetwork() {
     const auto work = [this] { return network_ ? ReturnDevice(*network_) : Result<void>(); };
-    RunInChild(surroundings_.loop, surroundings_.reaper, "returning the network device", kDeadline,
-               work, [this](Result<void> returned) {
+    RunInChild(surroundings_.loop, surroundings_.reaper, "returning the network device",
+               kRehearsalStepDeadline, work, [this](Result<void> returned) {
                    if (returned) returned = surroundings_.device.Hide();
                    if (how_) how_ = std::move(returned);
                    curtain_.Start(std::chrono::milliseconds(0));

@@ -16,6 +16,9 @@ namespace cc::agent {
 
 class IoChannel;
 
+// The stdio of all processes that no shim stands for.
+constexpr uint64_t kNullSession = 1;
+
 class Session {
   public:
     enum class Mode {

@@ -11,7 +11,7 @@ namespace cc::agent {
 namespace {
 
 // Reads in one turn of the loop, so that one busy process does not starve the others.
-constexpr int kReadsPerTurn = 4;
+constexpr int kPipeReadsPerTurn = 4;
 // What a terminal may hold; a pipe says it itself.
 constexpr size_t kTerminalBuffer = 64 * 1024;
 
@@ -34,7 +34,7 @@ Result<std::unique_ptr<OutputReader>> OutputReader::Open(uv::Loop& loop, Fd fd,
 
 void OutputReader::OnReadable() {
     static char buffer[kMaxRead];
-    for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+    for (int turn = 0; turn < kPipeReadsPerTurn; ++turn) {
         const size_t room = std::min(callbacks_.room(), sizeof buffer);
         if (room == 0) return poll_->Stop();
         const size_t wanted = ending_ ? std::min(remaining_, room) : room;

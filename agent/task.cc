@@ -22,7 +22,7 @@ int KeepOnly(int socket) {
     return ::close_range(kKept + 1, ~0U, 0) < 0 ? -1 : kKept;
 }
 
-int RunChild(int socket, const std::function<Result<void>()>& work) {
+int RunTask(int socket, const std::function<Result<void>()>& work) {
     const int report = KeepOnly(socket);
     if (report < 0) return 1;
     if (const auto result = work()) {
@@ -38,7 +38,7 @@ Result<void> StartTask(uv::Loop& loop, Reaper& reaper, std::chrono::milliseconds
                        const std::function<Result<void>()>& work,
                        const std::function<void(Result<void>)>& done) {
     CC_ASSIGN(FdPair report, MakeSocketPair(SOCK_SEQPACKET));
-    CC_ASSIGN(Child child, Fork({}, [&] { return RunChild(report.second.get(), work); }));
+    CC_ASSIGN(Child child, Fork({}, [&] { return RunTask(report.second.get(), work); }));
     reaper.Watch(child.pid, [](int) {});
     report.second.Reset();
     // Both live as long as the callback is owed.

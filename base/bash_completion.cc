@@ -6,10 +6,6 @@ namespace cc {
 
 namespace {
 
-bool IsPositional(const CliOption& option) {
-    return !option.names.starts_with('-');
-}
-
 // All names of options, separated by spaces; of those that take a value only when `with_value`.
 std::string Names(const std::vector<CliOption>& options, bool with_value,
                   std::string_view separator) {

@@ -25,10 +25,6 @@ std::string KeyOf(const CliOption& option) {
     return first.substr(first.find_first_not_of('-'));
 }
 
-bool IsPositional(const CliOption& option) {
-    return !option.names.starts_with('-');
-}
-
 // Storage that CLI11 writes into; it must stay where it is until parsing is done.
 struct Bound {
     const CliOption* option;

@@ -22,6 +22,9 @@ struct CliOption {
     bool many = false;  // may be repeated; of positionals: takes all that remain
     bool hidden = false;
 };
+inline bool IsPositional(const CliOption& option) {
+    return !option.names.starts_with('-');
+}
 
 // A paragraph or more for the man page; lines that begin with white space stay as they are.
 struct CliSection {

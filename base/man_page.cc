@@ -31,10 +31,6 @@ std::string Italic(std::string_view text) {
     return Cat("\\fI", Escape(text), "\\fR");
 }
 
-bool IsPositional(const CliOption& option) {
-    return !option.names.starts_with('-');
-}
-
 // "ID" or, of an option, "-b, --bundle DIR".
 std::string Heading(const CliOption& option) {
     if (IsPositional(option)) return Italic(option.value);

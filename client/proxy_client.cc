@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "client/wait_readable.h"
 
 namespace cc {
 
@@ -29,11 +30,6 @@ constexpr milliseconds kNone{0};
 constexpr std::string_view kAlreadyRegistered = "already registered";
 constexpr std::string_view kUnknownVm = "unknown containerID";
 
-milliseconds Left(TimePoint end) {
-    const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
-    return std::max(left, kNone);
-}
-
 TimePoint EndOf(milliseconds deadline) {
     return std::chrono::steady_clock::now() + deadline;
 }
@@ -41,7 +37,7 @@ TimePoint EndOf(milliseconds deadline) {
 Result<void> WaitFor(int fd, short events, TimePoint end, std::string_view what) {
     pollfd waiting{fd, events, 0};
     while (true) {
-        const int count = ::poll(&waiting, 1, static_cast<int>(Left(end).count()));
+        const int count = ::poll(&waiting, 1, static_cast<int>(TimeLeft(end).count()));
         if (count > 0) return {};
         if (count == 0) return Fail(Cat(what, ": no answer in time"), ETIMEDOUT);
         if (errno != EINTR) return FailErrno(what);
@@ -109,13 +105,13 @@ Result<ProxyClient::Answer> ProxyClient::Call(ClientCommand command, std::string
     // Where somebody else starts the next proxy, such as systemd, it takes its time.
     const TimePoint give_up = std::min(end, Clock::now() + kReplacementPatience);
     const auto lost = [&] {
-        if (answer || Left(end) == kNone) return false;
+        if (answer || TimeLeft(end) == kNone) return false;
         return IsLost(answer.error()) || (NobodyListens(answer.error()) && Clock::now() < give_up);
     };
     if (!repeatable || !lost()) return answer;
     const std::string why = answer.error().message;
     for (milliseconds pause = kNone; lost(); pause = kRepeatPause) {
-        std::this_thread::sleep_for(std::min(pause, Left(end)));
+        std::this_thread::sleep_for(std::min(pause, TimeLeft(end)));
         auto again = Reconnect(command, end);
         answer = again ? Exchange(command, payload, end) : Failure(std::move(again.error()));
     }
@@ -126,7 +122,7 @@ Result<ProxyClient::Answer> ProxyClient::Call(ClientCommand command, std::string
 
 // To the next proxy, in the state that the command needs.
 Result<void> ProxyClient::Reconnect(ClientCommand command, TimePoint end) {
-    CC_ASSIGN(Fd fd, ConnectOrStart(address_, std::min(Left(end), kStartDeadline)));
+    CC_ASSIGN(Fd fd, ConnectOrStart(address_, std::min(TimeLeft(end), kStartDeadline)));
     CC_TRY(SetNonBlocking(fd.get()));
     fd_ = std::move(fd);
     decoder_ = ClientFrameDecoder();
@@ -170,7 +166,7 @@ Result<IoResponse> ProxyClient::RegisterVm(const cc::RegisterVm& message, millis
     CC_ASSIGN(const Answer answer, Call(ClientCommand::kRegisterVm, Encode(message), end));
     // The proxy that was lost had registered it, and the next one has it from there.
     if (answer.error && answer.repeated && Says(answer.payload, kAlreadyRegistered))
-        return AttachVm({message.container_id, message.num_io_streams}, Left(end));
+        return AttachVm({message.container_id, message.num_io_streams}, TimeLeft(end));
     if (answer.error) return Fail(ParseErrorText(answer.payload));
     vm_ = message.container_id;
     return ParseIoResponse(answer.payload);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "client/wait_readable.h"
 
 namespace cc {
 
@@ -17,10 +18,6 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kReadyFd = 3;
-
-milliseconds Left(Clock::time_point end) {
-    return std::max(std::chrono::ceil<milliseconds>(end - Clock::now()), milliseconds(0));
-}
 
 // It leaves its caller behind by itself (--on-demand).
 Result<Process> SpawnProxy(const ProxyAddress& address, int ready) {
@@ -91,7 +88,7 @@ Result<void> WaitUntilUp(ProxyStart& start, Clock::time_point end) {
         CC_ASSIGN(const bool up, start.Listens());
         if (up) return {};
         pollfd waiting{start.ready_fd(), POLLIN, 0};
-        const int count = ::poll(&waiting, 1, static_cast<int>(Left(end).count()));
+        const int count = ::poll(&waiting, 1, static_cast<int>(TimeLeft(end).count()));
         if (count == 0) return Fail("starting cc-proxy: no answer in time", ETIMEDOUT);
         if (count < 0 && errno != EINTR) return FailErrno("starting cc-proxy");
     }
@@ -108,7 +105,7 @@ Result<Fd> ConnectOrStart(const ProxyAddress& address, milliseconds deadline) {
             return Context("connecting to cc-proxy", std::move(fd));
         // Of many clients that find nobody one starts the proxy; the others wait for the lock and
         // find it.
-        CC_ASSIGN(auto start, ProxyStart::Begin(address, Left(end)));
+        CC_ASSIGN(auto start, ProxyStart::Begin(address, TimeLeft(end)));
         if (start) CC_TRY(WaitUntilUp(*start, end));
     }
 }

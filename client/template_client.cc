@@ -25,10 +25,6 @@ constexpr milliseconds kStopDeadline{10000};
 constexpr milliseconds kStatusDeadline{3000};
 constexpr size_t kMaxReason = 64 << 10;
 
-milliseconds Left(Clock::time_point end) {
-    return std::max(std::chrono::ceil<milliseconds>(end - Clock::now()), milliseconds(0));
-}
-
 // Why a keeper could not make this template a short time ago.
 std::optional<std::string> RecentFailure(const std::string& directory) {
     auto failure = ReadTemplateFailure(directory);
@@ -55,7 +51,7 @@ Result<void> StartKeeper(const std::string& executable, const TemplateConfig& co
     options.new_session = true;
     CC_TRY(Spawn(options));
     ready.second.Reset();
-    CC_TRY(WaitReadable(ready.first.get(), end, Left(end), "the template's keeper"));
+    CC_TRY(WaitReadable(ready.first.get(), end, TimeLeft(end), "the template's keeper"));
     CC_ASSIGN(const std::string words, ReadAll(ready.first.get(), kMaxReason));
     if (words == "\n") return {};
     if (words.empty()) return Fail("it ended without a word", ECONNRESET);
@@ -78,7 +74,7 @@ Result<TemplateClient> TemplateClient::ConnectOrStart(const std::string& executa
     if (const auto why = RecentFailure(config.directory)) return Fail(*why, ECANCELED);
     CC_TRY(MakeDirectories(config.directory, 0700));
     CC_ASSIGN(const FileLock lock, FileLock::Acquire(Cat(config.directory, "/", kTemplateLockName),
-                                                     FileLock::Mode::kExclusive, Left(end)));
+                                                     FileLock::Mode::kExclusive, TimeLeft(end)));
     // Whoever held the lock before may have started one, or been one that has gone.
     CC_TRY(MakeDirectories(config.directory, 0700));
     found = Connect(config.directory);

@@ -15,7 +15,7 @@ namespace cc {
 namespace {
 
 constexpr size_t kMaxFile = kMaxVmMessage;
-constexpr JsonLimits kLimits{.bytes = kMaxFile, .depth = 4};
+constexpr JsonLimits kFailureLimits{.bytes = kMaxFile, .depth = 4};
 
 }  // namespace
 
@@ -24,7 +24,8 @@ std::string Encode(const TemplateFailure& failure) {
 }
 
 Result<TemplateFailure> ParseTemplateFailure(std::string_view text) {
-    CC_ASSIGN(const Json document, Context("a template's failure", ParseJson(text, kLimits)));
+    CC_ASSIGN(const Json document,
+              Context("a template's failure", ParseJson(text, kFailureLimits)));
     TemplateFailure failure;
     CC_ASSIGN(failure.boot_seconds, IntMember(document, "boot_seconds", 0, 0, INT64_MAX));
     CC_ASSIGN(failure.error, StringMember(document, "error"));

@@ -10,10 +10,10 @@ namespace cc {
 
 namespace {
 
-constexpr JsonLimits kLimits{.bytes = kMaxVmMessage, .depth = 8};
+constexpr JsonLimits kTemplateLimits{.bytes = kMaxVmMessage, .depth = 8};
 constexpr int64_t kMostPooled = 1000;
 
-constexpr std::array<std::pair<TemplateVerb, std::string_view>, 4> kVerbs{
+constexpr std::array<std::pair<TemplateVerb, std::string_view>, 4> kTemplateVerbs{
     {{TemplateVerb::kTake, "take"},
      {TemplateVerb::kWait, "wait"},
      {TemplateVerb::kStatus, "status"},
@@ -51,7 +51,7 @@ Result<TemplateStatus> StatusFromJson(const Json& json) {
     return status;
 }
 
-Result<TemplateReply> ReplyFromJson(const Json& document) {
+Result<TemplateReply> TemplateReplyFromJson(const Json& document) {
     TemplateReply reply;
     CC_ASSIGN(reply.error, StringMember(document, "error"));
     CC_ASSIGN(const bool ok, BoolMember(document, "ok"));
@@ -91,7 +91,7 @@ Result<TemplateConfig> ParseTemplateConfig(std::string_view text) {
 
 std::string Encode(const TemplateRequest& request) {
     Json document;
-    for (const auto& [verb, name] : kVerbs)
+    for (const auto& [verb, name] : kTemplateVerbs)
         if (verb == request.verb) document["verb"] = std::string(name);
     if (request.verb == TemplateVerb::kTake || request.verb == TemplateVerb::kWait)
         document["key"] = request.key;
@@ -100,11 +100,12 @@ std::string Encode(const TemplateRequest& request) {
 }
 
 Result<TemplateRequest> ParseTemplateRequest(std::string_view text) {
-    CC_ASSIGN(const Json document, Context("template request", ParseJson(text, kLimits)));
+    CC_ASSIGN(const Json document, Context("template request", ParseJson(text, kTemplateLimits)));
     CC_ASSIGN(const std::string name, Context("template request", StringMember(document, "verb")));
-    const auto* found = std::find_if(kVerbs.begin(), kVerbs.end(),
+    const auto* found = std::find_if(kTemplateVerbs.begin(), kTemplateVerbs.end(),
                                      [&](const auto& verb) { return verb.second == name; });
-    if (found == kVerbs.end()) return Fail(Cat("template request: unknown verb ", Quoted(name)));
+    if (found == kTemplateVerbs.end())
+        return Fail(Cat("template request: unknown verb ", Quoted(name)));
     TemplateRequest request;
     request.verb = found->first;
     CC_ASSIGN(request.key, Context(name, StringMember(document, "key")));
@@ -130,8 +131,8 @@ std::string Encode(const TemplateReply& reply, TemplateVerb to) {
 }
 
 Result<TemplateReply> ParseTemplateReply(std::string_view text) {
-    CC_ASSIGN(const Json document, Context("template reply", ParseJson(text, kLimits)));
-    return Context("template reply", ReplyFromJson(document));
+    CC_ASSIGN(const Json document, Context("template reply", ParseJson(text, kTemplateLimits)));
+    return Context("template reply", TemplateReplyFromJson(document));
 }
 
 }  // namespace cc

@@ -57,7 +57,7 @@ Result<void> CheckDirectory(std::string_view path) {
 // message limit.
 static_assert(kConsoleTail * 6 < kMaxVmMessage);
 
-constexpr JsonLimits kLimits{.bytes = kMaxVmMessage, .depth = 8};
+constexpr JsonLimits kVmLimits{.bytes = kMaxVmMessage, .depth = 8};
 
 Result<VmGrowth> GrowthFromJson(const Json& document) {
     VmGrowth growth;
@@ -105,7 +105,7 @@ std::string Encode(const VmRequest& request) {
 }
 
 Result<VmRequest> ParseVmRequest(std::string_view text) {
-    CC_ASSIGN(const Json document, Context("Vm request", ParseJson(text, kLimits)));
+    CC_ASSIGN(const Json document, Context("Vm request", ParseJson(text, kVmLimits)));
     CC_ASSIGN(const std::string name, Context("Vm request", StringMember(document, "verb")));
     const auto* found = std::find_if(kVerbs.begin(), kVerbs.end(),
                                      [&](const VerbName& verb) { return verb.name == name; });
@@ -154,7 +154,7 @@ std::string Encode(const VmReply& reply, VmVerb to) {
 }
 
 Result<VmReply> ParseVmReply(std::string_view text) {
-    CC_ASSIGN(const Json document, Context("Vm reply", ParseJson(text, kLimits)));
+    CC_ASSIGN(const Json document, Context("Vm reply", ParseJson(text, kVmLimits)));
     return Context("Vm reply", ReplyFromJson(document));
 }
 

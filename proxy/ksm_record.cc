@@ -19,11 +19,11 @@ namespace {
 constexpr size_t kMaxRecord = 4096;
 constexpr unsigned kRecordMode = 0600;
 constexpr const char* kBoot = "boot_id";
-constexpr const char* kRun = "run";
-constexpr const char* kPagesToScan = "pages_to_scan";
-constexpr const char* kSleep = "sleep_millisecs";
+constexpr const char* kRunKey = "run";
+constexpr const char* kPagesToScanKey = "pages_to_scan";
+constexpr const char* kSleepKey = "sleep_millisecs";
 
-Result<uint64_t> Number(const Json& record, const char* key) {
+Result<uint64_t> NumberOf(const Json& record, const char* key) {
     constexpr int64_t kMost = std::numeric_limits<unsigned>::max();
     if (Member(record, key) == nullptr) return Fail(Cat(key, " is missing"));
     CC_ASSIGN(const int64_t value, IntMember(record, key, 0, 0, kMost));
@@ -36,9 +36,9 @@ Result<std::optional<KsmValues>> ParseRecord(const std::string& text, const std:
     if (of_boot.empty()) return Fail(Cat(kBoot, " is missing"));
     if (of_boot != boot) return std::nullopt;
     KsmValues values;
-    CC_ASSIGN(values.run, Number(record, kRun));
-    CC_ASSIGN(values.pages_to_scan, Number(record, kPagesToScan));
-    CC_ASSIGN(values.sleep_millisecs, Number(record, kSleep));
+    CC_ASSIGN(values.run, NumberOf(record, kRunKey));
+    CC_ASSIGN(values.pages_to_scan, NumberOf(record, kPagesToScanKey));
+    CC_ASSIGN(values.sleep_millisecs, NumberOf(record, kSleepKey));
     if (!Plausible(values)) return Fail("these are no values of the kernel's");
     return values;
 }
@@ -59,9 +59,9 @@ Result<void> WriteKsmRecord(const std::string& path, const KsmValues& values,
                             const std::string& boot) {
     Json record;
     record[kBoot] = boot;
-    record[kRun] = values.run;
-    record[kPagesToScan] = values.pages_to_scan;
-    record[kSleep] = values.sleep_millisecs;
+    record[kRunKey] = values.run;
+    record[kPagesToScanKey] = values.pages_to_scan;
+    record[kSleepKey] = values.sleep_millisecs;
     return WriteFileAtomic(path, DumpJson(record) + "\n", kRecordMode);
 }
 

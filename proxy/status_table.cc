@@ -11,7 +11,7 @@ namespace cc::proxy {
 
 namespace {
 
-constexpr JsonLimits kLimits{.bytes = 64 << 20, .depth = 8};
+constexpr JsonLimits kStatusLimits{.bytes = 64 << 20, .depth = 8};
 
 using Row = std::vector<std::string>;
 
@@ -120,7 +120,7 @@ Row VmRow(const Json& vm) {
 // All tables have the same widths for all VMs, so that columns stand below one another; a VM's
 // sessions follow it.
 Result<std::string> StatusTable(std::string_view text) {
-    CC_ASSIGN(const Json json, Context("the proxy's status", ParseJson(text, kLimits)));
+    CC_ASSIGN(const Json json, Context("the proxy's status", ParseJson(text, kStatusLimits)));
     std::string out =
         Cat("cc-proxy ", Shown(json, "version"), " (", Shown(json, "mode"), " mode), pid ",
             Number(json, "pid"), ", up ", Age(Number(json, "uptimeMs")), ", on ",

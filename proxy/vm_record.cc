@@ -17,7 +17,7 @@ namespace {
 constexpr int kFormat = 1;
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMaxBase = kMaxInt - 2;  // there is a next one
-constexpr JsonLimits kLimits{.bytes = 8 * 1024 * 1024, .depth = 4};
+constexpr JsonLimits kRecordLimits{.bytes = 8 * 1024 * 1024, .depth = 4};
 constexpr std::array<std::string_view, 4> kStates{"none", "reserved", "sent", "started"};
 
 Json ToJson(const SessionRecord& session) {
@@ -48,7 +48,7 @@ Result<SessionRecord> ParseSession(const Json& json) {
 }
 
 Result<VmRecord> ParseWhole(std::string_view text) {
-    CC_ASSIGN(const Json json, ParseJson(text, kLimits));
+    CC_ASSIGN(const Json json, ParseJson(text, kRecordLimits));
     CC_ASSIGN(const int64_t format, IntMember(json, "format", 0, 0, kMaxInt));
     if (format != kFormat) return Fail(Cat("a record of format ", format));
     VmRecord record;
@@ -120,7 +120,7 @@ Result<VmRecord> ParseVmRecord(std::string_view text) {
         const size_t begin = end + 1;
         end = text.find('\n', begin);
         if (end == std::string_view::npos) break;
-        CC_ASSIGN(const Json json, ParseJson(text.substr(begin, end - begin), kLimits));
+        CC_ASSIGN(const Json json, ParseJson(text.substr(begin, end - begin), kRecordLimits));
         CC_ASSIGN(const bool gone, BoolMember(json, "gone"));
         CC_ASSIGN(const uint64_t base, ParseBase(json));
         if (gone) {

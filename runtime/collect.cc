@@ -25,7 +25,7 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr size_t kMaxFile = 16 << 20;
+constexpr size_t kMaxCollected = 16 << 20;
 constexpr off_t kMaxLog = 4 << 20;  // of a log its end
 
 // A directory that is being filled.
@@ -50,7 +50,7 @@ class Collection {
         struct stat status {};
         if (::fstat(file.get(), &status) == 0 && status.st_size > kMaxLog)
             (void)::lseek(file.get(), -kMaxLog, SEEK_END);
-        return Context(path, ReadAll(file.get(), kMaxFile));
+        return Context(path, ReadAll(file.get(), kMaxCollected));
     }
 
     std::string directory_;

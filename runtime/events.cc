@@ -29,7 +29,7 @@ Result<CgroupFiles> ReadStats(const Store& store, const ContainerRecord& contain
     return ParseCgroupFiles(answer);
 }
 
-Result<void> Print(const std::string& line) {
+Result<void> PrintEvent(const std::string& line) {
     std::printf("%s\n", line.c_str());
     if (std::fflush(stdout) != 0) return FailErrno("writing to standard output");
     return {};
@@ -63,11 +63,11 @@ class Follower {
                 Log(LogLevel::kError, "reading the statistics", {{"why", stats.error().message}});
         } else if (OomKills(*stats) > kills_) {
             kills_ = OomKills(*stats);
-            CC_TRY(Print(OomEvent(container_.id)));
+            CC_TRY(PrintEvent(OomEvent(container_.id)));
         }
         if (!running || Clock::now() < next_) return {};
         next_ += interval_ * ((Clock::now() - next_) / interval_ + 1);
-        return stats ? Print(StatsEvent(container_.id, *stats)) : Result<void>();
+        return stats ? PrintEvent(StatsEvent(container_.id, *stats)) : Result<void>();
     }
 
     const Store& store_;
@@ -92,7 +92,7 @@ Result<int> Events(App& app, const CliValues& own) {
     if (own.Has("stats")) {
         CC_ASSIGN(const CgroupFiles stats,
                   Context(Cat("container ", Quoted(id, 64)), ReadStats(store, container)));
-        CC_TRY(Print(StatsEvent(id, stats)));
+        CC_TRY(PrintEvent(StatsEvent(id, stats)));
         return 0;
     }
     const auto rounded = std::max(std::chrono::ceil<milliseconds>(*interval), milliseconds(1));

@@ -56,7 +56,7 @@ Result<Shim> ForkExecShim(const RuntimeConfig& config, bool debug, const Contain
     return Shim::Fork(options);
 }
 
-Result<void> StartProcess(const SandboxRecord& sandbox, const ContainerRecord& container,
+Result<void> StartInGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
                           const ExecProcess& process, Shim& shim) {
     CC_ASSIGN(const std::string message, ExecMessage(process.process, process.json, container.id));
     CC_ASSIGN(Attached attached, Attach(sandbox, 1, shim.connection()));
@@ -91,7 +91,7 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
         CC_ASSIGN(process, WithConsoleSize(std::move(process), size->rows, size->columns));
     }
     CC_ASSIGN(Shim shim, ForkExecShim(config, app.debug, container, sandbox, process, console));
-    auto started = StartProcess(sandbox, container, process, shim);
+    auto started = StartInGuest(sandbox, container, process, shim);
     if (started && !own.Get("pid-file").empty())
         started = Context("pid file", WriteFileAtomic(own.Get("pid-file"),
                                                       std::to_string(shim.process().pid()), 0644));

@@ -18,7 +18,7 @@ namespace {
 constexpr std::chrono::milliseconds kSignalDeadline{10000};
 // SIGKILL is for what does not listen any more, and that may be the guest itself: then it is not
 // asked for long.
-constexpr std::chrono::milliseconds kKillDeadline{2500};
+constexpr std::chrono::milliseconds kSigkillDeadline{2500};
 
 // One that has ended meanwhile is success.
 Result<void> KillShim(const ContainerRecord& container) {
@@ -38,7 +38,7 @@ Result<void> SignalCreated(const ContainerRecord& container, int signal) {
 
 Result<void> SignalGuest(const SandboxRecord& sandbox, const std::string& id, int signal,
                          bool all) {
-    const auto deadline = signal == SIGKILL ? kKillDeadline : kSignalDeadline;
+    const auto deadline = signal == SIGKILL ? kSigkillDeadline : kSignalDeadline;
     CC_ASSIGN(Attached attached, Attach(sandbox, 0, -1, deadline));
     CC_TRY(CallAgent(attached.client, ControlCode::kKillContainer,
                      Encode(KillContainer{id, signal, all, 0}), "", deadline));

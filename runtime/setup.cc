@@ -18,7 +18,7 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr size_t kMaxFile = 1 << 20;
+constexpr size_t kMaxEngineFile = 1 << 20;
 constexpr const char* kBackupSuffix = ".before-cc-runtime";
 
 // The link by whose name the program is cc-runtime, beside the program or in its build.
@@ -36,7 +36,7 @@ Result<std::string> FindRuntime(const std::string& given) {
 }
 
 Result<std::string> ReadIfThere(const std::string& path) {
-    auto text = ReadFile(path, kMaxFile);
+    auto text = ReadFile(path, kMaxEngineFile);
     if (!text && text.error().code == ENOENT) return std::string();
     return text;
 }

@@ -59,7 +59,7 @@ Json NumbersOfList(std::string_view list) {
     return numbers;
 }
 
-Json Cpu(const CgroupFiles& cgroup) {
+Json CpuStats(const CgroupFiles& cgroup) {
     constexpr uint64_t kNanoseconds = 1000;  // in the kernel's microseconds
     const Table stat = Lines(cgroup, "cpu.stat");
     Json usage = Json::object(), throttling = Json::object();
@@ -95,7 +95,7 @@ Json MemoryEntry(uint64_t limit, uint64_t usage, uint64_t max, uint64_t failures
     return entry;
 }
 
-Json Memory(const CgroupFiles& cgroup) {
+Json MemoryStats(const CgroupFiles& cgroup) {
     const Table stat = Lines(cgroup, "memory.stat");
     const uint64_t limit = Single(cgroup, "memory.max");
     const uint64_t usage = Single(cgroup, "memory.current");
@@ -114,7 +114,7 @@ Json Memory(const CgroupFiles& cgroup) {
     return memory;
 }
 
-Json Pids(const CgroupFiles& cgroup) {
+Json PidsStats(const CgroupFiles& cgroup) {
     Json pids = Json::object();
     PutUnlessZero(pids, "current", Single(cgroup, "pids.current"));
     PutUnlessZero(pids, "limit", Single(cgroup, "pids.max", 0));
@@ -156,10 +156,10 @@ Json Blkio(const CgroupFiles& cgroup) {
 }  // namespace
 
 std::string StatsEvent(const std::string& id, const CgroupFiles& cgroup) {
-    const Json data = {{"cpu", Cpu(cgroup)},          {"cpuset", Cpuset(cgroup)},
-                       {"memory", Memory(cgroup)},    {"pids", Pids(cgroup)},
-                       {"blkio", Blkio(cgroup)},      {"hugetlb", Json::object()},
-                       {"intel_rdt", Json::object()}, {"network_interfaces", nullptr}};
+    const Json data = {{"cpu", CpuStats(cgroup)},       {"cpuset", Cpuset(cgroup)},
+                       {"memory", MemoryStats(cgroup)}, {"pids", PidsStats(cgroup)},
+                       {"blkio", Blkio(cgroup)},        {"hugetlb", Json::object()},
+                       {"intel_rdt", Json::object()},   {"network_interfaces", nullptr}};
     return DumpJson({{"type", "stats"}, {"id", id}, {"data", data}});
 }
 

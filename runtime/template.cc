@@ -48,7 +48,7 @@ std::string Mib(int64_t bytes) {
     return Cat((bytes + (1 << 19)) >> 20, " MiB");
 }
 
-void Print(const std::vector<Found>& all) {
+void PrintTemplates(const std::vector<Found>& all) {
     std::printf("%-18s%-10s%-10s%-8s%-9s%-9s%-9s%s\n", "TEMPLATE", "STATE", "MEMORY", "POOL",
                 "CLONES", "MACHINE", "SIZE", "KERNEL");
     for (const auto& [name, failure, status] : all) {
@@ -89,13 +89,13 @@ void PrintJson(const std::vector<Found>& all) {
     std::printf("%s\n", DumpJson(list).c_str());
 }
 
-Result<int> List(const RuntimeConfig& config, const std::string& format) {
+Result<int> ListTemplates(const RuntimeConfig& config, const std::string& format) {
     if (format != "table" && format != "json")
         return Fail(Cat("invalid format option: ", Quoted(format)));
     std::vector<Found> all;
     for (const auto& name : Names(config))
         all.push_back(Look(config, name));
-    format == "json" ? PrintJson(all) : Print(all);
+    format == "json" ? PrintJson(all) : PrintTemplates(all);
     return 0;
 }
 
@@ -132,7 +132,7 @@ Result<void> RemoveOne(const RuntimeConfig& config, const std::string& name) {
     return RemoveTree(directory);
 }
 
-Result<int> Remove(const RuntimeConfig& config, std::vector<std::string> names, bool all) {
+Result<int> RemoveTemplates(const RuntimeConfig& config, std::vector<std::string> names, bool all) {
     if (all == !names.empty()) return Fail("template rm: name templates, or give --all");
     if (all) names = Names(config);
     for (const auto& name : names)
@@ -144,9 +144,10 @@ Result<int> Template(App& app, const CliValues& own) {
     CC_ASSIGN(const RuntimeConfig config, app.LoadConfig());
     const std::string action = own.Get("action");
     const auto& names = own.All("template");
-    if (action == "rm") return Remove(config, names, own.Has("all"));
+    if (action == "rm") return RemoveTemplates(config, names, own.Has("all"));
     if (!names.empty() || own.Has("all")) return Fail(Cat("template ", action, " takes no names"));
-    if (action == "list" || action == "ls") return List(config, own.Get("format", "table"));
+    if (action == "list" || action == "ls")
+        return ListTemplates(config, own.Get("format", "table"));
     if (action == "build") return Build(config);
     return Fail(Cat("template: ", Quoted(action), " is none of build, list and rm"));
 }

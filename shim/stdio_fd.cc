@@ -17,7 +17,7 @@ namespace cc::shim {
 namespace {
 
 // A ready pipe takes at least this much at once (PIPE_BUF is 4096), a ready terminal as well.
-constexpr size_t kPiece = 512;
+constexpr size_t kBlockingPiece = 512;
 
 // The same file through a description of our own; may fail (no /proc, a pipe without readers, a
 // hung-up terminal).
@@ -88,7 +88,7 @@ ssize_t StdioFd::Write(std::string_view bytes) const {
             errno = EAGAIN;
             return -1;
         }
-        bytes = bytes.substr(0, kPiece);
+        bytes = bytes.substr(0, kBlockingPiece);
     }
     return ::write(fd_.get(), bytes.data(), bytes.size());
 }

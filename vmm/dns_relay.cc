@@ -11,7 +11,7 @@ namespace cc {
 
 namespace {
 
-constexpr std::chrono::seconds kPatience{10};  // resolvers' own is five
+constexpr std::chrono::seconds kAnswerPatience{10};  // resolvers' own is five
 constexpr size_t kMostQuestions = 64;
 // Answers that the guest does not fetch.
 constexpr size_t kMostQueued = 1 << 20;
@@ -37,7 +37,7 @@ class DnsRelay::Question {
         : relay_(relay), id_(id), tcp_(tcp), deadline_(relay.loop_, [this] { Done({}); }) {}
 
     Result<void> Ask(std::string_view message) {
-        deadline_.Start(kPatience);
+        deadline_.Start(kAnswerPatience);
         return tcp_ ? AskByStream(message) : AskByDatagram(message);
     }
 

@@ -25,6 +25,9 @@ Result<std::string> KernelLine(const VmConfig& config, const KernelLineFacts& fa
     // Else a kernel that boots with one processor writes all its locks anew when the second comes:
     // half of the time that plugging one in takes.
     words.emplace_back("noreplace-smp");
+    // Room for devices that cannot reach all of a large memory, which a machine gets that memory
+    // may be plugged into: 32 MiB of 128. Ours reach all of it.
+    words.emplace_back("swiotlb=noforce");
     // Debian's kernel tests each cipher at boot.
     words.emplace_back("cryptomgr.notests");
     // An emulated guest's time stamp counter is the host's. Told its rate, the kernel does not

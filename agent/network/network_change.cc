@@ -12,7 +12,7 @@ namespace {
 
 // From QEMU's device_add to a driver that knows the device: half a second, under emulation on a
 // busy host much more.
-constexpr std::chrono::seconds kPlugDeadline{15};
+constexpr std::chrono::seconds kDeviceDeadline{15};
 
 NetworkLink* LinkOf(Network& network, const std::string& device) {
     const auto found = std::find_if(network.links.begin(), network.links.end(),
@@ -46,7 +46,7 @@ NetworkChange::NetworkChange(uv::Loop& loop, NetworkDevice& device, Network was,
       poll_(loop, [this](int) { OnChange(); }),
       deadline_(loop, [this] {
           Finish(Fail(Cat("no network device with the address ", missing_, " has appeared within ",
-                          kPlugDeadline.count(), " s of being plugged in"),
+                          kDeviceDeadline.count(), " s of being plugged in"),
                       ETIMEDOUT));
       }) {}
 
@@ -66,7 +66,7 @@ Result<void> NetworkChange::Begin() {
         return {};
     }
     poll_.Start(UV_READABLE);
-    deadline_.Start(kPlugDeadline);
+    deadline_.Start(kDeviceDeadline);
     return {};
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kUnknown = "<<unknown>>";
 constexpr const char* kFormat = "1.0.9";  // of the structure, as 3.0 counts
-constexpr size_t kSmallFile = 1 << 20;
+constexpr size_t kReportFile = 1 << 20;
 
 std::string OrUnknown(const std::string& text) {
     return text.empty() ? kUnknown : text;
@@ -60,8 +60,8 @@ Json Hypervisor(const RuntimeConfig& config) {
 Json Host() {
     utsname system{};
     ::uname(&system);
-    const std::string release = ReadFile("/etc/os-release", kSmallFile).value_or("");
-    const std::string cpuinfo = ReadFile("/proc/cpuinfo", kSmallFile).value_or("");
+    const std::string release = ReadFile("/etc/os-release", kReportFile).value_or("");
+    const std::string cpuinfo = ReadFile("/proc/cpuinfo", kReportFile).value_or("");
     const auto choice = ChooseAcceleration(Acceleration::kKvm);
     return {{"Kernel", system.release},
             {"Architecture", system.machine},

@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 // Between its being killed and the guest's knowing that it has ended.
 constexpr std::chrono::milliseconds kRemovalPause{20};
 
-void Note(std::string_view what, const Error& error) {
+void NoteGuest(std::string_view what, const Error& error) {
     Log(LogLevel::kDebug, what, {{"why", error.message}});
 }
 
@@ -27,17 +27,17 @@ void Note(std::string_view what, const Error& error) {
 bool Ask(ProxyClient& client, std::string_view what, ControlCode command,
          const std::string& message, std::chrono::milliseconds deadline = kGentleDeadline) {
     const auto done = CallAgent(client, command, message, "", deadline);
-    if (!done) Note(what, done.error());
+    if (!done) NoteGuest(what, done.error());
     return done || done.error().code != ETIMEDOUT;
 }
 
 // A process that still runs (delete --force) is killed; on a stopped container this does nothing.
 // Nothing: the guest did not answer.
-std::optional<ProxyClient> Kill(const SandboxRecord& sandbox, const std::string& id,
-                                std::chrono::milliseconds patience) {
+std::optional<ProxyClient> KillInGuest(const SandboxRecord& sandbox, const std::string& id,
+                                       std::chrono::milliseconds patience) {
     auto attached = Attach(sandbox, 0, -1, patience);
     if (!attached) {
-        Note("the guest is not asked to finish", attached.error());
+        NoteGuest("the guest is not asked to finish", attached.error());
         return std::nullopt;
     }
     if (!Ask(attached->client, "killing the container in the guest", ControlCode::kKillContainer,
@@ -46,7 +46,7 @@ std::optional<ProxyClient> Kill(const SandboxRecord& sandbox, const std::string&
     return std::move(attached->client);
 }
 
-bool Remove(ProxyClient& client, const std::string& id) {
+bool RemoveInGuest(ProxyClient& client, const std::string& id) {
     const auto end = Clock::now() + kGentleDeadline;
     while (true) {
         const auto removed = CallAgent(client, ControlCode::kRemoveContainer,
@@ -55,7 +55,7 @@ bool Remove(ProxyClient& client, const std::string& id) {
         if (removed.error().code == ETIMEDOUT) return false;
         const bool runs = removed.error().message.find("still running") != std::string::npos;
         if (!runs || Clock::now() >= end) {
-            Note("removing the container in the guest", removed.error());
+            NoteGuest("removing the container in the guest", removed.error());
             return true;
         }
         std::this_thread::sleep_for(kRemovalPause);
@@ -66,13 +66,13 @@ bool Remove(ProxyClient& client, const std::string& id) {
 
 bool EndInGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
                 std::chrono::milliseconds patience) {
-    auto client = Kill(sandbox, container.id, patience);
-    return client && Remove(*client, container.id);
+    auto client = KillInGuest(sandbox, container.id, patience);
+    return client && RemoveInGuest(*client, container.id);
 }
 
 bool EndGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
               std::chrono::milliseconds patience) {
-    auto client = Kill(sandbox, container.id, patience);
+    auto client = KillInGuest(sandbox, container.id, patience);
     return client &&
            Ask(*client, "removing the container in the guest", ControlCode::kRemoveContainer,
                Encode(cc::RemoveContainer{container.id})) &&
@@ -81,16 +81,16 @@ bool EndGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
 
 void Unshare(const SandboxRecord& sandbox, const std::string& container_id) {
     auto vm = VmClient::Connect(sandbox.vm_directory);
-    if (!vm) return Note("no keeper to take the share away", vm.error());
+    if (!vm) return NoteGuest("no keeper to take the share away", vm.error());
     const auto done = vm->ShareRemove(container_id);
-    if (!done) Note("taking the share away", done.error());
+    if (!done) NoteGuest("taking the share away", done.error());
 }
 
 void Unregister(const SandboxRecord& sandbox) {
     auto client = ProxyClient::Connect(RunningProxyOf(sandbox));
-    if (!client) return Note("no cc-proxy to tell", client.error());
+    if (!client) return NoteGuest("no cc-proxy to tell", client.error());
     const auto done = client->UnregisterVm({sandbox.vm_name}, kGentleDeadline);
-    if (!done) Note("cc-proxy does not know the VM", done.error());
+    if (!done) NoteGuest("cc-proxy does not know the VM", done.error());
 }
 
 }  // namespace cc::runtime

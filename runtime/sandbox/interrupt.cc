@@ -7,7 +7,7 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};
 volatile sig_atomic_t caught = 0;
 volatile pid_t watched = 0;
 
@@ -25,13 +25,13 @@ InterruptGuard::InterruptGuard() {
     action.sa_handler = OnSignal;
     action.sa_flags = SA_RESTART;
     for (int i = 0; i < 3; ++i)
-        ::sigaction(kSignals[i], &action, &before_[i]);
+        ::sigaction(kInterrupts[i], &action, &before_[i]);
 }
 
 InterruptGuard::~InterruptGuard() {
     watched = 0;
     for (int i = 0; i < 3; ++i)
-        ::sigaction(kSignals[i], &before_[i], nullptr);
+        ::sigaction(kInterrupts[i], &before_[i], nullptr);
 }
 
 void InterruptGuard::Watch(pid_t keeper) {

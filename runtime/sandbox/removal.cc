@@ -23,12 +23,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kShimDeadline{2000}, kNow{0};
 
-void Note(std::string_view what, const Error& error) {
+void NoteRemains(std::string_view what, const Error& error) {
     Log(LogLevel::kDebug, what, {{"why", error.message}});
 }
 
 void EndScopeAnyway(const std::string& scope) {
-    if (const auto ended = EndScope(scope); !ended) Note("ending a scope", ended.error());
+    if (const auto ended = EndScope(scope); !ended) NoteRemains("ending a scope", ended.error());
 }
 
 // A shim whose process has ended, or whose VM has, ends by itself, with the right status and after
@@ -41,11 +41,11 @@ Result<void> EndShim(const ContainerRecord& container, std::chrono::milliseconds
 // them then.
 void RunPoststop(const Store& store, const ContainerRecord& container) {
     const auto text = store.LoadConfig(container.id);
-    if (!text) return Note("no configuration, so no poststop hooks", text.error());
+    if (!text) return NoteRemains("no configuration, so no poststop hooks", text.error());
     if (const auto spec = ParseSpec(*text))
         RunHooksAnyway(*spec->document, "poststop", container, Status::kStopped);
     else
-        Note("no poststop hooks", spec.error());
+        NoteRemains("no poststop hooks", spec.error());
 }
 
 // A sandbox seen from a container that leaves it, under the sandbox's lock.
@@ -65,7 +65,7 @@ Result<Place> EnterSandbox(const Store& store, const ContainerRecord& container)
     if (sandbox)
         place.sandbox.emplace(std::move(*sandbox));
     else if (sandbox.error().code != ENOENT)
-        Note("reading the sandbox's state", sandbox.error());
+        NoteRemains("reading the sandbox's state", sandbox.error());
     CC_ASSIGN(place.others, store.ContainersIn(container.sandbox_id, container.id));
     return place;
 }
@@ -132,7 +132,7 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
     if (sandbox && ends_vm) CC_TRY(EndVm(*sandbox));
     if (sandbox && ends_vm)
         if (const auto left = LeaveTap(network, sandbox->network); !left)
-            Note("undoing the network", left.error());
+            NoteRemains("undoing the network", left.error());
     if (vm_lives && !ends_vm) Unshare(*sandbox, container.id);
     done("vm");
     if (ends_vm && sandbox) EndScopeAnyway(sandbox->scope);

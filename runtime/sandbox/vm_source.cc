@@ -14,14 +14,14 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr int64_t kMostPooled = 4;
+constexpr int64_t kMostPooledByDefault = 4;
 // Of the memory that is available, this part may wait in a pool, counting each VM with its full
 // size.
 constexpr int64_t kPoolShare = 32;
 
 int64_t PoolSize(const RuntimeConfig& config) {
     if (config.pool >= 0) return config.pool;
-    return std::min(kMostPooled, HostAvailableMib() / kPoolShare / config.memory_mib);
+    return std::min(kMostPooledByDefault, HostAvailableMib() / kPoolShare / config.memory_mib);
 }
 
 // What is asked of ObtainVm.

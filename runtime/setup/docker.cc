@@ -11,7 +11,7 @@ namespace {
 constexpr const char* kRuntimes = "runtimes";
 constexpr const char* kDefault = "default-runtime";
 
-Result<Json> Parse(const std::string& text, const std::string& path) {
+Result<Json> ParseDaemonJson(const std::string& text, const std::string& path) {
     if (Trim(text).empty()) return Json::object();
     auto json = ParseJson(text);
     if (!json)
@@ -56,8 +56,8 @@ void Remove(Json& json, const Json& before) {
 }  // namespace
 
 Result<EngineEdit> EditDocker(const EngineFile& file, const SetupWish& wish) {
-    CC_ASSIGN(const Json old, Parse(file.text, file.path));
-    CC_ASSIGN(const Json before, Parse(file.backup, file.path + "'s backup"));
+    CC_ASSIGN(const Json old, ParseDaemonJson(file.text, file.path));
+    CC_ASSIGN(const Json before, ParseDaemonJson(file.backup, file.path + "'s backup"));
     Json json = old;
     if (wish.undo) {
         Remove(json, before);

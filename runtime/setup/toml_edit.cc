@@ -28,7 +28,7 @@ std::string Indent(std::string_view line) {
     return std::string(line.substr(0, std::min(line.find_first_not_of(" \t"), line.size())));
 }
 
-Result<toml::table> Parse(std::string_view text, const std::string& path) {
+Result<toml::table> ParseToml(std::string_view text, const std::string& path) {
     toml::parse_result parsed = toml::parse(text, path);
     if (parsed) return std::move(parsed).table();
     const auto& error = parsed.error();
@@ -128,7 +128,7 @@ void Add(std::vector<std::string>& lines, const TomlSetting& setting) {
 
 Result<std::string> Set(const std::string& text, const std::string& path,
                         const TomlSetting& setting) {
-    CC_ASSIGN(const toml::table root, Parse(text, path));
+    CC_ASSIGN(const toml::table root, ParseToml(text, path));
     Keys keys = setting.table;
     keys.push_back(setting.key);
     const toml::node* old = Find(root, keys);

@@ -15,8 +15,6 @@ namespace cc::test {
 
 namespace {
 
-constexpr const char* kNoPool = "vm_cache_number = 0";
-
 // What must differ from clone to clone, a line each, and the guest's time.
 const std::vector<std::string> kSecrets{
     "sh", "-c",

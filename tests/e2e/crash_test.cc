@@ -14,12 +14,6 @@ namespace cc::test {
 
 namespace {
 
-constexpr int kKilled = 128 + SIGKILL;
-
-std::string Tag(const Host& host) {
-    return host.directory().substr(host.directory().rfind('/') + 1);
-}
-
 // In a directory of cgroups that CheckNoResidue knows.
 std::function<void(Json&)> InCgroup(const Host& host) {
     return

@@ -93,10 +93,6 @@ void Expect(const Finished& finished, int status, const std::string& out) {
     CHECK(finished.out == out);
 }
 
-bool Has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
 // A program that calls cc-runtime with the host's configuration, for engines that take no options.
 std::string Wrapper(const Host& host) {
     std::vector<std::string> words = host.RuntimeArguments({});

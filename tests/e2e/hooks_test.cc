@@ -9,7 +9,7 @@ namespace cc::test {
 
 namespace {
 
-Json Shell(const std::string& script) {
+Json ShellHook(const std::string& script) {
     return {{"path", "/bin/sh"}, {"args", {"sh", "-c", script}}};
 }
 
@@ -41,7 +41,7 @@ TEST_CASE("all hooks run in order, each where it belongs, with the state of that
                                                   {"args", {"hook", stage}},
                                                   {"env", {"A=b", "PATH=/usr/bin:/bin"}}});
             config["hooks"]["startContainer"].push_back(
-                Shell("cat >/hooked; echo >>/hooked; hostname >>/hooked"));
+                ShellHook("cat >/hooked; echo >>/hooked; hostname >>/hooked"));
         });
     CHECK_MESSAGE(run.status == 0, run.err);
     CHECK(Log(host) ==
@@ -66,11 +66,11 @@ TEST_CASE("what a createContainer hook mounts on the root file system is the con
     REQUIRE(MakeDirectories(place + "/ro", 0755));
     const auto add_hook = [&](Json& config) {
         config["hooks"]["createContainer"] = {
-            Shell(Cat("mount -t tmpfs hook ", place, " && mkdir ", place, "/ro && echo hooked >",
-                      place, "/file")),
+            ShellHook(Cat("mount -t tmpfs hook ", place, " && mkdir ", place,
+                          "/ro && echo hooked >", place, "/file")),
             // The host's files under their names there, and what the one before has mounted.
-            Shell(Cat("cat ", place, "/file >", host.directory(), "/log"))};
-        config["hooks"]["createRuntime"] = {Shell(Cat("[ ! -e ", place, "/file ] || exit 8"))};
+            ShellHook(Cat("cat ", place, "/file >", host.directory(), "/log"))};
+        config["hooks"]["createRuntime"] = {ShellHook(Cat("[ ! -e ", place, "/file ] || exit 8"))};
     };
     for (int round = 0; round < 2; ++round) {
         const Finished run =
@@ -94,8 +94,8 @@ TEST_CASE("a failing hook before the start ends the container, and poststop hook
         Host host;
         const std::string log = host.directory() + "/log";
         const Finished run = host.Run("c1", {"echo", "ran"}, "", [&](Json& config) {
-            config["hooks"][stage] = {Shell("echo because >&2; exit 9")};
-            config["hooks"]["poststop"] = {Shell(Cat("echo cleaned >>", log))};
+            config["hooks"][stage] = {ShellHook("echo because >&2; exit 9")};
+            config["hooks"]["poststop"] = {ShellHook(Cat("echo cleaned >>", log))};
         });
         CHECK(run.status == 1);
         CHECK(run.out == "");
@@ -112,7 +112,8 @@ TEST_CASE("a failing hook after the start is a warning, and life goes on") {
     const std::string log = host.directory() + "/log";
     const Finished run = host.Run("c1", {"echo", "ran"}, "", [&](Json& config) {
         for (const char* stage : {"poststart", "poststop"})
-            config["hooks"][stage] = {Shell("exit 9"), Shell(Cat("echo ", stage, " >>", log))};
+            config["hooks"][stage] = {ShellHook("exit 9"),
+                                      ShellHook(Cat("echo ", stage, " >>", log))};
     });
     CHECK(run.status == 0);
     CHECK(run.out == "ran\n");

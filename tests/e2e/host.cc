@@ -354,6 +354,10 @@ void Host::CheckNoResidue() const {
     CHECK_MESSAGE(residue.empty(), "left behind:\n", Join(residue, "\n"));
 }
 
+std::string Tag(const Host& host) {
+    return host.directory().substr(host.directory().rfind('/') + 1);
+}
+
 std::string Sha256(const std::string& bytes) {
     return RunProgram("/usr/bin/sha256sum", {"sha256sum"}, bytes).out.substr(0, 64);
 }

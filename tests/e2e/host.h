@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <string>
 #include <vector>
@@ -97,6 +98,13 @@ class Host {
     std::string directory_;
     std::string config_;
 };
+
+inline bool Has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+// The last part of the host's directory, which names of its processes, mounts and cgroups contain.
+std::string Tag(const Host& host);
+constexpr int kKilled = 128 + SIGKILL;
 
 std::string Sha256(const std::string& bytes);  // hex; by the program sha256sum
 std::string RandomBytes(size_t count);

@@ -105,10 +105,6 @@ std::string Links(const Place& place) {
     return Shell(place.in() + "ip -o link").out + Shell(place.in() + "tc qdisc").out;
 }
 
-bool Has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
 std::vector<std::string> Sorted(const std::string& text) {
     auto lines = Split(text, '\n');
     std::sort(lines.begin(), lines.end());

@@ -17,12 +17,7 @@ namespace cc::test {
 
 namespace {
 
-constexpr int kKilled = 128 + SIGKILL;
 using Edit = std::function<void(Json&)>;
-
-std::string Tag(const Host& host) {
-    return host.directory().substr(host.directory().rfind('/') + 1);
-}
 
 // One pod: a sandbox "pod" that sleeps as a pause container does, and what else is told to join.
 class Pod {

@@ -20,7 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kNoPool = "vm_cache_number = 0";
 constexpr const char* kPool = "vm_cache_number = 1";
 
 void CheckRuns(Host& host, const std::string& id = "c1") {

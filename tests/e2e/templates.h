@@ -8,6 +8,8 @@
 
 namespace cc::test {
 
+constexpr const char* kNoPool = "vm_cache_number = 0";  // of [factory]
+
 // The first template; null when there is none.
 Json Template(Host& host);
 // Of that template.

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kMostSockets = 1 << 16;
 
 // Processors on their way in.
-struct Plug {
+struct CpuPlug {
     QmpClient& qmp;
     std::vector<std::string> devices;
     int64_t& plugged;
@@ -21,13 +21,13 @@ struct Plug {
     std::function<void(Result<void>)> done;
 };
 
-void Insert(const Plug& plug, size_t next) {
+void InsertCpu(const CpuPlug& plug, size_t next) {
     if (next == plug.devices.size()) return plug.done({});
     plug.qmp.Execute("device_add", plug.devices[next], plug.deadline,
                      [plug, next](const Result<std::string>& inserted) {
                          if (!inserted) return plug.done(Failure(inserted.error()));
                          ++plug.plugged;
-                         Insert(plug, next + 1);
+                         InsertCpu(plug, next + 1);
                      });
 }
 
@@ -59,7 +59,7 @@ Result<std::vector<std::string>> FreeCpuPlaces(std::string_view hotpluggable_cpu
 void PlugCpus(QmpClient& qmp, int64_t count, int64_t& plugged, std::chrono::milliseconds deadline,
               std::function<void(Result<void>)> done) {
     if (count == 0) return done({});
-    Plug plug{qmp, {}, plugged, deadline, std::move(done)};
+    CpuPlug plug{qmp, {}, plugged, deadline, std::move(done)};
     qmp.Execute("query-hotpluggable-cpus", "", deadline,
                 [plug, count](const Result<std::string>& answer) mutable {
                     auto devices = answer ? FreeCpuPlaces(*answer) : Failure(answer.error());
@@ -70,7 +70,7 @@ void PlugCpus(QmpClient& qmp, int64_t count, int64_t& plugged, std::chrono::mill
                                               ENOSPC));
                     devices->resize(static_cast<size_t>(count));
                     plug.devices = std::move(*devices);
-                    Insert(plug, 0);
+                    InsertCpu(plug, 0);
                 });
 }
 

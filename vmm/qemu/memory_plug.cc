@@ -14,14 +14,14 @@ namespace {
 constexpr uint64_t kBlock = static_cast<uint64_t>(kMemoryBlockMib) << 20;
 
 // One module on its way in.
-struct Plug {
+struct MemoryPlug {
     QmpClient& qmp;
     std::string memory, module;
     std::chrono::milliseconds deadline;
     std::function<void(Result<void>)> done;
 };
 
-void Insert(const Plug& plug, uint64_t address) {
+void InsertModule(const MemoryPlug& plug, uint64_t address) {
     Json device = {{"driver", "pc-dimm"}, {"id", plug.module}, {"memdev", plug.memory}};
     if (address != 0) device["addr"] = address;
     plug.qmp.Execute(
@@ -53,7 +53,8 @@ Result<uint64_t> AddressBehind(std::string_view memory_devices) {
 
 void PlugMemory(QmpClient& qmp, int number, int64_t mib, std::chrono::milliseconds deadline,
                 std::function<void(Result<void>)> done) {
-    const Plug plug{qmp, Cat("memory", number), Cat("module", number), deadline, std::move(done)};
+    const MemoryPlug plug{qmp, Cat("memory", number), Cat("module", number), deadline,
+                          std::move(done)};
     const Json memory = {
         {"qom-type", "memory-backend-ram"}, {"id", plug.memory}, {"size", mib << 20}};
     qmp.Execute("object-add", DumpJson(memory), deadline, [plug](const Result<std::string>& made) {
@@ -62,7 +63,7 @@ void PlugMemory(QmpClient& qmp, int number, int64_t mib, std::chrono::millisecon
             "query-memory-devices", "", plug.deadline, [plug](const Result<std::string>& devices) {
                 const auto address = devices ? AddressBehind(*devices) : Failure(devices.error());
                 if (!address) return plug.done(Failure(address.error()));
-                Insert(plug, *address);
+                InsertModule(plug, *address);
             });
     });
 }

@@ -15,7 +15,7 @@ namespace cc::qemu {
 namespace {
 
 // One card on its way in.
-struct Plug {
+struct NicPlug {
     QmpClient& qmp;
     MachineType machine;
     int number;
@@ -40,7 +40,7 @@ struct Plug {
 };
 
 // As the device that the machine begins with (arguments.cc), where there is room.
-Json DeviceOf(const Plug& plug) {
+Json DeviceOf(const NicPlug& plug) {
     Json device = {{"driver", "virtio-net-pci"}, {"id", Cat("nic", plug.number)},
                    {"netdev", plug.back_end()},  {"mac", NicAddress(plug.number)},
                    {"guest_announce", false},    {"romfile", ""}};
@@ -53,7 +53,7 @@ Json DeviceOf(const Plug& plug) {
     return device;
 }
 
-void Insert(const Plug& plug) {
+void InsertNic(const NicPlug& plug) {
     const auto undo = [plug] {
         plug.qmp.Execute("netdev_del", DumpJson(Json{{"id", plug.back_end()}}), plug.deadline,
                          [](const auto&) {});
@@ -62,7 +62,7 @@ void Insert(const Plug& plug) {
 }
 
 // What was passed and no device has taken.
-void CloseDescriptors(const Plug& plug) {
+void CloseDescriptors(const NicPlug& plug) {
     const auto close = [&plug](const std::string& name) {
         plug.qmp.Execute("closefd", DumpJson(Json{{"fdname", name}}), plug.deadline,
                          [](const auto&) {});
@@ -71,19 +71,20 @@ void CloseDescriptors(const Plug& plug) {
     if (plug.has_vhost) close(plug.vhost());
 }
 
-void Connect(const Plug& plug) {
+void Connect(const NicPlug& plug) {
     Json tap = {{"type", "tap"}, {"id", plug.back_end()}, {"fd", plug.tap()}};
     tap["vhost"] = plug.has_vhost;
     if (plug.has_vhost) tap["vhostfd"] = plug.vhost();
     plug.Step(
-        "netdev_add", tap, [plug] { CloseDescriptors(plug); }, [plug] { Insert(plug); });
+        "netdev_add", tap, [plug] { CloseDescriptors(plug); }, [plug] { InsertNic(plug); });
 }
 
 }  // namespace
 
 void PlugNic(QmpClient& qmp, MachineType machine, int number, const NicBackEnd& end,
              std::chrono::milliseconds deadline, std::function<void(Result<void>)> done) {
-    const Plug plug{qmp, machine, number, static_cast<bool>(end.vhost), deadline, std::move(done)};
+    const NicPlug plug{qmp,      machine,        number, static_cast<bool>(end.vhost),
+                       deadline, std::move(done)};
     const auto pass = [&plug](const std::string& name, const Fd& fd,
                               const std::function<void(const Result<std::string>&)>& then) {
         plug.qmp.ExecuteWithFd("getfd", DumpJson(Json{{"fdname", name}}), fd, plug.deadline, then);

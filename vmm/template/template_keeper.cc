@@ -21,7 +21,7 @@ namespace cc {
 
 namespace {
 
-constexpr size_t kMaxConfig = 1 << 20;
+constexpr size_t kMaxTemplateConfig = 1 << 20;
 // Nobody asks for a template whose kernel or image has been replaced, nor finds one without its
 // socket. The watch on those files tells at once; this is how long the memory stays taken when it
 // cannot: the kernel has no watch left, or a symbolic link was changed.
@@ -331,7 +331,7 @@ void TemplateKeeper::Stop(const std::string& why, std::function<void()> done) {
 
 int KeepTemplate(Fd config, Fd ready) {
     auto parsed = [&]() -> Result<TemplateConfig> {
-        CC_ASSIGN(const std::string text, ReadAll(config.get(), kMaxConfig));
+        CC_ASSIGN(const std::string text, ReadAll(config.get(), kMaxTemplateConfig));
         return ParseTemplateConfig(text);
     }();
     config.Reset();

@@ -12,7 +12,7 @@ namespace cc::agent {
 
 namespace {
 
-constexpr uint64_t kMuch = 1ULL << 40;
+constexpr uint64_t kKeptMuch = 1ULL << 40;
 
 // All that may be sent now.
 std::string Send(SentStream& stream) {
@@ -31,7 +31,7 @@ TEST_CASE("a stream sends nothing before it is told where to begin") {
     SentStream stream;
     stream.Append("abc");
     CHECK(Send(stream).empty());
-    stream.OnWindow(0, kMuch, false);
+    stream.OnWindow(0, kKeptMuch, false);
     CHECK(Send(stream).empty());
     stream.OnWindow(0, 2, true);
     CHECK(Send(stream) == "ab");
@@ -40,9 +40,9 @@ TEST_CASE("a stream sends nothing before it is told where to begin") {
     CHECK(Send(stream) == "c");
     stream.Hold();
     stream.Append("d");
-    stream.OnWindow(3, kMuch, false);
+    stream.OnWindow(3, kKeptMuch, false);
     CHECK(Send(stream).empty());
-    stream.OnWindow(3, kMuch, true);
+    stream.OnWindow(3, kKeptMuch, true);
     CHECK(Send(stream) == "d");
 }
 
@@ -63,11 +63,11 @@ TEST_CASE("a stream is delivered once it is acknowledged to its end") {
     SentStream stream;
     stream.Append("abc");
     stream.End();
-    stream.OnWindow(0, kMuch, true);
+    stream.OnWindow(0, kKeptMuch, true);
     CHECK(Send(stream) == "abc<end>");
-    stream.OnWindow(2, kMuch, false);
+    stream.OnWindow(2, kKeptMuch, false);
     CHECK_FALSE(stream.Delivered());
-    stream.OnWindow(100, kMuch, false);  // more than there is
+    stream.OnWindow(100, kKeptMuch, false);  // more than there is
     CHECK(stream.acknowledged() == 3);
     CHECK(stream.Delivered());
     stream.Hold();
@@ -84,13 +84,13 @@ TEST_CASE(
     }
     CHECK(stream.room() == 0);
     for (const size_t from : {0U, 1U, 32719U, 32720U, 32721U, 100000U, 262143U}) {
-        stream.OnWindow(from, kMuch, true);
+        stream.OnWindow(from, kKeptMuch, true);
         CHECK((Send(stream) == noise.substr(from)));
         CHECK(stream.room() == from);
     }
-    stream.OnWindow(7, kMuch, true);  // was acknowledged before
+    stream.OnWindow(7, kKeptMuch, true);  // was acknowledged before
     CHECK(stream.Next()->offset == 262143);
-    stream.OnWindow(noise.size(), kMuch, false);
+    stream.OnWindow(noise.size(), kKeptMuch, false);
     stream.Append("next");
     CHECK(stream.Next()->offset == noise.size());
     CHECK(stream.room() == SentStream::kMaxKept - 4);
@@ -101,7 +101,7 @@ TEST_CASE("what is acknowledged before it was sent again is not sent") {
     stream.Append("abcdef");
     stream.OnWindow(0, 2, true);
     CHECK(Send(stream) == "ab");
-    stream.OnWindow(4, kMuch, false);
+    stream.OnWindow(4, kKeptMuch, false);
     CHECK(Send(stream) == "ef");
 }
 

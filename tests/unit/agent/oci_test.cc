@@ -15,7 +15,7 @@ namespace cc::agent {
 namespace {
 
 // A container with /proc, /dev and /tmp that runs this script as root with all capabilities.
-Json Config(const std::string& script) {
+Json OciConfig(const std::string& script) {
     Json config = Json::parse(R"({"ociVersion":"1.2.0","root":{"path":"rootfs"},
         "process":{"cwd":"/","env":["PATH=/bin"],"user":{"uid":0,"gid":0},"capabilities":{}},
         "mounts":[{"destination":"/proc","type":"proc","source":"proc"},
@@ -73,7 +73,7 @@ class Pod {
 TEST_CASE("a device that no rule allows cannot be opened, the default ones can") {
     if (SkipWithoutRoot()) return;
     Pod pod;
-    Json config = Config(
+    Json config = OciConfig(
         "mknod /tmp/node c 10 200 && echo made; (: </tmp/node) && "
         "echo read; head -c 4 /dev/zero | cat >/dev/null && echo zero; "
         "echo x >/dev/full");
@@ -89,7 +89,7 @@ TEST_CASE("a container in a user namespace is root there and nobody's root outsi
     constexpr uid_t kBase = 100000;
     for (const std::string path : {"", "/bin", "/etc"})
         REQUIRE(::chown((pod.agent().rootfs() + path).c_str(), kBase, kBase) == 0);
-    Json config = Config(
+    Json config = OciConfig(
         "cut -c1-40 /proc/self/uid_map /proc/self/gid_map; id -u; id -g;"
         "echo x >/made && stat -c '%u %g' /made /dev /dev/null /tmp;"
         "hostname other && hostname; mount -t tmpfs tmpfs /mnt && echo mounted;"
@@ -121,7 +121,7 @@ TEST_CASE(
     "a process joins a container with a user and a time namespace, with and without terminal") {
     if (SkipWithoutRoot()) return;
     Pod pod;
-    Json config = Config("read wait; read boot </proc/uptime; echo $boot");
+    Json config = OciConfig("read wait; read boot </proc/uptime; echo $boot");
     config["process"]["terminal"] = true;
     config["linux"]["namespaces"].push_back({{"type", "user"}});
     config["linux"]["namespaces"].push_back({{"type", "time"}});
@@ -156,7 +156,7 @@ TEST_CASE("what does not hold together about namespaces is refused") {
     if (SkipWithoutRoot()) return;
     Pod pod;
     const auto fails = [&](const std::string& text) {
-        Json config = Config("true");
+        Json config = OciConfig("true");
         config["linux"].update(Json::parse(text));
         return pod.Fails(config);
     };
@@ -179,13 +179,13 @@ TEST_CASE("what does not hold together about namespaces is refused") {
         "gidMappings":[{"containerID":0,"hostID":0,"size":1}]})")
               .find("uidMappings") != std::string::npos);
     CHECK(fails(R"({"personality":{"domain":"SOLARIS"}})").find("SOLARIS") != std::string::npos);
-    CHECK(pod.Run(Config("exit 3")).code == 3);
+    CHECK(pod.Run(OciConfig("exit 3")).code == 3);
 }
 
 TEST_CASE("a step that fails inside a user namespace is told, and nothing of the container stays") {
     if (SkipWithoutRoot()) return;
     Pod pod;
-    Json config = Config("true");
+    Json config = OciConfig("true");
     config["linux"]["namespaces"].push_back({{"type", "user"}});
     for (const char* map : {"uidMappings", "gidMappings"})
         config["linux"][map] = Json::parse(R"([{"containerID":0,"hostID":0,"size":1000}])");
@@ -204,7 +204,7 @@ TEST_CASE("a step that fails inside a user namespace is told, and nothing of the
 TEST_CASE("the kernel is told the priorities, limits and personality of a process") {
     if (SkipWithoutRoot()) return;
     Pod pod;
-    Json config = Config(
+    Json config = OciConfig(
         "ionice -p $$; uname -m; cat /proc/self/oom_score_adj; ulimit -n; ulimit -Hn;"
         "umask; cut -d' ' -f19 /proc/self/stat");
     config["process"]["scheduler"] = Json::parse(R"({"policy":"SCHED_BATCH","nice":5})");
@@ -229,7 +229,7 @@ TEST_CASE("a process that joins is bound to the processors it names") {
     if (SkipWithoutRoot()) return;
     Pod pod;
     HostSide& host = pod.host();
-    Json config = Config("sleep 1000");
+    Json config = OciConfig("sleep 1000");
     config["process"]["execCPUAffinity"] = {{"final", "1000"}};  // not for the first process
     Acknowledged(host.Call(ControlCode::kNewContainer, Message("c", config)));
     Json process = config["process"];
@@ -252,7 +252,7 @@ TEST_CASE("a mount is id-mapped where its file system can be") {
     REQUIRE(MakeDirectories(volume, 0777));
     REQUIRE(WriteFileAtomic(volume + "/file", "x", 0644));
     REQUIRE(::chown((volume + "/file").c_str(), 500, 501) == 0);
-    Json config = Config("stat -c '%u %g' /vol/file");
+    Json config = OciConfig("stat -c '%u %g' /vol/file");
     config["mounts"].push_back({{"destination", "/vol"},
                                 {"type", "bind"},
                                 {"source", Cat(kGuestShareDirectory, "/vol")},
@@ -272,7 +272,7 @@ TEST_CASE("a mount is id-mapped where its file system can be") {
 TEST_CASE("a system call filter knows every condition, the flags, and the errors that it returns") {
     if (SkipWithoutRoot()) return;
     Pod pod;
-    Json config = Config(
+    Json config = OciConfig(
         "mkdir /tmp/a; chmod 600 /tmp; chmod 755 /tmp && echo allowed; hostname x; mknod /tmp/p p;"
         "grep Seccomp: /proc/self/status");
     // chmod with any bit for others is refused, whatever else is in the mode.
@@ -305,7 +305,7 @@ TEST_CASE("a system call filter knows every condition, the flags, and the errors
 TEST_CASE("a filter forbids the program what the agent still had to do") {
     if (SkipWithoutRoot()) return;
     Pod pod;
-    Json config = Config("");
+    Json config = OciConfig("");
     config["process"]["args"] = {"/bin/busybox", "true"};
     config["process"]["noNewPrivileges"] = true;
     config["linux"]["seccomp"] = Json::parse(R"({"defaultAction":"SCMP_ACT_ALLOW",
@@ -327,7 +327,7 @@ TEST_CASE("a program that cannot be started is told in the words that engines lo
     REQUIRE(WriteFileAtomic(rootfs + "/noise", "\x01\x02\x03\x04", 0755));
     REQUIRE(WriteFileAtomic(rootfs + "/plain", "text", 0644));
     const auto error = [&](const std::string& program) {
-        Json config = Config("");
+        Json config = OciConfig("");
         config["process"]["args"] = {program};
         return pod.Fails(config);
     };
@@ -347,7 +347,7 @@ TEST_CASE("three containers of one pod see nothing of one another") {
     HostSide& host = pod.host();
     const std::vector<std::string> names{"alpha", "beta", "gamma"};
     for (size_t i = 0; i < names.size(); ++i) {
-        Json config = Config(
+        Json config = OciConfig(
             "echo $$; hostname; echo secret >/dev/shm/mine; echo up; read go;"
             "ls /dev/shm /tmp; grep ^0: /proc/self/cgroup; ls -d /proc/[0-9]*");
         config["hostname"] = names[i];
@@ -372,7 +372,7 @@ TEST_CASE("three containers of one pod see nothing of one another") {
 TEST_CASE("sysctls are set or said why not") {
     if (SkipWithoutRoot()) return;
     Pod pod;
-    Json config = Config(
+    Json config = OciConfig(
         "cat /proc/sys/kernel/domainname /proc/sys/kernel/shm_rmid_forced "
         "/proc/sys/fs/mqueue/msg_max");
     config["linux"]["sysctl"] = {{"kernel.domainname", "example"},
@@ -392,7 +392,7 @@ TEST_CASE("a step that fails leaves no process, mount or cgroup behind") {
     Pod pod;
     const std::string mounts =
         ReadFile(Cat("/proc/", pod.agent().process().pid(), "/mountinfo"), 1 << 20).value();
-    Json good = Config("true");
+    Json good = OciConfig("true");
     std::vector<Json> broken(6, good);
     broken[0]["mounts"].push_back({{"destination", "/x"}, {"type", "no-such-type"}});
     broken[1]["linux"]["sysctl"] = {{"no.such", "1"}};

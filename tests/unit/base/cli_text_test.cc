@@ -12,7 +12,7 @@ namespace cc {
 
 namespace {
 
-CliProgram Program() {
+CliProgram TextProgram() {
     CliProgram program;
     program.name = "cc-test";
     program.help = "tests things";
@@ -40,7 +40,7 @@ CliProgram Program() {
 std::string Complete(const std::string& words) {
     const test::Scratch scratch;
     const std::string script = scratch / "completion";
-    REQUIRE(WriteFileAtomic(script, BashCompletion(Program()), 0644));
+    REQUIRE(WriteFileAtomic(script, BashCompletion(TextProgram()), 0644));
     const std::string command =
         "bash -c 'source " + script + "; COMP_WORDS=(" + words +
         "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _cc_test cc-test \"${COMP_WORDS[-1]}\" "
@@ -56,7 +56,7 @@ std::string Complete(const std::string& words) {
 }  // namespace
 
 TEST_CASE("a man page has the program's options and commands, and no hidden ones") {
-    const std::string page = ManPage(Program());
+    const std::string page = ManPage(TextProgram());
     CHECK(page.starts_with(".TH CC\\-TEST 8 "));
     CHECK(page.find("cc\\-test \\- tests things") != std::string::npos);
     CHECK(page.find(".SS \\fBrun\\fR [\\fIOPTION\\fR ...] \\fIID\\fR\nmakes one\n") !=

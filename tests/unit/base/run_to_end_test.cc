@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-SpawnOptions Shell(const std::string& script) {
+SpawnOptions ShellToEnd(const std::string& script) {
     SpawnOptions options;
     options.executable = "/bin/sh";
     options.arguments = {"sh", "-c", script};
@@ -28,21 +28,22 @@ SpawnOptions Shell(const std::string& script) {
 TEST_CASE("a helper program gets its input, and success says nothing") {
     test::Scratch directory;
     const std::string input(100000, 'x');
-    CHECK(RunToEnd(Shell(Cat("cat /dev/stdin >", directory / "copy", "; echo hello")), input,
+    CHECK(RunToEnd(ShellToEnd(Cat("cat /dev/stdin >", directory / "copy", "; echo hello")), input,
                    std::nullopt));
     CHECK(ReadFile(directory / "copy", 1 << 20).value() == input);
     // One that does not care for its input is no trouble either.
-    CHECK(RunToEnd(Shell("exec <&-; exit 0"), input, std::nullopt));
+    CHECK(RunToEnd(ShellToEnd("exec <&-; exit 0"), input, std::nullopt));
 }
 
 TEST_CASE("a helper program that fails is an error with its status and what it said") {
-    const auto failed = RunToEnd(Shell("echo out; echo err >&2; exit 3"), "", milliseconds(60000));
+    const auto failed =
+        RunToEnd(ShellToEnd("echo out; echo err >&2; exit 3"), "", milliseconds(60000));
     REQUIRE_FALSE(failed);
     CHECK(failed.error().message == "ended with status 3, saying \"out\\nerr\"");
-    CHECK(RunToEnd(Shell("kill -9 $$"), "", std::nullopt).error().message ==
+    CHECK(RunToEnd(ShellToEnd("kill -9 $$"), "", std::nullopt).error().message ==
           "was ended by signal 9");
     const auto much =
-        RunToEnd(Shell("head -c 1000000 /dev/zero; echo last; exit 1"), "", std::nullopt);
+        RunToEnd(ShellToEnd("head -c 1000000 /dev/zero; echo last; exit 1"), "", std::nullopt);
     CHECK(much.error().message.find("last") != std::string::npos);
     CHECK(much.error().message.size() < 5000);
     SpawnOptions missing;
@@ -55,12 +56,12 @@ TEST_CASE("a helper program that fails is an error with its status and what it s
 TEST_CASE("a helper program that is late is killed with the processes it has started") {
     test::Scratch directory;
     const auto late =
-        RunToEnd(Shell(Cat("sleep 1000 & echo $! >", directory / "pid", "; sleep 1000")), "",
+        RunToEnd(ShellToEnd(Cat("sleep 1000 & echo $! >", directory / "pid", "; sleep 1000")), "",
                  milliseconds(500));
     REQUIRE_FALSE(late);
     CHECK(late.error().message == "did not end within 500 ms and was killed");
     CHECK_FALSE(
-        RunToEnd(Shell("while :; do echo output without end; done"), "", milliseconds(200)));
+        RunToEnd(ShellToEnd("while :; do echo output without end; done"), "", milliseconds(200)));
     const auto text = ReadFile(directory / "pid", 100);
     if (!text) return;  // a very busy machine: it was killed before it got that far
     const auto pid = ParseNumber<pid_t>(Trim(*text));
@@ -72,7 +73,7 @@ TEST_CASE("a helper program that is late is killed with the processes it has sta
 
 TEST_CASE("a helper program that leaves a process behind with its output open is not waited for") {
     test::Scratch directory;
-    CHECK(RunToEnd(Shell(Cat("sleep 1000 & echo $! >", directory / "pid")), "", std::nullopt));
+    CHECK(RunToEnd(ShellToEnd(Cat("sleep 1000 & echo $! >", directory / "pid")), "", std::nullopt));
     const auto pid = ParseNumber<pid_t>(Trim(ReadFile(directory / "pid", 100).value()));
     REQUIRE(pid);
     CHECK(::kill(*pid, SIGKILL) == 0);

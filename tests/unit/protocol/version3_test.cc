@@ -12,12 +12,12 @@ namespace {
 
 constexpr uint16_t k3 = kClientVersion3;
 
-std::string Bytes(std::string_view hex) {
+std::string MsgpackBytes(std::string_view hex) {
     return HexDecode(hex).value();
 }
 
 // Decodes one frame from a decoder that outlives it.
-ClientFrame Decode(ClientFrameDecoder& decoder, std::string_view bytes) {
+ClientFrame DecodeClient(ClientFrameDecoder& decoder, std::string_view bytes) {
     decoder.Push(bytes);
     const auto frame = decoder.Next();
     REQUIRE_MESSAGE(frame, frame.error().message);
@@ -25,7 +25,7 @@ ClientFrame Decode(ClientFrameDecoder& decoder, std::string_view bytes) {
     return **frame;
 }
 
-bool IsRefused(std::string_view bytes) {
+bool IsNoFrame(std::string_view bytes) {
     ClientFrameDecoder decoder;
     decoder.Push(bytes);
     return !decoder.Next();
@@ -42,10 +42,10 @@ std::string Again(Result<Message> (*parse)(std::string_view, uint16_t), const Me
 }  // namespace
 
 TEST_CASE("the example of the documentation is what it says") {
-    const std::string bytes = Bytes("00030500000022010000000300000000000000056869 0a");
+    const std::string bytes = MsgpackBytes("00030500000022010000000300000000000000056869 0a");
     CHECK(EncodeStreamAt(StreamKind::kStdout, 5, "hi\n", true) == bytes);
     ClientFrameDecoder decoder;
-    const ClientFrame frame = Decode(decoder, bytes);
+    const ClientFrame frame = DecodeClient(decoder, bytes);
     CHECK(frame.Is(StreamKind::kStdout));
     CHECK(frame.version == k3);
     CHECK(frame.offset == 5);
@@ -58,11 +58,12 @@ TEST_CASE("a connection that AttachVM brings is announced as the documentation s
     const std::string token = std::string(43, 'A') + "=";
     AttachVm request{"web", 1, true};
     CHECK(EncodeCommand(ClientCommand::kAttachVm, Encode(request)) ==
-          Bytes("000203000000000200000038") +
+          MsgpackBytes("000203000000000200000038") +
               R"({"containerId":"web","numIOStreams":1,"connection":true})");
     const IoResponse answer{"unix:///p", {token}, AgentInfo{1180, 1195, 3}, true};
     CHECK(EncodeResponse(ClientCommand::kAttachVm, Encode(answer)) ==
-          Bytes("00020300000001020000009e") + R"({"io":{"URL":"unix:///p","tokens":[")" + token +
+          MsgpackBytes("00020300000001020000009e") + R"({"io":{"URL":"unix:///p","tokens":[")" +
+              token +
               R"("]},"agent":{"startedMs":1180,"readyMs":1195,"extension":3},"connection":true})");
     for (const uint16_t version : {kClientVersion2, k3}) {
         CHECK(ParseAttachVm(Encode(request, version), version)->connection);
@@ -89,14 +90,14 @@ TEST_CASE("frames of version 3 decode at every split, and not before their last 
         EncodeNotification(Notification::kProcessExited, Encode(ProcessEnd{1, 0}))};
     for (const auto& bytes : frames) {
         ClientFrameDecoder whole;
-        const ClientFrame expected = Decode(whole, bytes);
+        const ClientFrame expected = DecodeClient(whole, bytes);
         for (size_t cut = 1; cut < bytes.size(); ++cut) {
             ClientFrameDecoder decoder;
             decoder.Push(std::string_view(bytes).substr(0, cut));
             const auto early = decoder.Next();
             REQUIRE(early);
             REQUIRE_FALSE(*early);
-            const ClientFrame frame = Decode(decoder, std::string_view(bytes).substr(cut));
+            const ClientFrame frame = DecodeClient(decoder, std::string_view(bytes).substr(cut));
             CHECK(frame.offset == expected.offset);
             CHECK(frame.end == expected.end);
             CHECK(frame.error == expected.error);
@@ -112,9 +113,9 @@ TEST_CASE("a connection keeps to the version of its first frame") {
     for (const bool old_first : {false, true}) {
         ClientFrameDecoder decoder;
         CHECK(decoder.version() == 0);
-        Decode(decoder, old_first ? old_frame : new_frame);
+        DecodeClient(decoder, old_first ? old_frame : new_frame);
         CHECK(decoder.version() == (old_first ? kClientVersion2 : k3));
-        Decode(decoder, old_first ? old_frame : new_frame);
+        DecodeClient(decoder, old_first ? old_frame : new_frame);
         decoder.Push(old_first ? new_frame : old_frame);
         CHECK_FALSE(decoder.Next());
     }
@@ -123,25 +124,26 @@ TEST_CASE("a connection keeps to the version of its first frame") {
 TEST_CASE(
     "frames of version 3 that no peer may send are refused, and what is new is not in version 2") {
     std::string no_offset = EncodeStream(StreamKind::kStdout, "12345678", k3);
-    CHECK(IsRefused(no_offset));
+    CHECK(IsNoFrame(no_offset));
     no_offset[2] = 4;
-    CHECK(IsRefused(no_offset));
-    CHECK(IsRefused(EncodeCommand(static_cast<ClientCommand>(8), "", k3)));
-    CHECK(IsRefused(EncodeNotification(static_cast<Notification>(3), "")));
-    CHECK(IsRefused(EncodeStream(static_cast<StreamKind>(4), "", k3)));
-    CHECK(IsRefused(EncodeCommand(ClientCommand::kHello, "")));
+    CHECK(IsNoFrame(no_offset));
+    CHECK(IsNoFrame(EncodeCommand(static_cast<ClientCommand>(8), "", k3)));
+    CHECK(IsNoFrame(EncodeNotification(static_cast<Notification>(3), "")));
+    CHECK(IsNoFrame(EncodeStream(static_cast<StreamKind>(4), "", k3)));
+    CHECK(IsNoFrame(EncodeCommand(ClientCommand::kHello, "")));
     std::string window = EncodeNotification(Notification::kWindow, "");
     window[1] = 2;
-    CHECK(IsRefused(window));
+    CHECK(IsNoFrame(window));
     std::string huge = EncodeStreamAt(StreamKind::kStdout, 0, "", false);
     huge[9] = 1;
     huge[11] = 1;  // 65537
-    CHECK(IsRefused(huge));
+    CHECK(IsNoFrame(huge));
 }
 
 TEST_CASE("version 2 knows no offsets and no ends: its frames are as they were") {
-    CHECK(EncodeStream(StreamKind::kStdout, "hi\n") == Bytes("0002030000000201 00000003 68690a"));
-    CHECK(EncodeProcessExited(7) == Bytes("0002030000000300 00000001 07"));
+    CHECK(EncodeStream(StreamKind::kStdout, "hi\n") ==
+          MsgpackBytes("0002030000000201 00000003 68690a"));
+    CHECK(EncodeProcessExited(7) == MsgpackBytes("0002030000000300 00000001 07"));
     CHECK(Encode(ConnectShim{"t", {1, 2}, {3, 4}}) == R"({"token":"t"})");
     CHECK(Encode(HyperMessage{"ping", {}, "", 0}) == R"({"hyperName":"ping","tokens":null})");
     CHECK(Encode(HyperMessage{"ping", {"t"}, "[1 ]", 5}) ==
@@ -153,7 +155,7 @@ TEST_CASE("version 2 knows no offsets and no ends: its frames are as they were")
     frame[2] = 5;
     frame.insert(kClientHeaderSize, "\0\0\0\0\0\0\0\5", 8);
     ClientFrameDecoder decoder;
-    const ClientFrame decoded = Decode(decoder, frame);
+    const ClientFrame decoded = DecodeClient(decoder, frame);
     CHECK_FALSE(decoded.end);
     CHECK(decoded.offset == 0);
     CHECK(decoded.payload == "x");
@@ -181,7 +183,7 @@ TEST_CASE("the messages of version 2 say the same in version 3") {
 TEST_CASE("the data of a Hyper command is a byte string, which may hold anything") {
     const HyperMessage hyper{"x", {}, std::string("\0\xff{", 3), 1};
     const std::string bytes = Encode(hyper, k3);
-    CHECK(bytes.find(Bytes("c403 00ff7b")) != std::string::npos);
+    CHECK(bytes.find(MsgpackBytes("c403 00ff7b")) != std::string::npos);
     CHECK(ParseHyper(bytes, k3)->data == hyper.data);
     CHECK(ParseHyper(bytes, k3)->request_id == 1);
 }

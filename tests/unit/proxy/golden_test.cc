@@ -19,7 +19,7 @@ struct Line {
     std::string scene, from, to, kind;
 };
 
-Line Parse(const std::string& name) {
+Line ParseName(const std::string& name) {
     const auto parts = Split(name, '_');
     const size_t to = parts.at(2).find("-to-");
     return {ParseNumber<int>(parts[0]).value(), parts[1], parts[2].substr(0, to),
@@ -40,7 +40,7 @@ class Replay {
     }
 
     void Play(const GoldenFrame& golden) {
-        const Line line = Parse(golden.name);
+        const Line line = ParseName(golden.name);
         if (line.kind == "CLOSE") {
             // A shim whose process has ended is closed by DisconnectShim.
             if (line.from == "proxy") CHECK(ClientOf(line)->closed);

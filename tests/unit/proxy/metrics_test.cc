@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 using Samples = std::map<std::string, std::string>;
 
 // All samples of a text, by name and labels; the text has to keep the rules of the format.
-Samples Parse(const std::string& text) {
+Samples ParseSamples(const std::string& text) {
     static const std::regex sample(
         R"re(([a-z_]+)(\{[a-z]+="(?:[^"\\\n]|\\["\\n])*"(?:,[a-z]+="(?:[^"\\\n]|\\["\\n])*")*\})? ([0-9.]+))re");
     static const std::regex comment("# (HELP [a-z_]+ [^\\n]+|TYPE [a-z_]+ (counter|gauge))");
@@ -40,7 +40,7 @@ Samples Parse(const std::string& text) {
 }
 
 Samples MetricsOf(Hub& hub) {
-    return Parse(PrometheusText(hub.world.router.TakeSnapshot(), milliseconds(61'042)));
+    return ParseSamples(PrometheusText(hub.world.router.TakeSnapshot(), milliseconds(61'042)));
 }
 
 TEST_CASE("an idle proxy's metrics") {
@@ -167,7 +167,7 @@ TEST_CASE("names that clients choose cannot break the metrics' format") {
     Snapshot snapshot;
     snapshot.vms = {vm};
     snapshot.session_count = 1;
-    const auto samples = Parse(PrometheusText(snapshot, milliseconds(0)));
+    const auto samples = ParseSamples(PrometheusText(snapshot, milliseconds(0)));
     const std::string label = R"(vm="a\"} 1\n\\x\\x1b[2J\\xff\\t")";
     CHECK(samples.contains(Cat("cc_proxy_vm_sessions{", label, "}")));
     CHECK(samples.contains(

@@ -5,7 +5,6 @@
 namespace cc::proxy {
 namespace {
 
-constexpr auto kHyper = ClientCommand::kHyper;
 constexpr auto kConnect = ClientCommand::kConnectShim;
 constexpr auto kSignal = ClientCommand::kSignal;
 
@@ -63,7 +62,7 @@ TEST_CASE("DisconnectShim closes without a word and spends the token") {
     const auto again = hub.world.NewClient();
     CHECK(hub.Ask(again, kConnect, Connect(hub.token)) ==
           Cat("token already claimed: ", hub.token));
-    CHECK(hub.Ask(hub.runtime, kHyper,
+    CHECK(hub.Ask(hub.runtime, ClientCommand::kHyper,
                   hub.Hyper("newcontainer", {hub.token}, R"({"id":"d","process":{}})")) ==
           Cat("token already used: ", hub.token));
 }
@@ -75,7 +74,8 @@ TEST_CASE("a token is claimed once, starts one process, and is its user's alone"
     const auto thief = hub.world.NewClient(1001);
     CHECK(hub.Ask(thief, kConnect, Connect(token)) == Cat("unknown token: ", token));
     CHECK(hub.Ask(thief, kConnect, Connect("AAAA")) == "unknown token: AAAA");
-    CHECK(hub.Ask(runtime, kHyper, hub.Hyper("newcontainer", {token}, R"({"process":{}})")) ==
+    CHECK(hub.Ask(runtime, ClientCommand::kHyper,
+                  hub.Hyper("newcontainer", {token}, R"({"process":{}})")) ==
           Cat("unknown token ", token));
     const auto shim = hub.Shim(token, 1000);
     const auto second = hub.world.NewClient(1000);
@@ -85,15 +85,17 @@ TEST_CASE("a token is claimed once, starts one process, and is its user's alone"
     const auto owner = hub.world.NewClient(1000);
     CHECK(hub.Ask(owner, ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 0})) == "");
     hub.Start(owner, token);
-    CHECK(hub.Ask(owner, kHyper, hub.Hyper("execcmd", {token}, R"({"process":{}})")) ==
-          Cat("token already used: ", token));
+    CHECK(
+        hub.Ask(owner, ClientCommand::kHyper, hub.Hyper("execcmd", {token}, R"({"process":{}})")) ==
+        Cat("token already used: ", token));
 }
 
 TEST_CASE("a command with a token waits for its shim, then goes to the agent") {
     Hub hub;
     const auto runtime = hub.Register();
     const std::string token = hub.Token();
-    hub.Say(runtime, kHyper, hub.Hyper("execcmd", {token}, R"({"container":"c","process":{}})"));
+    hub.Say(runtime, ClientCommand::kHyper,
+            hub.Hyper("execcmd", {token}, R"({"container":"c","process":{}})"));
     CHECK(hub.control->received.empty());
     SUBCASE("the shim comes") {
         hub.Shim(token);
@@ -121,7 +123,8 @@ TEST_CASE("a process that the agent could not start leaves the token good") {
     const auto runtime = hub.Register();
     const std::string token = hub.Token();
     const auto shim = hub.Shim(token);
-    hub.Say(runtime, kHyper, hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
+    hub.Say(runtime, ClientCommand::kHyper,
+            hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
     hub.control->Send(EncodeControl(ControlCode::kError, "no"));
     hub.world.Run();
     CHECK(Hub::Frame(runtime).error);
@@ -206,7 +209,8 @@ TEST_CASE("a KILL that meets the command on its way kills what that command star
     const auto runtime = hub.Register();
     const std::string token = hub.Token();
     const auto shim = hub.Shim(token);
-    hub.Say(runtime, kHyper, hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
+    hub.Say(runtime, ClientCommand::kHyper,
+            hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
     hub.Command();
     hub.Say(shim, kSignal, SignalOf(9));
     CHECK(shim->received.empty());
@@ -228,7 +232,8 @@ TEST_CASE("the terminal's size is kept for a process that has not started") {
     const auto shim = hub.Shim(token);
     CHECK(hub.Ask(shim, kSignal, SignalOf(28, 80, 24)) == "");
     CHECK(hub.Ask(shim, kSignal, SignalOf(28, 120, 40)) == "");
-    hub.Say(runtime, kHyper, hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
+    hub.Say(runtime, ClientCommand::kHyper,
+            hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
     hub.Command();
     hub.Ack();
     const auto [code, payload] = hub.Command();
@@ -286,7 +291,7 @@ TEST_CASE("a shim that stops reading holds back its VM's output, loses nothing, 
     CHECK_FALSE(hub.io->watched);
     CHECK(hub.shim->unread.size() < kHighWater + 128 * 1024);
     // The control port stays live, and so does what the shim itself says.
-    hub.Say(hub.runtime, kHyper, hub.Hyper("ping"));
+    hub.Say(hub.runtime, ClientCommand::kHyper, hub.Hyper("ping"));
     hub.Command();
     hub.Ack();
     CHECK_FALSE(Hub::Frame(hub.runtime).error);
@@ -434,7 +439,8 @@ TEST_CASE("a process whose command waits for a shim keeps its token from being d
     hub.Say(runtime, ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 0}));
     runtime->Take();
     hub.world.Pass(kClaimDeadline - kShimDeadline / 2);
-    hub.Say(runtime, kHyper, hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
+    hub.Say(runtime, ClientCommand::kHyper,
+            hub.Hyper("newcontainer", {token}, R"({"id":"c","process":{}})"));
     hub.world.Pass(kShimDeadline / 2);
     const auto shim = hub.Shim(token);
     CHECK(hub.Command().first == ControlCode::kNewContainer);
@@ -495,7 +501,7 @@ TEST_CASE("a shim still gets the last output of a VM that is lost") {
 
 TEST_CASE("last output arrives though the control port of a dying VM ends before it") {
     Running hub;
-    hub.Say(hub.runtime, kHyper, hub.Hyper("ping"));
+    hub.Say(hub.runtime, ClientCommand::kHyper, hub.Hyper("ping"));
     hub.control->Close();
     hub.world.Run();
     CHECK(ParseErrorText(Hub::Frame(hub.runtime).payload) ==

@@ -18,7 +18,7 @@ using test::TempDirectory;
 
 namespace {
 
-ContainerRecord Container(const std::string& bundle) {
+ContainerRecord HookedContainer(const std::string& bundle) {
     ContainerRecord container;
     container.id = "c1";
     container.oci_version = "1.0.2";
@@ -42,7 +42,7 @@ TEST_CASE("hooks get the container's state on standard input, and run in their o
     TempDirectory bundle;
     const Json document =
         WithHooks("prestart", {Shell("cat >state; echo 1 >>order"), Shell("echo 2 >>order")});
-    REQUIRE(RunHooks(document, "prestart", Container(bundle.path()), Status::kCreating));
+    REQUIRE(RunHooks(document, "prestart", HookedContainer(bundle.path()), Status::kCreating));
     CHECK(Json::parse(ReadFile(bundle / "state", 10000).value()) ==
           Json({{"ociVersion", "1.0.2"},
                 {"id", "c1"},
@@ -51,7 +51,7 @@ TEST_CASE("hooks get the container's state on standard input, and run in their o
                 {"bundle", bundle.path()},
                 {"annotations", {{"key", "value"}}}}));
     CHECK(ReadFile(bundle / "order", 100).value() == "1\n2\n");
-    REQUIRE(RunHooks(document, "poststart", Container(bundle.path()), Status::kRunning));
+    REQUIRE(RunHooks(document, "poststart", HookedContainer(bundle.path()), Status::kRunning));
 }
 
 TEST_CASE("what hooks mount in a mount namespace of their own is there, and nowhere else") {
@@ -62,7 +62,7 @@ TEST_CASE("what hooks mount in a mount namespace of their own is there, and nowh
     const Json document = WithHooks(
         "createRuntime", {Shell("pwd >pwd; mount -t tmpfs none place && echo hi >place/file"),
                           Shell("cat place/file >seen")});
-    const auto ran = RunHooks(document, "createRuntime", Container(bundle.path()),
+    const auto ran = RunHooks(document, "createRuntime", HookedContainer(bundle.path()),
                               Status::kCreating, mounts.get());
     REQUIRE_MESSAGE(ran, ran.error().message);
     CHECK(ReadFile(bundle / "pwd", 1000).value() == bundle.path() + "\n");
@@ -84,7 +84,7 @@ TEST_CASE("a stopped container has no pid, and its bundle may be gone") {
     TempDirectory place;
     const Json document =
         WithHooks("poststop", {Shell(Cat("cat >", place / "state", "; pwd >", place / "cwd"))});
-    REQUIRE(RunHooks(document, "poststop", Container("/no/such/bundle"), Status::kStopped));
+    REQUIRE(RunHooks(document, "poststop", HookedContainer("/no/such/bundle"), Status::kStopped));
     const Json state = Json::parse(ReadFile(place / "state", 10000).value());
     CHECK(state["status"] == "stopped");
     CHECK_FALSE(state.contains("pid"));
@@ -99,8 +99,8 @@ TEST_CASE("argv and environment of a hook are what the configuration says, and n
                    "tr '\\0' '\\n' </proc/$$/cmdline >argv; "
                    "tr '\\0' '\\n' </proc/$$/environ >env"}},
                  {"env", {"A=b c", "PATH=/usr/bin:/bin"}}};
-    REQUIRE(RunHooks(WithHooks("createRuntime", {hook}), "createRuntime", Container(bundle.path()),
-                     Status::kCreating));
+    REQUIRE(RunHooks(WithHooks("createRuntime", {hook}), "createRuntime",
+                     HookedContainer(bundle.path()), Status::kCreating));
     CHECK(ReadFile(bundle / "argv", 10000).value().starts_with("name\n-c\n"));
     CHECK(ReadFile(bundle / "env", 10000).value() == "A=b c\nPATH=/usr/bin:/bin\n");
 }
@@ -110,12 +110,12 @@ TEST_CASE("the first hook that fails is the error, and the next does not run") {
     const Json document =
         WithHooks("createRuntime", {Shell("echo no network >&2; exit 7"), Shell("touch ran")});
     const auto failed =
-        RunHooks(document, "createRuntime", Container(bundle.path()), Status::kCreating);
+        RunHooks(document, "createRuntime", HookedContainer(bundle.path()), Status::kCreating);
     REQUIRE_FALSE(failed);
     CHECK(failed.error().message ==
           "hook createRuntime[0], /bin/sh: ended with status 7, saying \"no network\"");
     CHECK_FALSE(Exists(bundle / "ran"));
-    RunHooksAnyway(document, "createRuntime", Container(bundle.path()), Status::kCreating);
+    RunHooksAnyway(document, "createRuntime", HookedContainer(bundle.path()), Status::kCreating);
     CHECK(Exists(bundle / "ran"));
 }
 
@@ -123,8 +123,8 @@ TEST_CASE("a hook that takes longer than its timeout is killed") {
     TempDirectory bundle;
     Json hook = Shell("sleep 1000");
     hook["timeout"] = 1;
-    const auto late = RunHooks(WithHooks("prestart", {hook}), "prestart", Container(bundle.path()),
-                               Status::kCreating);
+    const auto late = RunHooks(WithHooks("prestart", {hook}), "prestart",
+                               HookedContainer(bundle.path()), Status::kCreating);
     REQUIRE_FALSE(late);
     CHECK(late.error().message.find("did not end within 1000 ms") != std::string::npos);
 }

@@ -35,7 +35,7 @@ ContainerRecord Record(const std::string& id) {
     return record;
 }
 
-SandboxRecord Sandbox(const std::string& id) {
+SandboxRecord StoredSandbox(const std::string& id) {
     SandboxRecord record;
     record.id = id;
     record.vm_name = "vm";
@@ -72,9 +72,9 @@ TEST_CASE("records come back as they were saved") {
     REQUIRE(lock);
     REQUIRE(sandbox_lock);
     REQUIRE(store.Save(Record("web")));
-    REQUIRE(store.Save(Sandbox("web")));
+    REQUIRE(store.Save(StoredSandbox("web")));
     CHECK(Encode(store.LoadContainer("web").value()) == Encode(Record("web")));
-    CHECK(Encode(store.LoadSandbox("web").value()) == Encode(Sandbox("web")));
+    CHECK(Encode(store.LoadSandbox("web").value()) == Encode(StoredSandbox("web")));
     REQUIRE(store.SaveConfig("web", "{}"));
     CHECK(store.LoadConfig("web").value() == "{}");
     CHECK(store.Containers().value() == std::vector<std::string>{"web"});
@@ -137,7 +137,7 @@ TEST_CASE("a container is what its processes are, not what was written") {
     const auto lock = store.MakeContainer("web");
     const auto sandbox_lock = store.MakeSandbox("web");
     ContainerRecord container = Record("web");
-    SandboxRecord sandbox = Sandbox("web");
+    SandboxRecord sandbox = StoredSandbox("web");
     REQUIRE(store.Save(sandbox));
     CHECK(CurrentStatus(container, store) == Status::kRunning);
     container.status = Status::kCreated;
@@ -146,7 +146,7 @@ TEST_CASE("a container is what its processes are, not what was written") {
     CHECK(CurrentStatus(container, store) == Status::kStopped);
     container = Record("web");
     for (ProcessId* process : {&sandbox.keeper, &sandbox.vmm}) {
-        sandbox = Sandbox("web");
+        sandbox = StoredSandbox("web");
         process->start_time += 1;
         REQUIRE(store.Save(sandbox));
         CHECK(CurrentStatus(container, store) == Status::kStopped);
@@ -192,7 +192,7 @@ TEST_CASE("state and list print what runc prints") {
 
 TEST_CASE("records of another boot name no processes and no cgroups") {
     ContainerRecord container = Record("c1");
-    SandboxRecord sandbox = Sandbox("c1");
+    SandboxRecord sandbox = StoredSandbox("c1");
     sandbox.cgroups_created = {"/sys/fs/cgroup/y"};
     CHECK(ParseContainerRecord(Encode(container))->shim.pid == ::getpid());
     CHECK(ParseSandboxRecord(Encode(sandbox))->keeper.pid == ::getpid());

@@ -18,15 +18,15 @@ namespace {
 constexpr uint64_t kWide = 1 << 20;
 
 // A shim on pipes that has met a proxy of version 3.
-struct Rig {
+struct Rig3 {
     TempDirectory directory;
     ScriptedProxy proxy{directory / "proxy.sock", kClientVersion3};
     FdPair in = MakePipe().value(), out = MakePipe().value(), err = MakePipe().value();
     Process shim;
     ConnectShim introduction;
 
-    explicit Rig(const StreamWindow& standard_input = {0, kWide},
-                 const std::vector<std::string>& extra = {}) {
+    explicit Rig3(const StreamWindow& standard_input = {0, kWide},
+                  const std::vector<std::string>& extra = {}) {
         auto arguments = ShimArguments(directory / "proxy.sock");
         arguments.insert(arguments.end(), extra.begin(), extra.end());
         shim = StartShim(arguments, {in.first.get(), out.second.get(), err.second.get()});
@@ -76,7 +76,7 @@ int Waiting(int pipe) {
 }  // namespace
 
 TEST_CASE("a shim begins with version 3, its windows at 0 and a quarter of a megabyte wide") {
-    Rig rig;
+    Rig3 rig;
     CHECK(rig.introduction.standard_output.offset == 0);
     CHECK(rig.introduction.standard_output.limit == 256 * 1024);
     CHECK(rig.introduction.standard_error.limit == 256 * 1024);
@@ -109,7 +109,7 @@ TEST_CASE("a proxy that has gone before it answered is not taken for one of vers
 
 TEST_CASE(
     "output is acknowledged when it was written, a reader that has gone counts as one that read") {
-    Rig rig;
+    Rig3 rig;
     rig.SendOutput(0, "hello ");
     CHECK(rig.proxy.NextWindow(StreamKind::kStdout).offset == 6);
     CHECK(ReadBytes(rig.out.first.get(), 6) == "hello ");
@@ -122,7 +122,7 @@ TEST_CASE(
 }
 
 TEST_CASE("many small messages that come together cost a few acknowledgements") {
-    Rig rig;
+    Rig3 rig;
     std::string frames;
     for (uint64_t i = 0; i < 1000; ++i)
         frames += EncodeStreamAt(StreamKind::kStdout, i, "x", false);
@@ -135,7 +135,7 @@ TEST_CASE("many small messages that come together cost a few acknowledgements") 
 }
 
 TEST_CASE("a slow reader gets his window moved as he reads, and loses nothing") {
-    Rig rig;
+    Rig3 rig;
     const std::string bytes = Numbers(2 << 20);
     uint64_t sent = 0, limit = rig.introduction.standard_output.limit;
     const auto send = [&] {
@@ -165,7 +165,7 @@ TEST_CASE("a slow reader gets his window moved as he reads, and loses nothing") 
 }
 
 TEST_CASE("a slow reader of one stream does not hold back the other") {
-    Rig rig;
+    Rig3 rig;
     const std::string bytes = Numbers(256 * 1024);
     for (size_t at = 0; at < bytes.size(); at += 65536)
         rig.SendOutput(at, std::string_view(bytes).substr(at, 65536));
@@ -179,7 +179,7 @@ TEST_CASE("a slow reader of one stream does not hold back the other") {
 }
 
 TEST_CASE("output goes on where it was, wherever the connection is lost") {
-    Rig rig;
+    Rig3 rig;
     const std::string bytes = Numbers(150);
     uint64_t sent = 0;
     for (uint64_t cut = 7; cut < bytes.size(); cut += 7) {
@@ -204,7 +204,7 @@ TEST_CASE("output goes on where it was, wherever the connection is lost") {
 }
 
 TEST_CASE("a reader that does not read is no reason to be sent again what waits for him") {
-    Rig rig;
+    Rig3 rig;
     const std::string bytes = Numbers(200000);
     for (size_t at = 0; at < bytes.size(); at += 50000)
         rig.SendOutput(at, std::string_view(bytes).substr(at, 50000));
@@ -221,7 +221,7 @@ TEST_CASE("a reader that does not read is no reason to be sent again what waits 
 }
 
 TEST_CASE("standard input is read and sent within the window only") {
-    Rig rig({0, 0});
+    Rig3 rig({0, 0});
     const std::string bytes = Numbers(1000);
     REQUIRE(WriteAll(rig.in.second.get(), bytes));
     rig.in.second.Reset();
@@ -244,7 +244,7 @@ TEST_CASE("standard input is read and sent within the window only") {
 }
 
 TEST_CASE("input goes on where the process has it, wherever the connection is lost") {
-    Rig rig;
+    Rig3 rig;
     const std::string bytes = Numbers(150);
     uint64_t taken = 0;
     for (uint64_t cut = 0; cut < bytes.size(); cut += 7) {
@@ -275,7 +275,7 @@ TEST_CASE("input goes on where the process has it, wherever the connection is lo
 }
 
 TEST_CASE("megabytes of input survive a proxy that dies again and again") {
-    Rig rig({0, 50000});
+    Rig3 rig({0, 50000});
     const std::string bytes = Numbers(1 << 20);
     std::thread writer([&] {
         CHECK(WriteAll(rig.in.second.get(), bytes));
@@ -300,7 +300,7 @@ TEST_CASE("megabytes of input survive a proxy that dies again and again") {
 TEST_CASE(
     "the end of the process comes before its output's, and is the status for who wants the shim "
     "gone") {
-    Rig rig;
+    Rig3 rig;
     const std::string bytes = Numbers(200000);
     for (size_t at = 0; at < bytes.size(); at += 50000)
         rig.SendOutput(at, std::string_view(bytes).substr(at, 50000));
@@ -311,7 +311,7 @@ TEST_CASE(
 }
 
 TEST_CASE("after an early end output still comes, and the shim ends after it") {
-    Rig rig;
+    Rig3 rig;
     rig.SendOutput(0, "one ");
     rig.Notify(Notification::kProcessEnded, {7, 0});
     rig.SendOutput(4, "two", true);
@@ -327,7 +327,7 @@ TEST_CASE("after an early end output still comes, and the shim ends after it") {
 }
 
 TEST_CASE("the shim ends only after its last byte was taken, whatever the proxy says") {
-    Rig rig;
+    Rig3 rig;
     const std::string bytes = Numbers(200000);
     for (size_t at = 0; at < bytes.size(); at += 50000)
         rig.SendOutput(at, std::string_view(bytes).substr(at, 50000));
@@ -341,7 +341,7 @@ TEST_CASE("the shim ends only after its last byte was taken, whatever the proxy 
 TEST_CASE("a VM that ended is 137, unless the process's own status is known") {
     for (const auto code : {ErrorCode::kVmLost, ErrorCode::kUnknownToken})
         for (const bool ended : {false, true}) {
-            Rig rig;
+            Rig3 rig;
             if (ended) rig.Notify(Notification::kProcessEnded, {6, 0});
             rig.SendOutput(0, "x");
             CHECK(rig.proxy.NextWindow(StreamKind::kStdout).offset == 1);
@@ -354,7 +354,7 @@ TEST_CASE("a VM that ended is 137, unless the process's own status is known") {
 }
 
 TEST_CASE("a proxy that has not noticed that the last connection ended is asked again") {
-    Rig rig;
+    Rig3 rig;
     rig.proxy.Hang();
     rig.proxy.AcceptAndRefuse("still connected", ErrorCode::kTokenInUse);
     rig.proxy.Accept({0, kWide});
@@ -362,7 +362,7 @@ TEST_CASE("a proxy that has not noticed that the last connection ended is asked 
 }
 
 TEST_CASE("nonsense from the proxy ends the connection, not the shim") {
-    Rig rig;
+    Rig3 rig;
     rig.SendOutput(0, "sense ");
     rig.proxy.Send(EncodeNotification(Notification::kWindow, "nonsense"));
     rig.proxy.Send(EncodeNotification(Notification::kProcessExited, ""));

@@ -282,7 +282,7 @@ TEST_CASE("the argument vector of a microvm with debug output, whole") {
         "-append",
         "console=hvc0 earlyprintk=ttyS0 loglevel=7 panic=-1 reboot=t cgroup_no_v1=all "
         "random.trust_cpu=on "
-        "no_timer_check memhp_default_state=online noreplace-smp cryptomgr.notests "
+        "no_timer_check memhp_default_state=online noreplace-smp swiotlb=noforce cryptomgr.notests "
         "tsc_early_khz=2250000 "
         "tsc=reliable init=/init",
     };

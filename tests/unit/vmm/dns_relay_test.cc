@@ -25,7 +25,7 @@ Fd Resolver(int type) {
 }
 
 // A relay, its guest's end of the stream, and a namespace with sockets of a resolver.
-struct Rig {
+struct DnsRig {
     uv::Loop loop;
     Fd guest, datagrams, streams;
     std::unique_ptr<DnsRelay> relay;
@@ -39,7 +39,7 @@ struct Rig {
         REQUIRE(::listen(streams.get(), 4) == 0);
     });
 
-    Rig() {
+    DnsRig() {
         auto pair = MakeSocketPair(SOCK_STREAM);
         REQUIRE(pair);
         guest = std::move(pair->first);
@@ -66,7 +66,7 @@ struct Rig {
 }  // namespace
 
 TEST_CASE("questions are asked in the container's namespace, as they came, and answered by id") {
-    Rig rig;
+    DnsRig rig;
     rig.Ask(1, false, "too early");
     rig.Turn(50);
     rig.relay->AskIn(rig.place.Duplicate().value());
@@ -109,7 +109,7 @@ TEST_CASE("questions are asked in the container's namespace, as they came, and a
 }
 
 TEST_CASE("a guest's questions are limited, and what is no question ends it") {
-    Rig rig;
+    DnsRig rig;
     rig.relay->AskIn(rig.place.Duplicate().value());
     for (uint32_t id = 1; id <= 200; ++id)
         rig.Ask(id, false, "unanswered");
@@ -126,7 +126,7 @@ TEST_CASE("a guest's questions are limited, and what is no question ends it") {
 }
 
 TEST_CASE("a namespace without a resolver answers with nothing") {
-    Rig rig;
+    DnsRig rig;
     rig.datagrams.Reset();
     rig.streams.Reset();
     rig.relay->AskIn(rig.place.Duplicate().value());
