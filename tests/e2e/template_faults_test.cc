@@ -126,14 +126,12 @@ TEST_CASE("template faults: its directory is removed, and its keeper and pool en
 }
 
 TEST_CASE("template faults: killed keeper, and a directory where its socket was") {
-    Host host = Host::WithTemplates(kPool, kSteady);
-    const pid_t keeper = Build(host, 1);
+    Host host = Host::WithTemplates(kNoPool, kSteady);
+    const pid_t keeper = Build(host);
     const std::string socket =
         Cat(host.template_path(), "/", Template(host)["name"].get<std::string>(), "/template.sock");
-    const TemplateVm pooled = WaitVmOf(host, keeper);
     REQUIRE(KillIt(keeper, SIGKILL));
-    CHECK(Ends(pooled.keeper));
-    CHECK(Ends(pooled.vmm));
+    CHECK(Ends(keeper));
     fs::remove(socket);
     fs::create_directories(socket + "/deeper");
     CheckRuns(host);
@@ -167,16 +165,14 @@ TEST_CASE("template faults: VMs of the pool that are killed or stop do not cost 
 }
 
 TEST_CASE("template faults: the VM that becomes the template is killed, and made once more") {
-    for (const auto whom : {&TemplateVm::vmm, &TemplateVm::keeper}) {
-        Host host = Host::WithTemplates(kNoPool, kSteady);
-        pid_t made_by = 0;
-        RunMeanwhile(host, [&](pid_t keeper, TemplateVm builder) {
-            made_by = keeper;
-            CHECK(KillIt(builder.*whom, SIGKILL));
-        });
-        CHECK(Number(host, "pid") == made_by);
-        CHECK(Number(host, "clones") == 1);
-    }
+    Host host = Host::WithTemplates(kNoPool, kSteady);
+    pid_t made_by = 0;
+    RunMeanwhile(host, [&](pid_t keeper, TemplateVm builder) {
+        made_by = keeper;
+        CHECK(KillIt(builder.vmm, SIGKILL));
+    });
+    CHECK(Number(host, "pid") == made_by);
+    CHECK(Number(host, "clones") == 1);
 }
 
 TEST_CASE("template faults: everything is killed while the template is made") {
@@ -208,20 +204,17 @@ TEST_CASE("template faults: an older kernel is put in place, under a template an
         return;
     }
     {
-        Host host = Host::WithTemplates(kPool, Cat(kSteady, "\nkernel = \"", kernel, "\""));
+        Host host = Host::WithTemplates(kNoPool, Cat(kSteady, "\nkernel = \"", kernel, "\""));
         pid_t first = 0;
         RunMeanwhile(host, [&](pid_t keeper, TemplateVm) {
             first = keeper;
             ReplaceByOlder(kernel);
         });
         CHECK(Ends(first));
-        REQUIRE(WaitPool(host, 1));
         const auto second = static_cast<pid_t>(Number(host, "pid"));
         CHECK(second != first);
-        const TemplateVm pooled = WaitVmOf(host, second);
         ReplaceByOlder(kernel);
         CHECK(Ends(second));
-        CHECK(Ends(pooled.vmm));
         CheckRuns(host);
         CHECK(Number(host, "pid") != second);
     }
