@@ -99,6 +99,25 @@ Result<int> ListTemplates(const RuntimeConfig& config, const std::string& format
     return 0;
 }
 
+// Its key. Started anew when something that it is made of is replaced meanwhile.
+Result<std::string> BuildCurrent(const RuntimeConfig& config, const VmConfig& vm,
+                                 const std::string& self) {
+    while (true) {
+        CC_ASSIGN(TemplateConfig wanted, PlanTemplate(config, vm, self));
+        // By hand it is tried again, whatever happened a minute ago.
+        CC_TRY(RemoveTree(Cat(wanted.directory, "/", kTemplateFailureName)));
+        auto built = [&]() -> Result<void> {
+            CC_ASSIGN(TemplateClient client,
+                      TemplateClient::ConnectOrStart(self, wanted, config.boot_timeout));
+            return client.Wait(wanted.key, config.boot_timeout);
+        }();
+        if (built) return std::move(wanted.key);
+        const auto now = PlanTemplate(config, vm, self);
+        if (!now || now->key == wanted.key)
+            return Context("building the template", Result<std::string>(Failure(built.error())));
+    }
+}
+
 // The template that containers without a memory limit come of.
 Result<int> Build(const RuntimeConfig& config) {
     if (!config.enable_template)
@@ -109,13 +128,8 @@ Result<int> Build(const RuntimeConfig& config) {
     const VmConfig vm = MakeVmConfig(config, guest, hypervisor, {});
     if (!CanBeCloned(vm))
         return Fail("a virtual machine with huge pages or preallocated memory has no template");
-    CC_ASSIGN(const TemplateConfig wanted, PlanTemplate(config, vm, self));
-    // By hand it is tried again, whatever happened a minute ago.
-    CC_TRY(RemoveTree(Cat(wanted.directory, "/", kTemplateFailureName)));
-    CC_ASSIGN(TemplateClient client,
-              TemplateClient::ConnectOrStart(self, wanted, config.boot_timeout));
-    CC_TRY(Context("building the template", client.Wait(wanted.key, config.boot_timeout)));
-    std::printf("%s\n", TemplateDirectoryName(wanted.key).c_str());
+    CC_ASSIGN(std::string key, BuildCurrent(config, vm, self));
+    std::printf("%s\n", TemplateDirectoryName(key).c_str());
     return 0;
 }
 
