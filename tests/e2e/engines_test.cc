@@ -110,7 +110,7 @@ std::string ImageArchive(const Host& host) {
 }
 
 // More than a container of 64 MiB has.
-const std::vector<std::string> kHungry = {"dd", "if=/dev/zero", "of=/dev/null", "bs=200M",
+const std::vector<std::string> kHungry = {"dd", "if=/dev/zero", "of=/dev/null", "bs=80M",
                                           "count=1"};
 
 // With the image "bb".
