@@ -450,9 +450,8 @@ TEST_CASE("podman does with cc-runtime what it does with runc, and cp stays off 
     CHECK(podman({"pause", "one"}).status == 0);
     CHECK(podman({"unpause", "one"}).status == 0);
     CHECK(podman({"rm", "-f", "-t", "0", "one"}).status == 0);
+    // Whether memory ended it `podman inspect` does not know on cgroup version 1, nor with runc.
     CHECK(run({"--name", "hungry", "--memory", "64m"}, kHungry).status == 137);
-    Expect(podman({"inspect", "-f", "{{.State.OOMKilled}} {{.State.ExitCode}}", "hungry"}), 0,
-           "true 137\n");
     CHECK(podman({"rm", "hungry"}).status == 0);
     // What podman keeps mounted below its root.
     (void)podman({"rmi", "-f", "bb"});
