@@ -95,7 +95,7 @@ format:
 ## lint: clang-format and clang-tidy
 lint: all
 	@packaging/install-deps.sh lint
-	@tests/lint.sh build
+	@tests/lint.sh
 
 ## help: this list
 help:

@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# clang-format and clang-tidy over the tree:  lint.sh [--format-only | BUILD-DIRECTORY]
+# clang-format and clang-tidy over the tree:  lint.sh [--format-only]
 #
 # clang-tidy is slow, so a file that was clean is not looked at again until it,
 # a header it includes or .clang-tidy changes (by hash of the preprocessed text, in the cache outside the tree).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 format_only=
-[ "${1:-}" != --format-only ] || { format_only=yes; shift; }
-build=${1:-build}
+[ "${1:-}" != --format-only ] || format_only=yes
 cache=${CC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/clear-containers}/tidy
 mkdir -p "$cache"
 
@@ -16,11 +15,11 @@ git ls-files '*.cc' '*.h' | xargs clang-format --dry-run --Werror
 echo "lint: clang-format is content"
 [ -z "$format_only" ] || exit 0
 
-# GCC's compile commands without what only GCC knows: its precompiled header, and warnings of its own.
+# A command for each file, without what only GCC knows: its precompiled header, and warnings of its own.
 database=$(mktemp -d /tmp/cc-lint.XXXXXX)
 trap 'rm -rf "$database"' EXIT
-sed -E 's/ -Winvalid-pch| -include [^ ]*cmake_pch\.hxx| -fpch-preprocess| -Wno-[a-z-]+//g' \
-    "$build/compile_commands.json" >"$database/compile_commands.json"
+cmake -G Ninja -S . -B "$database" -DCMAKE_BUILD_TYPE=Release -DCC_UNITY=OFF -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
+sed -E -i 's/ -fpch-preprocess| -Wno-[a-z-]+//g' "$database/compile_commands.json"
 
 tidy_one() {
     local file=$1 key
