@@ -8,7 +8,7 @@ namespace cc {
 namespace {
 
 constexpr char kLittleEndian = 'l';
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kDbusVersion = 1;
 constexpr size_t kTypeAt = 1, kVersionAt = 3, kBodySizeAt = 4, kSerialAt = 8, kFieldsSizeAt = 12;
 constexpr size_t kFixedHeader = 16;
 
@@ -172,7 +172,7 @@ std::string Encode(const DbusMessage& message) {
     out.Byte(kLittleEndian);
     out.Byte(static_cast<uint8_t>(message.type));
     out.Byte(0);
-    out.Byte(kVersion);
+    out.Byte(kDbusVersion);
     out.Uint32(static_cast<uint32_t>(message.body.size()));
     out.Uint32(message.serial);
     const auto fields = out.BeginArray(8);
@@ -261,7 +261,7 @@ Result<void> DbusReader::Skip(std::string_view signature) {
 
 Result<std::optional<DbusMessage>> DbusDecoder::Next() {
     if (buffer_.size() < kFixedHeader) return std::nullopt;
-    if (buffer_[0] != kLittleEndian || static_cast<uint8_t>(buffer_[kVersionAt]) != kVersion)
+    if (buffer_[0] != kLittleEndian || static_cast<uint8_t>(buffer_[kVersionAt]) != kDbusVersion)
         return Fail("what comes is no little-endian D-Bus message of version 1");
     const size_t body = LoadUint32(buffer_, kBodySizeAt);
     const size_t fields = LoadUint32(buffer_, kFieldsSizeAt);

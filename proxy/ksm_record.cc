@@ -24,9 +24,9 @@ constexpr const char* kPagesToScanKey = "pages_to_scan";
 constexpr const char* kSleepKey = "sleep_millisecs";
 
 Result<uint64_t> NumberOf(const Json& record, const char* key) {
-    constexpr int64_t kMost = std::numeric_limits<unsigned>::max();
+    constexpr int64_t kMostValue = std::numeric_limits<unsigned>::max();
     if (Member(record, key) == nullptr) return Fail(Cat(key, " is missing"));
-    CC_ASSIGN(const int64_t value, IntMember(record, key, 0, 0, kMost));
+    CC_ASSIGN(const int64_t value, IntMember(record, key, 0, 0, kMostValue));
     return static_cast<uint64_t>(value);
 }
 
