@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
     }
     if (first == "--help" || first == "-h") return Usage(stdout, 0);
     if (first == "--version" || first == "-v") {
-        std::printf("clear-containers %s (commit %s)\n", cc::kVersion, cc::kCommit);
+        std::printf("clear-containers %s (commit %s)\n", cc::kRelease, cc::kCommit);
         return 0;
     }
     if (first == "--list-applets") {

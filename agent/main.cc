@@ -67,7 +67,7 @@ CliProgram Program() {
     program.name = "cc-agent";
     program.help =
         "First process of a Clear Containers virtual machine: makes and supervises its containers.";
-    program.version = Cat("cc-agent version ", kVersion, " (commit ", kCommit, ")");
+    program.version = Cat("cc-agent version ", kRelease, " (commit ", kCommit, ")");
     const auto hidden = [](std::string names, std::string value, std::string help) {
         return CliOption{std::move(names), std::move(value), std::move(help), false, false, true};
     };

@@ -78,7 +78,7 @@ std::string ManPage(const CliProgram& program) {
     std::string title = program.name;
     for (char& c : title)
         c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-    std::string out = Cat(".TH ", Escape(title), " 8 \"\" \"Clear Containers ", kVersion, "\"\n");
+    std::string out = Cat(".TH ", Escape(title), " 8 \"\" \"Clear Containers ", kRelease, "\"\n");
     out += Cat(".SH NAME\n", Escape(program.name), " \\- ", Escape(program.help), "\n");
     out += Cat(".SH SYNOPSIS\n", Bold(program.name), Usage(program.options));
     if (!program.commands.empty())

@@ -3,7 +3,7 @@
 #pragma once
 
 namespace cc {
-extern const char* const kVersion;     // "4.0.0"
+extern const char* const kRelease;     // "4.0.0"
 extern const char* const kCommit;      // of the source tree, "unknown" outside git
 extern const char* const kOciVersion;  // of the OCI runtime specification we follow
 }  // namespace cc

@@ -116,7 +116,7 @@ bool Client::MayLog() {
 void Client::HandleHello(std::string_view payload) {
     const auto hello = ParseHello(payload);
     if (!hello) return RefuseBadJson(payload, hello.error().message);
-    Answer(Encode(Hello{"cc-proxy", std::string(kVersion), {"window", "resume", "request-id"}}));
+    Answer(Encode(Hello{"cc-proxy", std::string(kRelease), {"window", "resume", "request-id"}}));
 }
 
 bool Client::HoldForAdoption(const std::shared_ptr<Vm>& vm, std::string_view payload) {

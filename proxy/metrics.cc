@@ -86,7 +86,7 @@ std::vector<LabelledVm> LabelAll(const Snapshot& snapshot) {
 void WriteProxy(Page& page, const Snapshot& snapshot, size_t listed_sessions,
                 std::chrono::milliseconds uptime) {
     page.Metric("info", "gauge", "The proxy's version.");
-    page.Sample(Cat("version=", Label(kVersion)), 1);
+    page.Sample(Cat("version=", Label(kRelease)), 1);
     page.Metric("uptime_seconds", "gauge", "Time since the proxy started.");
     page.Sample("", Seconds(uptime));
     page.One("clients", "gauge", "Connections of runtimes and shims.", snapshot.clients);

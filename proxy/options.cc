@@ -61,7 +61,7 @@ CliProgram MakeProgram() {
     CliProgram program;
     program.name = "cc-proxy";
     program.help = "Routes commands and streams between runtimes, shims and virtual machines.";
-    program.version = Cat("Version: ", kVersion);
+    program.version = Cat("Version: ", kRelease);
     program.single_dash_long = true;
     program.options = {
         {.names = "--socket-path",

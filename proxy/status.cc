@@ -77,7 +77,7 @@ Json CommandsJson(const RouterCounters& counters) {
 
 std::string StatusJson(const StatusHead& head, const Snapshot& snapshot) {
     const auto& counters = snapshot.counters;
-    Json json{{"version", kVersion},
+    Json json{{"version", kRelease},
               {"pid", ::getpid()},
               {"socket", head.socket},
               {"mode", head.mode},

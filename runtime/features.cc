@@ -108,7 +108,7 @@ Json Features() {
               {"apparmor", absent},
               {"selinux", absent}}},
             {"annotations",
-             {{"com.github.clear-containers.version", kVersion},
+             {{"com.github.clear-containers.version", kRelease},
               {"com.github.clear-containers.commit", kCommit},
               {"com.github.clear-containers.checkpoint.enabled", "false"}}}};
 }

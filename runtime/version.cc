@@ -10,7 +10,7 @@
 namespace cc::runtime {
 
 std::string VersionText() {
-    return Cat("cc-runtime  : ", kVersion, "\n   commit   : ", kCommit,
+    return Cat("cc-runtime  : ", kRelease, "\n   commit   : ", kCommit,
                "\n   OCI specs: ", kOciVersion);
 }
 

@@ -28,7 +28,7 @@ CliProgram Program() {
     CliProgram program;
     program.name = "cc-shim";
     program.help = "stands in on the host for one process of a container";
-    program.version = Cat("shim version: ", kVersion, " (commit: ", kCommit, ")");
+    program.version = Cat("shim version: ", kRelease, " (commit: ", kCommit, ")");
     program.options = {
         {.names = "-c,--container-id", .value = "ID", .help = "container the process belongs to"},
         {.names = "-t,--token", .value = "TOKEN", .help = "token of the process, from cc-proxy"},

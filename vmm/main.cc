@@ -78,7 +78,7 @@ int VmmMain(const std::vector<std::string>& arguments) {
         "The keeper of one virtual machine: starts it, stays its parent, serves the Vm verbs on "
         "the socket vm.sock in the "
         "VM's directory, and ends with it. cc-runtime starts it; see docs/cc-vmm.md.";
-    program.version = Cat("cc-vmm ", kVersion, " (commit ", kCommit, ")");
+    program.version = Cat("cc-vmm ", kRelease, " (commit ", kCommit, ")");
     program.options = {
         {.names = "--config-fd",
          .value = "N",

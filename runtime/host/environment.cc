@@ -28,7 +28,7 @@ std::string FirstLine(const std::string& text) {
 
 // Of a program of its own; `path` empty: this very program.
 std::string VersionOf(const std::string& path) {
-    if (path.empty()) return Cat(kVersion, " (commit ", kCommit, ")");
+    if (path.empty()) return Cat(kRelease, " (commit ", kCommit, ")");
     return OrUnknown(FirstLine(Capture(path, {"--version"}).value_or("")));
 }
 
@@ -41,7 +41,7 @@ Json Part(const char* type, const std::string& path, bool debug) {
 
 Json Runtime(const RuntimeConfig& config) {
     return {{"Debug", config.debug},
-            {"Version", {{"Semver", kVersion}, {"Commit", kCommit}, {"OCI", kOciVersion}}},
+            {"Version", {{"Semver", kRelease}, {"Commit", kCommit}, {"OCI", kOciVersion}}},
             {"Config", {{"Path", config.source}}}};
 }
 
