@@ -46,6 +46,11 @@ Result<ContainerSpec> ParseContainer(const NewContainer& message, const std::str
 }
 
 Result<ProcessSpec> ParseExec(const ExecCommand& message, const ProcessSpec& container) {
+    if (message.connect != 0) {
+        ProcessSpec connection;
+        connection.connect = message.connect;
+        return connection;
+    }
     CC_ASSIGN(ProcessSpec process, message.oci.empty()
                                        ? ProcessFromFields(message.process, &container)
                                        : ProcessFromOci(message.oci, &container));

@@ -62,6 +62,8 @@ struct ProcessSpec {
     unsigned umask = 022;
     std::optional<int> io_priority;  // class and level as ioprio_set(2) takes them
     std::optional<SchedulerSpec> scheduler;
+    // Instead of a program: a connection to this TCP port of the machine's loopback; 0: none.
+    uint16_t connect = 0;
     std::vector<int> cpus;  // that a process which joins is bound to; empty: the container's
 };
 

@@ -230,7 +230,8 @@ Result<NewContainer> ParseNewContainer(std::string_view payload) {
 }
 
 std::string Encode(const ExecCommand& message) {
-    const Json json = {{"container", message.container}, {"process", ToJson(message.process)}};
+    Json json = {{"container", message.container}, {"process", ToJson(message.process)}};
+    if (message.connect != 0) json["connect"] = message.connect;
     return WithRawMember(DumpGo(json), "oci", message.oci);
 }
 
@@ -241,7 +242,10 @@ Result<ExecCommand> ParseExecCommand(std::string_view payload) {
     message.container = reader.String("container");
     message.process = RequireProcess(reader);
     message.oci = RawMember(payload, "oci");
+    const uint64_t connect = reader.Unsigned("connect");
     CC_TRY(reader.Finish("EXECCMD"));
+    if (connect > UINT16_MAX) return Fail(Cat("EXECCMD: ", connect, " is no TCP port"));
+    message.connect = static_cast<uint16_t>(connect);
     return message;
 }
 

@@ -139,6 +139,9 @@ struct ExecCommand {
     std::string container;
     AgentProcess process;
     std::string oci;  // raw JSON of an OCI process object, or empty
+    // Ours: no program, but a TCP connection to this port of the guest's loopback, whose other end
+    // standard input and output are. 0: a program.
+    uint16_t connect = 0;
 };
 std::string Encode(const ExecCommand& message);
 Result<ExecCommand> ParseExecCommand(std::string_view payload);

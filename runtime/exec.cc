@@ -7,10 +7,8 @@
 #include "runtime/app.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
-#include "runtime/sandbox/agent_call.h"
-#include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/console.h"
-#include "runtime/sandbox/shim_process.h"
+#include "runtime/sandbox/exec_shim.h"
 #include "runtime/sandbox/wait.h"
 #include "runtime/verbs.h"
 
@@ -33,36 +31,6 @@ Result<ExecProcess> ReadProcess(const OciSpec& container, const CliValues& own) 
     request.capabilities = own.All("cap");
     request.no_new_privileges = own.Has("no-new-privs");
     return MakeExecProcess(container, request);
-}
-
-// A shim in the container's network namespace, but in the VM's cgroup: the container's may have
-// room for one shim only.
-Result<Shim> ForkExecShim(const RuntimeConfig& config, bool debug, const ContainerRecord& container,
-                          const SandboxRecord& sandbox, const ExecProcess& process,
-                          const ConsoleOptions& console) {
-    CC_ASSIGN(const Fd terminal, OpenConsole(console, static_cast<int>(process.process.rows),
-                                             static_cast<int>(process.process.columns)));
-    CC_ASSIGN(const Fd network, NetworkNamespaceOf(container.shim.pid));
-    ShimOptions options;
-    CC_ASSIGN(const std::string self, SelfPath());
-    options.executable = config.shim_path.empty() ? self : config.shim_path;
-    options.container_id = container.id;
-    options.title = process.process.args;
-    options.terminal = process.process.terminal;
-    options.debug = debug || config.shim_debug;
-    options.console = terminal.get();
-    options.network_namespace = network.get();
-    options.enter_cgroup = [&sandbox] { return JoinCgroups(sandbox.cgroups, 0); };
-    return Shim::Fork(options);
-}
-
-Result<void> StartInGuest(const SandboxRecord& sandbox, const ContainerRecord& container,
-                          const ExecProcess& process, Shim& shim) {
-    CC_ASSIGN(const std::string message, ExecMessage(process.process, process.json, container.id));
-    CC_ASSIGN(Attached attached, Attach(sandbox, 1, shim.connection()));
-    CC_TRY(shim.Tell(attached.shim));
-    CC_TRY(CallAgent(attached.client, ControlCode::kExecCmd, message, attached.shim.token));
-    return {};
 }
 
 // `ps` tells of the shims that live.
@@ -90,8 +58,16 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     if (const auto size = TerminalSize(STDIN_FILENO); size && process.process.terminal && !detach) {
         CC_ASSIGN(process, WithConsoleSize(std::move(process), size->rows, size->columns));
     }
-    CC_ASSIGN(Shim shim, ForkExecShim(config, app.debug, container, sandbox, process, console));
-    auto started = StartInGuest(sandbox, container, process, shim);
+    CC_ASSIGN(const std::string message, ExecMessage(process.process, process.json, container.id));
+    CC_ASSIGN(const Fd terminal, OpenConsole(console, static_cast<int>(process.process.rows),
+                                             static_cast<int>(process.process.columns)));
+    CC_ASSIGN(Shim shim, ForkExecShim(container, sandbox,
+                                      {.executable = config.shim_path,
+                                       .title = process.process.args,
+                                       .terminal = process.process.terminal,
+                                       .console = terminal.get(),
+                                       .debug = app.debug || config.shim_debug}));
+    auto started = StartInGuest(sandbox, message, shim);
     if (started && !own.Get("pid-file").empty())
         started = Context("pid file", WriteFileAtomic(own.Get("pid-file"),
                                                       std::to_string(shim.process().pid()), 0644));

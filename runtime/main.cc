@@ -45,6 +45,7 @@ CliProgram RuntimeProgram() {
                         TemplateVerb(),
                         SetupVerb(),
                         FollowNetworkVerb(),
+                        ForwardVerb(),
                         VersionVerb(),
                         CheckpointVerb(),
                         RestoreVerb()};

@@ -33,6 +33,7 @@ CliCommand CompletionVerb();
 CliCommand TemplateVerb();
 CliCommand SetupVerb();
 CliCommand FollowNetworkVerb();
+CliCommand ForwardVerb();
 CliCommand VersionVerb();
 CliCommand CheckpointVerb();
 CliCommand RestoreVerb();

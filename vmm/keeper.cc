@@ -133,9 +133,14 @@ Result<void> Keeper::WatchNetwork(const VmRequest& request, Fd network_namespace
     CC_ASSIGN(std::string self, SelfPath());
     CC_ASSIGN(Fd resolvers, network_namespace.Duplicate());
     dns_->AskIn(std::move(resolvers));
-    CC_ASSIGN(network_watch_,
-              NetworkWatch::Start(loop_, std::move(network_namespace),
-                                  {std::move(self), request.path, request.sandbox}));
+    const NetworkFollower runtime{std::move(self), request.path, request.sandbox};
+    // A convenience: a host whose kernel has not what it takes serves its containers without.
+    if (auto forward = PortForward::Start(loop_, network_namespace, runtime))
+        port_forward_ = std::move(*forward);
+    else
+        Log(LogLevel::kInfo, "the guest's loopback cannot be reached from the host",
+            {{"why", forward.error().message}});
+    CC_ASSIGN(network_watch_, NetworkWatch::Start(loop_, std::move(network_namespace), runtime));
     return {};
 }
 
@@ -300,6 +305,7 @@ void Keeper::OnEnd(const EngineEnd& end) {
     // Before anyone is told: who hears of the end may remove the directory at once.
     share_.reset();
     network_watch_.reset();
+    port_forward_.reset();
     dns_.reset();
     sockets_.Run();
     TellReady({.error = useless_.empty() ? Cat("starting the VM: ", end.why) : useless_,

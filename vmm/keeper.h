@@ -19,6 +19,7 @@
 #include "vmm/network_watch.h"
 #include "vmm/nic.h"
 #include "vmm/packet_server.h"
+#include "vmm/port_forward.h"
 #include "vmm/share.h"
 
 namespace cc {
@@ -83,6 +84,7 @@ class Keeper {
     std::unique_ptr<Share> share_;
     std::map<int, Nic> nics_;
     std::unique_ptr<NetworkWatch> network_watch_;
+    std::unique_ptr<PortForward> port_forward_;
     std::unique_ptr<DnsRelay> dns_;
     std::optional<Console> console_;
     std::unique_ptr<PacketServer> verbs_;

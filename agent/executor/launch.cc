@@ -13,6 +13,7 @@
 #include "agent/executor/container_setup.h"
 #include "agent/executor/hooks.h"
 #include "agent/executor/id_map.h"
+#include "agent/executor/port_relay.h"
 #include "agent/executor/priorities.h"
 #include "agent/executor/process_setup.h"
 #include "agent/executor/report.h"
@@ -113,11 +114,22 @@ Result<void> FinishContainer(const LaunchOptions& options) {
     return RunStartHooks(*options.container);
 }
 
+// Not in the container, whose programs have no business with it: it has the machine's network,
+// which is the container's, and is in the container's cgroup.
+Result<void> RelayPort(const ProcessSpec& process) {
+    CC_ASSIGN(const Fd connection, ConnectLoopback(process.connect));
+    ReportReady(kReport);
+    ::close(kReport);
+    Relay(connection);
+    ::_exit(0);
+}
+
 Result<void> RunChild(const LaunchOptions& options) {
     if (::setsid() < 0) return FailErrno("starting a session");
     ::umask(0);  // modes given for devices and directories are meant as they are
     CC_ASSIGN(const SeccompFilter filter, CompileSeccomp(options.container->seccomp));
     const bool first = options.join_pidfd < 0;
+    if (options.process->connect != 0) return RelayPort(*options.process);
     CC_TRY(first ? StartContainer(options) : JoinContainer(options));
     ::close(kPidfd);
     ::close(kPeer);
@@ -170,7 +182,8 @@ Result<Child> Launch(const LaunchOptions& options) {
     const ContainerSpec& spec = *options.container;
     ForkOptions fork;
     fork.cgroup = options.cgroup;
-    fork.born_in.pid = options.join_pidfd;
+    // A connection is not in the container (RelayPort).
+    if (options.process->connect == 0) fork.born_in.pid = options.join_pidfd;
     const bool first = options.join_pidfd < 0;
     const bool build = first && spec.user_namespace;
     if (first) {
