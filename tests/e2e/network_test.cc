@@ -367,4 +367,37 @@ TEST_CASE("networks that are made between create and start are there when the pr
     host.CheckNoResidue();
 }
 
+TEST_CASE("who connects to 127.0.0.1 in the container's namespace reaches the guest's") {
+    if (SkipWithoutIp()) return;
+    Host host;
+    const World world;
+    const Place place;
+    world.Connect(place, 2);
+    host.Start("c1",
+               {"sh", "-c",
+                "head -c 3000000 /dev/urandom >/tmp/big; exec httpd -f -p 127.0.0.1:8080 -h /tmp"},
+               "", In(place));
+    const std::string fetch = place.in() + "busybox wget -q -O - http://127.0.0.1:8080/big";
+    bool serves = false;
+    for (int i = 0; i < 300 && !serves; ++i) {
+        ::usleep(200000);
+        serves = Shell(fetch + " | wc -c").out == "3000000\n";
+    }
+    REQUIRE(serves);
+    const std::string sum = host.Runtime({"exec", "c1", "sha256sum", "/tmp/big"}).out.substr(0, 64);
+    CHECK(sum.size() == 64);
+    // At once, each by itself, also while one does not read.
+    const Finished all =
+        Shell(Cat("(", place.in(), "busybox nc 127.0.0.1 8080 </dev/null >/dev/null & ",
+                  "for i in 1 2 3 4 5 6; do ", fetch, " | sha256sum & done; wait)"));
+    const auto sums = Split(std::string(Trim(all.out)), '\n');
+    CHECK(sums.size() == 6);
+    for (const auto& one : sums)
+        CHECK(one.substr(0, 64) == sum);
+    // Nobody listens there, neither here nor there.
+    CHECK(Shell(place.in() + "busybox wget -q -O - http://127.0.0.1:81/").status != 0);
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    CHECK(Shell(fetch).status != 0);
+}
+
 }  // namespace cc::test

@@ -271,6 +271,19 @@ def check_streams(cri, pod, a, c):
     stream.close()
 
 
+def check_port_forward(cri, pod):
+    data, error = 0, 1
+    stream = Channels(cri.PortForward(pod_sandbox_id=pod.id, port=[80])["url"] + "?port=80")
+    begun = dict([stream.receive(), stream.receive()])
+    check("port-forward says which port", begun == {data: b"\x50\0", error: b"\x50\0"}, begun)
+    stream.send(data, b"GET / HTTP/1.0\r\n\r\n")
+    answer = b""
+    while b"served by b\n" not in answer and (message := stream.receive()) is not None:
+        answer += message[1]
+    check("and reaches what the pod serves", b"served by b\n" in answer, answer)
+    stream.close()
+
+
 def check_ends(cri, pod, a, arguments):
     cri.StopContainer(container_id=a, timeout=20)
     status = pod.status(a)
@@ -311,6 +324,7 @@ def test(cri, containerd, arguments):
     check_sharing(pod, a, b, c, ip)
     check_limits(cri, pod, a)
     check_streams(cri, pod, a, c)
+    check_port_forward(cri, pod)
     check_security(pod)
     check_restart(cri, pod, a, containerd)
     check_ends(cri, pod, a, arguments)

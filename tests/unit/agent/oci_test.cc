@@ -2,6 +2,8 @@
 // Parts of an OCI configuration, each carried out by the real agent in a real container of this
 // host.
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -150,6 +152,43 @@ TEST_CASE(
     host.Input(3, "go\n");
     CHECK(host.WaitExit(3) == 0);
     CHECK(host.Output(3).starts_with("go\r\n10"));
+}
+
+TEST_CASE("a connection to a port of the machine stands in for a process") {
+    if (SkipWithoutRoot()) return;
+    const Fd listener = Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    REQUIRE(::bind(listener.get(), any, size) == 0);
+    REQUIRE(::listen(listener.get(), 1) == 0);
+    REQUIRE(::getsockname(listener.get(), any, &size) == 0);
+    Pod pod;
+    HostSide& host = pod.host();
+    Acknowledged(host.Call(ControlCode::kNewContainer, Message("c", OciConfig("read wait"))));
+    const auto connect = [&](uint64_t stdio, uint16_t port) {
+        return host.Call(ControlCode::kExecCmd,
+                         Encode(ExecCommand{"c", Shell("", stdio), "", port}));
+    };
+    Acknowledged(connect(21, ntohs(address.sin_port)));
+    Fd served = Fd::Adopt(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(served);
+    host.Input(21, "question");
+    char question[8];
+    REQUIRE(::recv(served.get(), question, sizeof question, MSG_WAITALL) == sizeof question);
+    CHECK(std::string_view(question, sizeof question) == "question");
+    REQUIRE(WriteAll(served.get(), "answer"));
+    served.Reset();
+    CHECK(host.WaitExit(21) == 0);
+    CHECK(host.Output(21) == "answer");
+    ::shutdown(listener.get(), SHUT_RDWR);
+    CHECK(host.Call(ControlCode::kExecCmd,
+                    Encode(ExecCommand{"c", Shell("", 23), "", ntohs(address.sin_port)}))
+              .code == ControlCode::kError);
+    host.Input(3, "go\n");
+    CHECK(host.WaitExit(3) == 0);
 }
 
 TEST_CASE("what does not hold together about namespaces is refused") {

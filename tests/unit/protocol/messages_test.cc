@@ -153,6 +153,8 @@ TEST_CASE("all messages of the agent's control channel survive encoding and pars
     CHECK(ParseStartPod(Encode(StartPod{"h", "t"}))->share_dir == "t");
     CHECK(ParseVersionAccept(Encode(VersionAccept{1}))->extension == 1);
     CHECK_FALSE(ParseVersionAccept(Encode(VersionAccept{kAgentExtension + 1})));
+    CHECK(ParseExecCommand(Encode(ExecCommand{"c", {}, "", 8080}))->connect == 8080);
+    CHECK_FALSE(ParseExecCommand(R"({"container":"c","process":{},"connect":65536})"));
     const auto exec = ParseExecCommand(Encode(ExecCommand{"c", {}, R"({"args":["x"]})"}));
     REQUIRE(exec);
     CHECK(exec->oci == R"({"args":["x"]})");
