@@ -110,7 +110,7 @@ TEST_CASE("the argument vector of an emulated pc, whole") {
         "-append",
         "console=hvc0 earlyprintk=ttyS0 quiet panic=-1 reboot=t cgroup_no_v1=all "
         "random.trust_cpu=on no_timer_check memhp_default_state=online noreplace-smp "
-        "cryptomgr.notests "
+        "swiotlb=noforce cryptomgr.notests "
         "tsc_early_khz=2250000 tsc=reliable acpi=noirq root=/dev/pmem0 rootfstype=erofs "
         "rootflags=dax=always "
         "ro init=/init",
@@ -206,7 +206,7 @@ TEST_CASE("the argument vector of an accelerated q35 with its root ports, whole"
         "-append",
         "console=hvc0 earlyprintk=ttyS0 quiet panic=-1 reboot=t cgroup_no_v1=all "
         "random.trust_cpu=on no_timer_check memhp_default_state=online noreplace-smp "
-        "cryptomgr.notests "
+        "swiotlb=noforce cryptomgr.notests "
         "root=/dev/pmem0 "
         "rootfstype=erofs rootflags=dax=always ro init=/init quiet loglevel=3",
     };
