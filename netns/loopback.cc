@@ -41,12 +41,13 @@ class Program {
     }
     void Move(uint8_t to, uint8_t from) { Add(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0); }
     void Set(uint8_t to, int32_t value) { Add(BPF_ALU64 | BPF_MOV | BPF_K, to, 0, 0, value); }
-    void AddTo(uint8_t to, int32_t value) { Add(BPF_ALU64 | BPF_ADD | BPF_K, to, 0, 0, value); }
+    // BPF_K and BPF_IMM are 0, as BPF_ADD is.
+    void AddTo(uint8_t to, int32_t value) { Add(BPF_ALU64 | BPF_ADD, to, 0, 0, value); }
     void StoreWord(uint8_t base, int16_t offset, uint8_t from) {
         Add(BPF_STX | BPF_MEM | BPF_W, base, from, offset, 0);
     }
     void Map(uint8_t to, int map) {
-        Add(BPF_LD | BPF_DW | BPF_IMM, to, BPF_PSEUDO_MAP_FD, 0, map);
+        Add(BPF_LD | BPF_DW, to, BPF_PSEUDO_MAP_FD, 0, map);
         Add(0, 0, 0, 0, 0);
     }
     void Call(int32_t helper) { Add(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }

@@ -2,6 +2,7 @@
 // cc-runtime forward: what a VM's keeper runs for a connection to the loopback address of the
 // container's network namespace (vmm/port_forward.h). The agent connects to the same port in the
 // guest; standard input and output are the connection.
+#include "base/text.h"
 #include "protocol/agent_messages.h"
 #include "runtime/app.h"
 #include "runtime/sandbox/exec_shim.h"

@@ -51,6 +51,7 @@ Result<std::vector<std::string>> FreeCpuPlaces(std::string_view hotpluggable_cpu
     // Linux numbers them in the order in which they come, and so are they easiest to follow.
     std::sort(places.begin(), places.end());
     std::vector<std::string> devices;
+    devices.reserve(places.size());
     for (auto& [socket, device] : places)
         devices.push_back(std::move(device));
     return devices;

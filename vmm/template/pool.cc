@@ -121,7 +121,7 @@ void Pool::Failed(const std::string& why) {
     Log(LogLevel::kError, "VMs of the pool do not start; it stays empty", {{"why", why}});
 }
 
-bool Pool::Take(const std::string& directory, std::function<void(Result<VmStatus>)> done) {
+bool Pool::Take(const std::string& directory, const std::function<void(Result<VmStatus>)>& done) {
     const auto member = std::find_if(members_.begin(), members_.end(), [](const Member& candidate) {
         return candidate.state == Member::State::kReady;
     });

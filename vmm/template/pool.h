@@ -22,7 +22,7 @@ class Pool {
     void Fill();
     // Gives one away; the directory is where it shall live. False: none is ready. An error comes
     // when the VM is gone and the directory is empty again.
-    bool Take(const std::string& directory, std::function<void(Result<VmStatus>)> done);
+    bool Take(const std::string& directory, const std::function<void(Result<VmStatus>)>& done);
     // Gives its memory back for now.
     void Shrink();
     // Ends all that was not given away, for good; `done` when they are gone.
