@@ -14,6 +14,9 @@ namespace cc::qemu {
 
 namespace {
 
+// What undoes a step calls this when it has.
+using Then = std::function<void()>;
+
 // One card on its way in.
 struct NicPlug {
     QmpClient& qmp;
@@ -27,14 +30,14 @@ struct NicPlug {
     std::string tap() const { return TapName(number); }
     std::string vhost() const { return Cat("vhost", number, "_cc"); }
 
-    // Goes on with `next` when the command has succeeded; otherwise undoes, and tells the failure.
-    void Step(std::string_view command, const Json& arguments, const std::function<void()>& undo,
-              const std::function<void()>& next) const {
+    // Goes on with `next` when the command has succeeded; otherwise undoes, and then tells the
+    // failure: whoever hears it finds nothing left.
+    void Step(std::string_view command, const Json& arguments,
+              const std::function<void(Then)>& undo, const std::function<void()>& next) const {
         qmp.Execute(command, DumpJson(arguments), deadline,
                     [plug = *this, undo, next](const Result<std::string>& answer) {
                         if (answer) return next();
-                        undo();
-                        plug.done(Failure(answer.error()));
+                        undo([plug, why = answer.error()] { plug.done(Failure(why)); });
                     });
     }
 };
@@ -54,21 +57,22 @@ Json DeviceOf(const NicPlug& plug) {
 }
 
 void InsertNic(const NicPlug& plug) {
-    const auto undo = [plug] {
+    const auto undo = [plug](const Then& then) {
         plug.qmp.Execute("netdev_del", DumpJson(Json{{"id", plug.back_end()}}), plug.deadline,
-                         [](const auto&) {});
+                         [then](const auto&) { then(); });
     };
     plug.Step("device_add", DeviceOf(plug), undo, [done = plug.done] { done({}); });
 }
 
 // What was passed and no device has taken.
-void CloseDescriptors(const NicPlug& plug) {
-    const auto close = [&plug](const std::string& name) {
+void CloseDescriptors(const NicPlug& plug, const Then& then) {
+    const auto close = [&plug](const std::string& name, const Then& closed) {
         plug.qmp.Execute("closefd", DumpJson(Json{{"fdname", name}}), plug.deadline,
-                         [](const auto&) {});
+                         [closed](const auto&) { closed(); });
     };
-    close(plug.tap());
-    if (plug.has_vhost) close(plug.vhost());
+    // Commands are answered in order.
+    if (plug.has_vhost) close(plug.vhost(), [] {});
+    close(plug.tap(), then);
 }
 
 void Connect(const NicPlug& plug) {
@@ -76,7 +80,8 @@ void Connect(const NicPlug& plug) {
     tap["vhost"] = plug.has_vhost;
     if (plug.has_vhost) tap["vhostfd"] = plug.vhost();
     plug.Step(
-        "netdev_add", tap, [plug] { CloseDescriptors(plug); }, [plug] { InsertNic(plug); });
+        "netdev_add", tap, [plug](const Then& then) { CloseDescriptors(plug, then); },
+        [plug] { InsertNic(plug); });
 }
 
 }  // namespace
@@ -97,8 +102,7 @@ void PlugNic(QmpClient& qmp, MachineType machine, int number, const NicBackEnd& 
     const auto all = [plug, failed, passed](const Result<std::string>& got) {
         passed(got);
         if (!*failed) return Connect(plug);
-        CloseDescriptors(plug);
-        plug.done(Failure(**failed));
+        CloseDescriptors(plug, [plug, failed] { plug.done(Failure(**failed)); });
     };
     if (!plug.has_vhost) return pass(plug.tap(), end.tap, all);
     pass(plug.tap(), end.tap, passed);
