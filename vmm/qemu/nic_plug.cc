@@ -70,9 +70,10 @@ void CloseDescriptors(const NicPlug& plug, const Then& then) {
         plug.qmp.Execute("closefd", DumpJson(Json{{"fdname", name}}), plug.deadline,
                          [closed](const auto&) { closed(); });
     };
+    if (!plug.has_vhost) return close(plug.tap(), then);
     // Commands are answered in order.
-    if (plug.has_vhost) close(plug.vhost(), [] {});
-    close(plug.tap(), then);
+    close(plug.tap(), [] {});
+    close(plug.vhost(), then);
 }
 
 void Connect(const NicPlug& plug) {
