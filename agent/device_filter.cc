@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/bpf_instruction.h"
 #include "base/fd.h"
 
 namespace cc::agent {
@@ -20,25 +21,15 @@ using Program = std::vector<bpf_insn>;
 constexpr uint8_t kVerdict = BPF_REG_0, kContext = BPF_REG_1, kAccess = BPF_REG_2,
                   kType = BPF_REG_3, kMajor = BPF_REG_4, kMinor = BPF_REG_5;
 
-bpf_insn Instruction(int code, uint8_t to, uint8_t from, int16_t offset, int32_t immediate) {
-    bpf_insn made{};
-    made.code = static_cast<uint8_t>(code);
-    made.dst_reg = to & 0xf;
-    made.src_reg = from & 0xf;
-    made.off = offset;
-    made.imm = immediate;
-    return made;
-}
-
 bpf_insn LoadWord(uint8_t to, size_t offset) {
-    return Instruction(BPF_LDX | BPF_MEM | BPF_W, to, kContext, static_cast<int16_t>(offset), 0);
+    return BpfInstruction(BPF_LDX | BPF_MEM | BPF_W, to, kContext, static_cast<int16_t>(offset), 0);
 }
 bpf_insn Operate(int operation, uint8_t to, uint32_t value) {
-    return Instruction(BPF_ALU | operation | BPF_K, to, 0, 0, static_cast<int32_t>(value));
+    return BpfInstruction(BPF_ALU | operation | BPF_K, to, 0, 0, static_cast<int32_t>(value));
 }
 bpf_insn Jump(int condition, uint8_t reg, uint32_t value, size_t distance) {
-    return Instruction(BPF_JMP | condition | BPF_K, reg, 0, static_cast<int16_t>(distance),
-                       static_cast<int32_t>(value));
+    return BpfInstruction(BPF_JMP | condition | BPF_K, reg, 0, static_cast<int16_t>(distance),
+                          static_cast<int32_t>(value));
 }
 
 void Append(Program& program, const Program& more) {
@@ -46,8 +37,8 @@ void Append(Program& program, const Program& more) {
 }
 
 Program Answer(bool allow) {
-    return {Instruction(BPF_ALU64 | BPF_MOV | BPF_K, kVerdict, 0, 0, allow ? 1 : 0),
-            Instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)};
+    return {BpfInstruction(BPF_ALU64 | BPF_MOV | BPF_K, kVerdict, 0, 0, allow ? 1 : 0),
+            BpfInstruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)};
 }
 
 // What is done with an access to a device that the rule is about.

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "base/bpf_instruction.h"
 #include "netns/in_namespace.h"
 
 namespace cc::netns {
@@ -24,7 +25,7 @@ int Bpf(bpf_cmd command, bpf_attr& attributes) {
     return static_cast<int>(::syscall(SYS_bpf, command, &attributes, sizeof attributes));
 }
 
-// A program for the kernel, by hand: thirty instructions are not worth a compiler of their own.
+// Put together in order; jumps go forward.
 class Program {
   public:
     // Jumps forward are filled in by Pass().
@@ -72,13 +73,7 @@ class Program {
 
   private:
     void Add(int code, uint8_t to, uint8_t from, int16_t offset, int32_t value) {
-        bpf_insn instruction{};
-        instruction.code = static_cast<uint8_t>(code);
-        instruction.dst_reg = to & 0xf;
-        instruction.src_reg = from & 0xf;
-        instruction.off = offset;
-        instruction.imm = value;
-        code_.push_back(instruction);
+        code_.push_back(BpfInstruction(code, to, from, offset, value));
     }
     std::vector<bpf_insn> code_;
     std::vector<size_t> to_pass_;
