@@ -16,7 +16,6 @@ namespace cc::bench {
 namespace {
 
 constexpr size_t kReadSize = 64 * 1024;
-constexpr unsigned kSocketMode = 0600;
 constexpr std::string_view kContainer = "bench";
 
 std::string_view ReadSome(int fd, std::string_view whose) {

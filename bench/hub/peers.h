@@ -18,6 +18,8 @@
 
 namespace cc::bench {
 
+constexpr unsigned kSocketMode = 0600;  // of the sockets that the load listens at
+
 // What a VM's peers speak: an agent without the extension and clients of version 2, or an agent of
 // extension 2 and clients of version 3.
 enum class Layer { k30, kOurs };

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "bench/hub/measured.h"
 #include "bench/hub/must.h"
+#include "bench/hub/peers.h"
 #include "bench/hub/sections.h"
 #include "bench/hub/statistics.h"
 #include "protocol/client_frame.h"
@@ -23,7 +24,6 @@ namespace {
 
 constexpr int kStarts = 50;
 constexpr int kTogether = 10;
-constexpr unsigned kSocketMode = 0600;
 
 class Shim {
   public:
