@@ -6,8 +6,8 @@
 #include <linux/sched.h>
 #include <sched.h>
 
-#include "agent/cpu_list.h"
 #include "agent/oci_reader.h"
+#include "base/cpu_list.h"
 #include "base/json_full.h"
 
 namespace cc::agent {

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "base/cpu_list.h"
 #include "base/json_full.h"
 
 namespace cc::runtime {
@@ -46,17 +47,8 @@ void PutUnlessZero(Json& object, const char* key, uint64_t value) {
 
 // "0-2,7" -> [0,1,2,7].
 Json NumbersOfList(std::string_view list) {
-    constexpr unsigned kMost = 8192;
-    Json numbers = Json::array();
-    for (const auto& part : Split(list, ',')) {
-        const auto ends = Split(part, '-');
-        const auto first = ParseNumber<unsigned>(ends.front());
-        const auto last = ParseNumber<unsigned>(ends.back());
-        if (!first || !last || ends.size() > 2 || *last >= kMost) continue;
-        for (unsigned number = *first; number <= *last; ++number)
-            numbers.push_back(number);
-    }
-    return numbers;
+    if (list.empty()) return Json::array();
+    return ParseCpuList(list).value_or(std::vector<int>());
 }
 
 Json CpuStats(const CgroupFiles& cgroup) {

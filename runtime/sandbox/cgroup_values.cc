@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/cpu_list.h"
 #include "base/json_full.h"
 
 namespace cc::runtime {
@@ -203,6 +204,12 @@ Result<void> Unified(const Json& resources, Values& values) {
     return {};
 }
 
+int64_t ProcessorsIn(const std::string& list) {
+    if (list.empty()) return 0;
+    const auto cpus = ParseCpuList(list);
+    return cpus ? int64_t(std::set(cpus->begin(), cpus->end()).size()) : 0;
+}
+
 }  // namespace
 
 Result<std::vector<CgroupValue>> CgroupValuesOf(const Json& resources) {
@@ -232,8 +239,12 @@ int64_t MillicpusOf(const Json& resources) {
     const Numbers cpu(resources, "cpu");
     const auto quota = cpu.Get("quota");
     const auto period = cpu.Get("period");
-    if (!quota || !period) return 0;
-    return Millicpus(quota->value_or(0), period->value_or(0));
+    const auto cpus = cpu.Text("cpus");
+    // What is not well formed is the cgroup's to refuse.
+    const int64_t by_quota =
+        quota && period ? Millicpus(quota->value_or(0), period->value_or(0)) : 0;
+    const int64_t by_set = cpus ? 1000 * ProcessorsIn(*cpus) : 0;
+    return by_quota == 0 || by_set == 0 ? std::max(by_quota, by_set) : std::min(by_quota, by_set);
 }
 
 std::vector<std::string> ControllersOf(const std::vector<CgroupValue>& values) {

@@ -22,8 +22,8 @@ Result<std::vector<CgroupValue>> CgroupValuesOf(const Json& resources);
 
 // memory.limit in bytes; 0 when there is none.
 int64_t MemoryLimitOf(const Json& resources);
-// How much of a processor's time the quota lets be used, in thousandths, rounded up; 0 when there
-// is none.
+// How much of a processor's time the quota and the set of processors let be used, in thousandths,
+// rounded up; 0 when there is neither.
 int64_t MillicpusOf(const Json& resources);
 int64_t Millicpus(int64_t quota, int64_t period);  // microseconds; 0 or less: not given
 

@@ -107,18 +107,17 @@ TEST_CASE("a container with a higher memory limit gets a clone that has grown") 
     }
 }
 
-TEST_CASE("a container with a higher processor quota gets a clone with more processors") {
+TEST_CASE("a container that may use more processors gets a clone with more of them") {
     Host host = Host::WithTemplates("vm_cache_number = 1");
     if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) return Skip("this host has one processor");
     REQUIRE(host.Runtime({"template", "build"}).status == 0);
     REQUIRE(WaitPool(host, 1));
-    const auto quota = [](Json& config) {
-        config["linux"]["resources"] = {{"cpu", {{"quota", 150000}, {"period", 100000}}}};
-    };
-    // Of the pool, and one that is not.
+    // A clone of the pool, and one that is not.
+    const Json limits[] = {{{"quota", 150000}, {"period", 100000}}, {{"cpus", "0-1"}}};
     for (int64_t clones : {1, 2}) {
-        const Finished run =
-            host.Run("c1", {"grep", "-c", "^processor", "/proc/cpuinfo"}, "", quota);
+        const Finished run = host.Run(
+            "c1", {"grep", "-c", "^processor", "/proc/cpuinfo"}, "",
+            [&](Json& config) { config["linux"]["resources"]["cpu"] = limits[clones - 1]; });
         CHECK_MESSAGE(run.status == 0, run.err);
         CHECK(run.out == "2\n");
         CHECK(Template(host)["clones"] == clones);

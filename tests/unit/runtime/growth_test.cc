@@ -62,6 +62,15 @@ TEST_CASE("it has as many processors as the quota can keep busy, up to what the 
     CHECK(cpus(R"({"cpu": {"quota": 150000, "period": 50000}})") == 3);
     CHECK(cpus(R"({"cpu": {"quota": 200000}})") == 2);
     CHECK(cpus(R"({"cpu": {"quota": 9223372036854775807, "period": 1000}})") == 4);
+    // A set of processors without a quota is as many; with one, the smaller of the two.
+    CHECK(cpus(R"({"cpu": {"cpus": "0,1"}})") == 2);
+    CHECK(cpus(R"({"cpu": {"cpus": "0-1,1-2"}})") == 3);
+    CHECK(cpus(R"({"cpu": {"cpus": "3"}})") == 1);
+    CHECK(cpus(R"({"cpu": {"cpus": "0-63"}})") == 4);
+    CHECK(cpus(R"({"cpu": {"cpus": ""}})") == 1);
+    CHECK(cpus(R"({"cpu": {"cpus": "many"}})") == 1);
+    CHECK(cpus(R"({"cpu": {"cpus": "2-3", "quota": 400000, "period": 100000}})") == 2);
+    CHECK(cpus(R"({"cpu": {"cpus": "0-3", "quota": 200000, "period": 100000}})") == 2);
     config.vcpus = 3;
     CHECK(cpus(R"({"cpu": {"quota": 200000, "period": 100000}})") == 3);
     CHECK(cpus(R"({"cpu": {"quota": 900000, "period": 100000}})") == 4);

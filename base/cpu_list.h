@@ -7,9 +7,9 @@
 
 #include "base/result.h"
 
-namespace cc::agent {
+namespace cc {
 
 // In the order of the text; numbers that no cpu_set_t holds are an error.
 Result<std::vector<int>> ParseCpuList(std::string_view text);
 
-}  // namespace cc::agent
+}  // namespace cc

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/cpu_list.h"
+#include "base/cpu_list.h"
 
 #include <sched.h>
 
 #include "base/text.h"
 
-namespace cc::agent {
+namespace cc {
 
 Result<std::vector<int>> ParseCpuList(std::string_view text) {
     std::vector<int> cpus;
@@ -23,4 +23,4 @@ Result<std::vector<int>> ParseCpuList(std::string_view text) {
     return cpus;
 }
 
-}  // namespace cc::agent
+}  // namespace cc
