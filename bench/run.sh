@@ -7,9 +7,10 @@
 #
 #   RUNS=5 BUILD=build bench/run.sh
 #   bench/run.sh hub                only the hub: one to two minutes, without root or a VM
-#   bench/run.sh verbs              only state, list and kill 0 beside crun's and runc's, and only to standard output
+#   bench/run.sh verbs              only state, list, kill 0 and exec beside crun's and runc's, and only to standard output
 #   bench/run.sh rate               only how many containers start a second, and only to standard output
 #   bench/run.sh network            only the network beside runc's, and only to standard output
+#   bench/run.sh docker             only docker run and exec beside runc's, and only to standard output
 #   bench/run.sh CONTENDER ...      only these of pool, clone, tuned, debian, crun and runc, and only to standard output
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,6 +66,9 @@ elif [ "${1:-}" = rate ]; then
 elif [ "${1:-}" = network ]; then
     only=network
     contenders=(clone runc)
+elif [ "${1:-}" = docker ]; then
+    only=docker
+    contenders=(pool runc)
 elif [ $# -gt 0 ]; then
     contenders=("$@")
 else
@@ -225,8 +229,7 @@ with_runtime() {
     "${prefix[@]}" "${measured[@]}" "${command[@]}" "$@" </dev/null
 }
 
-# What is asked of a runtime all day: 100 times each, in turn, of a container that runs. The guest has no part in it, so
-# that its kernel makes no difference.
+# What is asked of a runtime all day: 100 times each, in turn, of a container that runs. The guest has a part in exec only.
 verbs_table() {
     local contender verb i id present=() base ours=tuned
     [ -z "$(missing tuned)" ] || ours=debian
@@ -245,11 +248,12 @@ verbs_table() {
             with_runtime "$contender" --measured state "$id" >>"$work/verb.$contender.state"
             with_runtime "$contender" --measured list >>"$work/verb.$contender.list"
             with_runtime "$contender" --measured kill "$id" 0 >>"$work/verb.$contender.kill"
+            with_runtime "$contender" --measured exec "$id" /bin/busybox true >>"$work/verb.$contender.exec"
         done
     done
     printf '\n| %d times, of one running container | median (ms) | all (ms) | times crun |\n|---|--:|--:|--:|\n' "$verb_runs"
     for contender in "${present[@]}"; do
-        for verb in state list kill; do
+        for verb in state list kill exec; do
             ! grep -qv ' 0$' "$work/verb.$contender.$verb" || { echo "bench: $contender $verb failed" >&2; return 1; }
             base=0
             [ ! -e "$work/verb.crun.$verb" ] || base=$(sum "$work/verb.crun.$verb")
@@ -382,6 +386,11 @@ memory_table() {
 . bench/rate_table.sh
 . bench/network_table.sh
 
+# docker_table: a daemon of its own with both runtimes, in turn; a second between two runs, in which a pool fills up again.
+docker_table() {
+    tests/e2e/steps/soak.py --pause 1 beside $((runs * 2))
+}
+
 size_table() {
     local i
     strip -o "$work/stripped" "$build/clear-containers"
@@ -403,6 +412,7 @@ report() {
     [ ! -e "$work/verbs" ] || cat "$work/verbs"
     [ ! -e "$work/rate" ] || cat "$work/rate"
     [ ! -e "$work/network" ] || cat "$work/network"
+    [ ! -e "$work/docker" ] || cat "$work/docker"
     [ ! -e "$work/density" ] || cat "$work/density"
     [ -z "$memory" ] || echo "$memory"
     echo "$sizes"
@@ -426,6 +436,7 @@ case $only in
     verbs) verbs_table; exit 0 ;;
     rate) rate_table; exit 0 ;;
     network) network_table; exit 0 ;;
+    docker) docker_table; exit 0 ;;
 esac
 
 # The first round only warms the page cache and makes the templates.
@@ -439,6 +450,7 @@ memory=
 [ $# -gt 0 ] || [ -n "$(missing clone)" ] || density_table >"$work/density"
 [ $# -gt 0 ] || rate_table >"$work/rate"
 [ $# -gt 0 ] || network_table >"$work/network"
+[ $# -gt 0 ] || ! command -v dockerd >/dev/null || docker_table >"$work/docker"
 [ $# -gt 0 ] || verbs_table >"$work/verbs"  # no subshell: the end of this program ends its containers
 case " ${present[*]} " in *' tuned '*) memory=$(echo x; memory_table) && memory=${memory#x} ;; esac
 sizes=$(echo x; size_table)

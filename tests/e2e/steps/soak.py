@@ -5,9 +5,11 @@
     tests/e2e/steps/soak.py runs N      docker run --rm, N one after the other; each must say its number
     tests/e2e/steps/soak.py burst N     N docker run --rm at once
     tests/e2e/steps/soak.py alive N     N that live at the same time, four started at once; exec in each
+    tests/e2e/steps/soak.py beside N    N docker run --rm and docker exec of cc-runtime and of runc in turn, as a table
 
 Prints times, what the long-lived processes weigh before and after, and what is left behind; fails if a container did.
---runtime runc does the same with runc, --network bridge with a network. Needs the build (make image).
+--runtime runc does the same with runc, --network bridge with a network, --pause 2 lets a pool fill up again after each run.
+Needs the build (make image).
 """
 
 import argparse
@@ -48,8 +50,8 @@ def available_mib():
 
 
 class Soak:
-    def __init__(self, bench, network):
-        self.bench, self.network, self.failures, self.times = bench, network, [], []
+    def __init__(self, bench, network, pause):
+        self.bench, self.network, self.pause, self.failures, self.times = bench, network, pause, [], []
 
     def docker(self, command, expected):
         start = time.monotonic()
@@ -60,6 +62,25 @@ class Soak:
 
     def run(self, number):
         self.docker(f"run --rm --network {self.network} bb echo {number}", str(number))
+        time.sleep(self.pause)
+
+    def beside(self, rounds):
+        """Of both runtimes under one daemon: {what: {runtime: [seconds]}}."""
+        runtimes = {"it": "cc-runtime", "runc": "runc"}
+        for name in runtimes:
+            self.docker(f"run -d --name e{name} --runtime {name} --network {self.network} bb sleep 100000 | wc -l", "1")
+        commands = {"run --rm": "run --rm --runtime {0} --network " + self.network + " bb echo {1}", "exec": "exec e{0} echo {1}"}
+        times = {what: {title: [] for title in runtimes.values()} for what in commands}
+        for number in range(rounds):
+            for what, command in commands.items():
+                for name, title in runtimes.items():
+                    time.sleep(self.pause)
+                    self.docker(command.format(name, number), str(number))
+                    times[what][title].append(self.times[-1])
+        for name in runtimes:
+            self.docker(f"rm -f e{name}", f"e{name}")
+        self.times.clear()
+        return times
 
     def start(self, number):
         self.docker(f"run -d --name c{number} --network {self.network} bb sleep 100000 | wc -l", "1")
@@ -75,8 +96,18 @@ class Soak:
         self.times.clear()
 
 
+def table(times):
+    print("\n| docker (median, s) | cc-runtime | runc | times runc |\n|---|--:|--:|--:|")
+    for what, of in times.items():
+        ours, runc = statistics.median(of["cc-runtime"]), statistics.median(of["runc"])
+        print(f"| {what} | {ours:.2f} | {runc:.2f} | {ours / runc:.2f} |")
+
+
 def soak(kind, count, runner):
     runner.run("warm")
+    if kind == "beside":
+        table(runner.beside(count))
+        return
     runner.times.clear()
     print(f"before: {weights()}", flush=True)
     began = time.monotonic()
@@ -100,15 +131,16 @@ def soak(kind, count, runner):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("runs", "burst", "alive"))
+    parser.add_argument("kind", choices=("runs", "burst", "alive", "beside"))
     parser.add_argument("count", type=int)
     parser.add_argument("--runtime", default="cc-runtime", choices=("cc-runtime", "runc"))
     parser.add_argument("--network", default="none", choices=("none", "bridge"))
+    parser.add_argument("--pause", default=0.0, type=float, metavar="SECONDS", help="after each run")
     arguments = parser.parse_args()
     base = isolated()
     mounts = pathlib.Path("/proc/mounts").read_text()
     bench = Bench(base / "soak", "docker", arguments.runtime)
-    runner = Soak(bench, arguments.network)
+    runner = Soak(bench, arguments.network, arguments.pause)
     try:
         soak(arguments.kind, arguments.count, runner)
     finally:
@@ -121,8 +153,11 @@ def main():
     new = [line for line in pathlib.Path("/proc/mounts").read_text().splitlines() if line not in mounts]
     for what in (*runner.failures[:20], *(f"left: process {name}" for name in left), *(f"left: mount {line}" for line in new)):
         print(what)
+    clean = not (runner.failures or left or new)
+    if clean and arguments.kind == "beside":
+        return 0  # a table and nothing else
     print(f"{len(runner.failures)} failures, {len(left)} processes and {len(new)} mounts left")
-    return 1 if runner.failures or left or new else 0
+    return 0 if clean else 1
 
 
 if __name__ == "__main__":
