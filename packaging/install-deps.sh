@@ -12,7 +12,7 @@ declare -A groups=(
         libuv1-dev libmsgpack-cxx-dev libmsgpack-dev libcli11-dev libspdlog-dev libfmt-dev doctest-dev
         nlohmann-json3-dev libexpected-dev libtomlplusplus-dev libnl-route-3-dev libseccomp-dev libcap-dev"
     # The virtual machine, and what makes its files (image/).
-    [run]="qemu-system-x86 busybox-static erofs-utils cpio xz-utils kmod binutils"
+    [run]="qemu-system-x86 seabios busybox-static erofs-utils cpio xz-utils kmod binutils"
     # Other runtimes to compare with, and tools that the end-to-end tests start.
     [test]="crun runc socat strace e2fsprogs util-linux procps"
     [lint]="clang-format clang-tidy"

@@ -44,6 +44,7 @@ Result<VmConfig> FromJson(const Json& document) {
     CC_ASSIGN(config.hugepages, BoolMember(document, "hugepages"));
     CC_ASSIGN(config.nic, BoolMember(document, "nic"));
     CC_ASSIGN(config.vhost_net, BoolMember(document, "vhost_net"));
+    CC_ASSIGN(config.generation_id, BoolMember(document, "generation_id"));
     CC_ASSIGN(const std::string origin, StringMember(document, "origin", Name(defaults.origin)));
     CC_ASSIGN(config.origin, ParseVmOrigin(origin));
     CC_ASSIGN(config.debug, BoolMember(document, "debug"));
@@ -73,6 +74,7 @@ std::string Encode(const VmConfig& config) {
     document["hugepages"] = config.hugepages;
     document["nic"] = config.nic;
     document["vhost_net"] = config.vhost_net;
+    document["generation_id"] = config.generation_id;
     document["origin"] = std::string(Name(config.origin));
     document["debug"] = config.debug;
     document["start_deadline_ms"] = config.start_deadline_ms;

@@ -56,6 +56,9 @@ struct VmConfig {
     bool hugepages = false;
     bool nic = false;        // a network device, to be attached later (VmVerb::kAttachNetwork)
     bool vhost_net = false;  // with hardware acceleration the host's kernel carries its frames
+    // A device by which the guest's kernel learns that it has been cloned (vmgenid); the firmware
+    // must be one that can tell the device where its number lies.
+    bool generation_id = false;
     VmOrigin origin = VmOrigin::kBoot;
     bool debug = false;                 // the guest's console is not quiet
     int64_t start_deadline_ms = 10000;  // from exec of the VMM until it answers its control socket

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "client/vm_client.h"
@@ -22,6 +23,19 @@ constexpr int64_t kPoolShare = 32;
 int64_t PoolSize(const RuntimeConfig& config) {
     if (config.pool >= 0) return config.pool;
     return std::min(kMostPooledByDefault, HostAvailableMib() / kPoolShare / config.memory_mib);
+}
+
+// It can tell a device of the machine where its number lies in memory, which vmgenid needs; qboot,
+// with which a VM boots sooner, stops at that.
+constexpr const char* kSeaBios = "/usr/share/seabios/bios-256k.bin";
+
+// A template's machine, and so its clones': the kernel learns from it that it has been cloned. A
+// firmware that somebody chose stays, whatever it can do.
+VmConfig WithGenerationId(VmConfig vm) {
+    if (vm.machine == MachineType::kMicrovm || !vm.firmware.empty() || !Exists(kSeaBios)) return vm;
+    vm.firmware = kSeaBios;
+    vm.generation_id = true;
+    return vm;
 }
 
 // What is asked of ObtainVm.
@@ -89,7 +103,7 @@ Result<Taken> Take(const Order& order, const TemplateConfig& wanted) {
 class FromTemplate {
   public:
     FromTemplate(const Order& order, const VmGrowth& growth)
-        : order_(order), vm_(order.vm), growth_(growth) {
+        : order_(order), vm_(WithGenerationId(order.vm)), growth_(growth) {
         vm_.memory_mib = order.config.memory_mib;
         vm_.vcpus = order.config.vcpus;
     }
@@ -158,7 +172,7 @@ Result<StartedVm> FromTemplate::Start(Taken taken) {
 Result<TemplateConfig> PlanTemplate(const RuntimeConfig& config, const VmConfig& vm,
                                     const std::string& executable) {
     TemplateConfig wanted;
-    wanted.vm = vm;
+    wanted.vm = WithGenerationId(vm);
     wanted.vm.name.clear();
     wanted.vm.directory.clear();
     CC_ASSIGN(wanted.key, TemplateKey(executable, wanted.vm));

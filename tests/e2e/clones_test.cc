@@ -107,6 +107,20 @@ TEST_CASE("a container with a higher memory limit gets a clone that has grown") 
     }
 }
 
+TEST_CASE("the kernel of a clone knows that it has been cloned") {
+    for (const char* machine : {"pc", "q35"}) {
+        CAPTURE(machine);
+        Host host = Host::WithTemplates(kNoPool, Cat("machine_type = \"", machine, "\""));
+        const Finished run = host.Run("c1", {"dmesg"}, "", [](Json& config) {
+            for (const char* set : {"bounding", "effective", "permitted"})
+                config["process"]["capabilities"][set].push_back("CAP_SYSLOG");
+        });
+        CHECK_MESSAGE(run.status == 0, run.err);
+        CHECK(run.out.find("crng reseeded due to virtual machine fork") != std::string::npos);
+        CHECK(Template(host)["clones"] == 1);
+    }
+}
+
 TEST_CASE("a container that may use more processors gets a clone with more of them") {
     Host host = Host::WithTemplates("vm_cache_number = 1");
     if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) return Skip("this host has one processor");

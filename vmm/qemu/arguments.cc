@@ -166,6 +166,7 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
                                    .Set("chassis", i + 1)
                                    .On("multifunction"));
     }
+    if (config.generation_id) out.Add("-device", Option("vmgenid").Set("guid", "auto"));
     if (HasRootImage(config)) AddRootImage(out, config, facts);
     if (!facts.firmware.empty()) out.Add("-bios", facts.firmware);
     out.Add("-kernel", config.kernel);

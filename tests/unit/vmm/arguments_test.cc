@@ -374,6 +374,17 @@ TEST_CASE("frames that the host's kernel carries come through a second descripto
     CHECK(After(*words, "-netdev") == "tap,id=net0,fd=9,vhost=on,vhostfd=11");
 }
 
+TEST_CASE("a machine that is cloned has a number that is new in each clone") {
+    auto config = Config(MachineType::kPc);
+    const auto has = [&] {
+        const Words words = ArgumentsOf(config);
+        return std::find(words.begin(), words.end(), "vmgenid,guid=auto") != words.end();
+    };
+    CHECK_FALSE(has());
+    config.generation_id = true;
+    CHECK(has());
+}
+
 TEST_CASE("a network device has its fixed place, and its tap is a descriptor") {
     const auto device = [](MachineType machine) {
         VmConfig config = Config(machine);
