@@ -11,6 +11,7 @@
 #include <memory>
 
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -22,8 +23,11 @@ namespace cc {
 
 namespace {
 
+using CurrentSink = spdlog::sinks::dist_sink_mt;
+
 struct State {
     LogOptions options;
+    std::shared_ptr<CurrentSink> sink;
     std::shared_ptr<spdlog::logger> logger;
     std::unique_ptr<Syslog> syslog;
 };
@@ -130,25 +134,42 @@ std::string Format(const LogOptions& options, LogLevel level, std::string_view m
     return line;
 }
 
+// Of a file, or standard error.
+Result<spdlog::sink_ptr> OpenSink(const std::string& path) {
+    try {
+        spdlog::sink_ptr sink;
+        if (path.empty())
+            sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+        else
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+        sink->set_pattern("%v");
+        return sink;
+    } catch (const spdlog::spdlog_ex& e) {
+        return Fail(Cat("opening the log ", path, ": ", e.what()));
+    }
+}
+
 }  // namespace
 
 Result<void> StartLog(const LogOptions& options) {
-    spdlog::sink_ptr sink;
-    try {
-        if (options.path.empty())
-            sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-        else
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.path);
-    } catch (const spdlog::spdlog_ex& e) {
-        return Fail(Cat("opening the log ", options.path, ": ", e.what()));
-    }
-    auto logger = std::make_shared<spdlog::logger>(options.name, sink);
-    logger->set_pattern("%v");
+    CC_ASSIGN(spdlog::sink_ptr sink, OpenSink(options.path));
+    // Around the one that may be replaced while other threads write.
+    auto current = std::make_shared<CurrentSink>(std::vector{std::move(sink)});
+    current->set_pattern("%v");
+    auto logger = std::make_shared<spdlog::logger>(options.name, current);
     logger->set_level(spdlog::level::trace);  // Log() filters
     logger->flush_on(spdlog::level::trace);
     std::unique_ptr<Syslog> syslog;
     if (!options.syslog.empty()) syslog = std::make_unique<Syslog>(options.name, options.syslog);
-    TheState() = State{options, std::move(logger), std::move(syslog)};
+    TheState() = State{options, std::move(current), std::move(logger), std::move(syslog)};
+    return {};
+}
+
+Result<void> ReopenLog() {
+    State& state = TheState();
+    if (!state.sink || state.options.path.empty()) return {};
+    CC_ASSIGN(spdlog::sink_ptr sink, OpenSink(state.options.path));
+    state.sink->set_sinks({std::move(sink)});
     return {};
 }
 

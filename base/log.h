@@ -42,6 +42,9 @@ struct LogField {
 
 // Before this call, and where it was never called, lines of level warn and up go to standard error.
 Result<void> StartLog(const LogOptions& options);
+// Another file of the same name, if the log goes to one: what has been rotated away is let go of.
+// After an error the lines go on into the old one.
+Result<void> ReopenLog();
 // From any thread, once StartLog() has returned.
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 bool LogEnabled(LogLevel level);

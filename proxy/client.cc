@@ -36,23 +36,45 @@ void Client::Data(std::string_view bytes) {
 }
 
 void Client::Serve() {
+    int left = kFramesPerTurn;
     while (!closing_ && wait_ == Wait::kNothing) {
         const auto frame = decoder_.Next();
         if (!frame) return Close(frame.error().message);
         if (!*frame) break;
+        const bool stream = (*frame)->type == FrameType::kStream && !(*frame)->Is(StreamKind::kLog);
+        left -= stream ? 1 : kFramesPerCommand;
         Handle(**frame);
-        if (wait_ == Wait::kNothing && !input_ended_ && queued() > kMaxClientQueue)
+        if (wait_ != Wait::kNothing) break;
+        if (!input_ended_ && QueueIsFull())
             WaitFor(Wait::kOwnQueue);
+        else if (left <= 0)
+            AwaitTurn();
     }
-    // Only a frame that is not whole yet, or that waits for its VM, may still want it.
-    if (wait_ == Wait::kNothing ? decoder_.buffered() == 0 : wait_ != Wait::kAdoption)
+    // Only a frame that is not whole or not served yet, or that waits for its VM, may still want
+    // it.
+    if (wait_ == Wait::kNothing || wait_ == Wait::kTurn ? decoder_.buffered() == 0
+                                                        : wait_ != Wait::kAdoption)
         descriptor_.Reset();
     if (closing_) return;
-    const size_t before = std::exchange(counted_input_, decoder_.buffered());
-    if (!router_.CountBufferedInput(before, counted_input_))
-        return Close("all clients together hold too many unfinished frames");
+    CountInput();
+    if (closing_) return;
     if (input_ended_ && wait_ == Wait::kNothing) return Gone();
     UpdateReading();
+}
+
+void Client::AwaitTurn() {
+    WaitFor(Wait::kTurn, Milliseconds{0}, &Client::GoOn);
+}
+
+void Client::CountInput() {
+    const size_t before = std::exchange(counted_input_, decoder_.buffered());
+    router_.CountBufferedInput(before, counted_input_);
+}
+
+void Client::CloseForInput() {
+    Close("all clients together hold too many unfinished frames, and those of its user most");
+    decoder_ = {};
+    CountInput();
 }
 
 void Client::Handle(const ClientFrame& frame) {
@@ -93,24 +115,23 @@ void Client::HandleCommand(ClientCommand command, std::string_view payload) {
 }
 
 void Client::HandleLog(std::string_view payload) {
+    if (!MayLog()) return;
     const auto entry = ParseLogEntry(payload, version_);
     if (!entry) return Close(entry.error().message);
-    if (!MayLog()) return;
     Log(ParseLogLevel(entry->level).value_or(LogLevel::kInfo), entry->message,
         {{"source", entry->source}, {"container", entry->container_id}});
 }
 
+// Everything of a user's but root's is one, or more connections would be more lines.
 bool Client::MayLog() {
+    LogAllowance& allowance = user_ == 0 ? log_allowance_ : router_.LogAllowanceOf(user_);
     const auto second = std::chrono::floor<std::chrono::seconds>(router_.world().Now());
-    if (second != log_second_) {
-        log_second_ = second;
-        log_lines_ = 0;
-    }
-    if (++log_lines_ == kMaxLogLinesPerSecond + 1)
+    if (second != allowance.second) allowance = {second, 0};
+    if (++allowance.lines == kMaxLogLinesPerSecond + 1)
         Log(LogLevel::kWarn, "a client logs too much: the rest of this second is dropped",
-            {{"client", Cat(number_)}});
-    if (log_lines_ > kMaxLogLinesPerSecond) ++router_.counters().log_lines_dropped;
-    return log_lines_ <= kMaxLogLinesPerSecond;
+            {{"client", Cat(number_)}, {"user", Cat(user_)}});
+    if (allowance.lines > kMaxLogLinesPerSecond) ++router_.counters().log_lines_dropped;
+    return allowance.lines <= kMaxLogLinesPerSecond;
 }
 
 void Client::HandleHello(std::string_view payload) {
@@ -194,7 +215,7 @@ void Client::Written() {
         SetOverMark(true);
     }
     if (over_mark_ && queued() <= kLowWater) SetOverMark(false);
-    if (wait_ == Wait::kOwnQueue && queued() <= kLowWater) GoOn();
+    if (wait_ == Wait::kOwnQueue && queued() <= kLowWater) AwaitTurn();
     if (closing_ && queued() == 0) Gone();
 }
 

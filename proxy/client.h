@@ -14,6 +14,7 @@
 #include "protocol/agent_frame.h"
 #include "protocol/client_frame.h"
 #include "protocol/client_messages.h"
+#include "proxy/counters.h"
 #include "proxy/deadlines.h"
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
@@ -37,6 +38,10 @@ class Client final : public Endpoint {
     void Serve();
     // What was sent still goes out, for a while; nothing more is served.
     void Close(std::string_view why);
+    // Bytes of frames that are not whole or not served yet, as of its last turn.
+    size_t unserved() const { return counted_input_; }
+    // Closes, and lets go of those bytes.
+    void CloseForInput();
 
     // --- what others tell it
     // ------------------------------------------------------------------------ The answer to the
@@ -63,6 +68,7 @@ class Client final : public Endpoint {
         kRoom,          // stdin: the agent is slow to read
         kOwnQueue,      // the client is slow to read its answers
         kAdoption,      // a VM of an earlier proxy
+        kTurn,          // everybody else, who is to be served in between
     };
 
     void Data(std::string_view bytes) override;
@@ -73,6 +79,8 @@ class Client final : public Endpoint {
     void HungUp() override;
     void Written() override;
 
+    void AwaitTurn();
+    void CountInput();
     void Handle(const ClientFrame& frame);
     void HandleCommand(ClientCommand command, std::string_view payload);
     void HandleRegisterVm(std::string_view payload);
@@ -115,6 +123,7 @@ class Client final : public Endpoint {
     void LeaveEverything();
     void Gone();
     bool MayLog();
+    bool QueueIsFull() const { return queued() > (shim_ ? kMaxClientQueue : kLowWater); }
 
     const uint64_t number_;
     const uid_t user_;
@@ -140,8 +149,7 @@ class Client final : public Endpoint {
     std::string held_token_;
     std::string held_data_;     // Hyper: the agent's payload; stdin: the bytes; else the command's
     int64_t held_signal_ = -1;  // none: it is stdin that waits
-    Milliseconds log_second_{};
-    int log_lines_ = 0;
+    LogAllowance log_allowance_;  // of a client of root's
 };
 
 }  // namespace cc::proxy

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,6 +23,12 @@ struct Flow {
 struct QueueMark {
     size_t most = 0;  // bytes that ever waited in it
     void Saw(size_t now) { most = std::max(most, now); }
+};
+
+// Lines for the log in one second.
+struct LogAllowance {
+    std::chrono::seconds second{};
+    int lines = 0;
 };
 
 struct SessionCounters {

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstddef>
 
+#include <sys/resource.h>
+
 namespace cc::proxy {
 
 // --- flow control
@@ -15,9 +17,15 @@ namespace cc::proxy {
 // meanwhile.
 constexpr size_t kHighWater = 256 * 1024;
 constexpr size_t kLowWater = 64 * 1024;
-// A client that lets its answers pile up beyond this is not served any more until it reads them.
-// Above what a shim's queue can reach through its container's output: the mark and one large read.
+// A shim that lets its frames pile up beyond this is not served any more until it reads them.
+// Above what its queue can reach through its container's output: the mark and one large read. Any
+// other client has only answers to wait for, and stops at the low mark.
 constexpr size_t kMaxClientQueue = 1024 * 1024;
+// What a client is served in one turn, before everybody else has one: frames of streams, counted
+// as bytes pass (a read brings up to 256 KiB of them), and commands and lines for the log, which
+// cost as much as so many of those.
+constexpr int kFramesPerTurn = 256;
+constexpr int kFramesPerCommand = 8;
 // Output of a process whose shim has dropped its connection, kept for the shim's return.
 constexpr size_t kMaxKeptOutput = 256 * 1024;
 
@@ -26,6 +34,9 @@ constexpr size_t kMaxKeptOutput = 256 * 1024;
 constexpr size_t kMaxClients = 16384;
 // Of one user other than root, whose containers are everybody's.
 constexpr size_t kMaxClientsPerUser = 1024;
+// Descriptors that no new client takes: a record needs one to be written, a VM two, --status two.
+constexpr rlim_t kSparedDescriptors = 16;
+constexpr rlim_t kSparedByStatus = 8;  // of these
 constexpr size_t kMaxVms = 4096;
 constexpr size_t kMaxVmIdSize = 1024;
 constexpr size_t kMaxTokensPerRequest = 256;
@@ -36,9 +47,9 @@ constexpr size_t kMaxSpentTokensPerVm = 1024;
 constexpr size_t kMaxPendingReplies = 1024;
 // Bytes of commands an agent has not read yet.
 constexpr size_t kMaxControlQueue = 8 * 1024 * 1024;
-// Bytes of unfinished frames of all clients together; whoever goes beyond it is cut off.
+// Bytes of unfinished frames of all clients together; beyond it whoever holds most is cut off.
 constexpr size_t kMaxBufferedInput = 64 * 1024 * 1024;
-constexpr int kMaxLogLinesPerSecond = 200;  // of one client
+constexpr int kMaxLogLinesPerSecond = 200;  // of one user, or of one client of root's
 
 // --- deadlines
 // ------------------------------------------------------------------------------------
@@ -52,6 +63,8 @@ constexpr Milliseconds kConnectRetry{20};
 // READY after the connection. Generous, because the runtime has a deadline of its own, and its
 // going away ends the wait.
 constexpr Milliseconds kReadyDeadline{300'000};
+// A record that could not be written (no space, no descriptor) is tried again.
+constexpr Milliseconds kSaveRetry{1'000};
 // A client waits for a VM that this proxy is adopting from an earlier one.
 constexpr Milliseconds kAdoptionDeadline{30'000};
 // A VM whose control port has ended may still say last words on its I/O port.

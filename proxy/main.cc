@@ -121,6 +121,12 @@ Result<void> Serve(Options options, const std::function<void()>& on_ready) {
     uv::SignalWatch interrupt(loop, [&end](int) { end(); });
     CC_TRY(terminate.Start(SIGTERM));
     CC_TRY(interrupt.Start(SIGINT));
+    uv::SignalWatch hang_up(loop, [](int) {
+        const auto reopened = ReopenLog();
+        Log(reopened ? LogLevel::kInfo : LogLevel::kWarn,
+            reopened ? "the log was reopened" : reopened.error().message);
+    });
+    CC_TRY(hang_up.Start(SIGHUP));
     Log(LogLevel::kInfo, options.pod ? "starting in pod mode" : "starting in system mode",
         {{"socket", options.socket_path}});
     // Not before: the record beside the socket is that of the proxy whose socket it is.

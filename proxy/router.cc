@@ -2,6 +2,7 @@
 #include "proxy/router.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/log.h"
@@ -31,15 +32,15 @@ Router::~Router() {
 
 bool Router::AddClient(std::unique_ptr<Stream> stream, uid_t user, std::string token) {
     const Turn turn(*this);
-    const auto of_user = clients_of_user_.find(user);
-    const size_t theirs = of_user == clients_of_user_.end() ? 0 : of_user->second;
+    const auto of_user = users_.find(user);
+    const size_t theirs = of_user == users_.end() ? 0 : of_user->second.clients;
     if (clients_.size() >= kMaxClients || (user != 0 && theirs >= kMaxClientsPerUser)) {
         ++counters_.connections_refused;
         if (MayLogRefusal())
             Log(LogLevel::kWarn, "refused a connection: too many", {{"user", Cat(user)}});
         return false;
     }
-    ++clients_of_user_[user];
+    ++users_[user].clients;
     ++counters_.connections;
     const uint64_t number = ++last_client_;
     const auto client = std::make_shared<Client>(*this, number, user, std::move(token));
@@ -99,12 +100,28 @@ void Router::RemoveClient(Client& client) {
     if (found == clients_.end()) return;
     Bury(std::move(found->second));
     clients_.erase(found);
-    if (--clients_of_user_[client.user()] == 0) clients_of_user_.erase(client.user());
+    if (--users_[client.user()].clients == 0) users_.erase(client.user());
 }
 
-bool Router::CountBufferedInput(size_t before, size_t now) {
+void Router::CountBufferedInput(size_t before, size_t now) {
     buffered_input_ += now - before;
-    return now <= before || buffered_input_ <= kMaxBufferedInput;
+    if (now <= before || buffered_input_ <= kMaxBufferedInput) return;
+    if (Client* client = LargestHolder()) client->CloseForInput();
+}
+
+// Of the user who holds most in all: who has many connections could else hold a little in each,
+// and have others cut off.
+Client* Router::LargestHolder() const {
+    std::unordered_map<uid_t, size_t> of_users;
+    for (const auto& [number, client] : clients_)
+        of_users[client->user()] += client->unserved();
+    const auto key = [&](const Client& client) {
+        return std::tuple(of_users[client.user()], client.unserved(), client.number());
+    };
+    Client* largest = nullptr;
+    for (const auto& [number, client] : clients_)
+        if (largest == nullptr || key(*client) > key(*largest)) largest = client.get();
+    return largest;
 }
 
 std::shared_ptr<Vm> Router::FindVm(const std::string& id) {

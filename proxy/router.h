@@ -20,6 +20,7 @@
 
 #include <sys/types.h>
 
+#include "proxy/counters.h"
 #include "proxy/deadlines.h"
 #include "proxy/endpoint.h"
 #include "proxy/limits.h"
@@ -91,8 +92,10 @@ class Router {
     Client* FindClient(uint64_t number);
     void RemoveClient(Client& client);
     void WillServe(Client& client) { runnable_.push_back(&client); }
-    // Counts the bytes of unfinished frames that clients hold; false: there are too many already.
-    bool CountBufferedInput(size_t before, size_t now);
+    // Counts the bytes of unfinished frames that clients hold. When they are too many, those are
+    // cut off who hold most of them.
+    void CountBufferedInput(size_t before, size_t now);
+    LogAllowance& LogAllowanceOf(uid_t user) { return users_[user].log; }
 
     std::shared_ptr<Vm> FindVm(const std::string& id);  // registered ones, lost ones included
     Result<void> CheckNewVm(const std::string& id) const;
@@ -127,13 +130,18 @@ class Router {
   private:
     void Settle();
     bool MayLogRefusal();
+    Client* LargestHolder() const;
 
     World& world_;
     const std::string url_;
     Deadlines deadlines_;
     TokenTable tokens_;
     std::unordered_map<uint64_t, std::shared_ptr<Client>> clients_;
-    std::unordered_map<uid_t, size_t> clients_of_user_;
+    struct User {
+        size_t clients = 0;
+        LogAllowance log;
+    };
+    std::unordered_map<uid_t, User> users_;  // that have a client
     std::unordered_map<std::string, std::shared_ptr<Vm>> registered_;
     std::unordered_map<Vm*, std::shared_ptr<Vm>> vms_;
     uint64_t last_client_ = 0;

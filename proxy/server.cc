@@ -27,13 +27,14 @@ Result<std::unique_ptr<Server>> Server::Start(uv::Loop& loop, Fd listener,
                                               std::function<void()> on_done) {
     auto server = std::unique_ptr<Server>(new Server(loop, options, std::move(on_done)));
     CC_ASSIGN(server->listener_,
-              Listener::Open(loop, std::move(listener), [&s = *server](Fd fd, uid_t user) {
-                  auto stream = MakeClientStream(s.loop_, std::move(fd));
-                  if (stream)
-                      s.router_.AddClient(std::move(*stream), user);
-                  else
-                      Log(LogLevel::kWarn, stream.error().message);
-              }));
+              Listener::Open(loop, std::move(listener), kSparedDescriptors,
+                             [&s = *server](Fd fd, uid_t user) {
+                                 auto stream = MakeClientStream(s.loop_, std::move(fd));
+                                 if (stream)
+                                     s.router_.AddClient(std::move(*stream), user);
+                                 else
+                                     Log(LogLevel::kWarn, stream.error().message);
+                             }));
     for (const auto& record : server->world_.records().Load())
         server->router_.Adopt(record);
     server->OpenStatus();

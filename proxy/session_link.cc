@@ -48,6 +48,8 @@ Result<void> Session::ReceiveData(bool on_stderr, uint64_t offset, std::string_v
     if (shim_ == nullptr) return {};  // it says where to go on when it comes
     const bool whole = offset <= stream.received;
     const std::string_view fresh = stream.TakeNew(offset, payload);
+    // Nothing more comes before the shim has taken some of it.
+    if (!fresh.empty() && stream.received == stream.may_reach) ++counters_.stalls;
     const bool ends = end && whole && !std::exchange(stream.ended, true);
     const StreamKind kind = on_stderr ? StreamKind::kStderr : StreamKind::kStdout;
     if (shim_->version() == kClientVersion3) {

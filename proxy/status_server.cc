@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/uv/channel.h"
+#include "proxy/limits.h"
 
 namespace cc::proxy {
 
@@ -93,10 +94,10 @@ Result<std::unique_ptr<StatusServer>> StatusServer::Open(uv::Loop& loop, const s
     if (::stat(path.c_str(), &status) < 0) return FailErrno(Cat("looking at ", path));
     server->device_ = status.st_dev;
     server->inode_ = status.st_ino;
-    CC_ASSIGN(server->listener_,
-              Listener::Open(loop, std::move(listener), [&s = *server](Fd connection, uid_t) {
-                  s.Accept(std::move(connection));
-              }));
+    CC_ASSIGN(server->listener_, Listener::Open(loop, std::move(listener), kSparedByStatus,
+                                                [&s = *server](Fd connection, uid_t) {
+                                                    s.Accept(std::move(connection));
+                                                }));
     return server;
 }
 

@@ -59,7 +59,8 @@ Vm::Vm(Router& router, const RegisterVm& request, const Client& registrar)
       deadline_(router.deadlines()),
       born_(router.world().Now()),
       control_(*this, Port::kControl),
-      io_(*this, Port::kIo) {
+      io_(*this, Port::kIo),
+      save_again_(router.deadlines()) {
     connect_until_ = router.After(kConnectDeadline);
 }
 
@@ -80,6 +81,7 @@ Vm::Vm(Router& router, const VmRecord& record)
       epoch_(record.epoch),
       adopting_(true),
       record_name_(record.name),
+      save_again_(router.deadlines()),
       next_base_(record.next_base) {
     unregistered_ = record.unregistered;
     connect_until_ = router.After(kConnectDeadline);

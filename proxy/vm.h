@@ -150,6 +150,8 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void Replied(const Pending& pending, bool success, std::string_view payload);
     VmRecord record() const;
     bool SaveChanges(const std::vector<uint64_t>& sessions);
+    Result<void> SaveWhole();
+    void Saved(const Result<void>& how);
     void AddSession(const std::shared_ptr<Session>& session);
     Token* AddToken(std::string text, uid_t user);
 
@@ -202,7 +204,9 @@ class Vm : public std::enable_shared_from_this<Vm> {
     std::string record_name_;
     std::vector<uint64_t> changed_;  // sessions that the record has not as they are
     bool save_whole_ = true;         // the record is to be written anew
-    size_t record_room_ = 0;         // bytes of changes until it is
+    bool save_failed_ = false;       // and could not be
+    Deadline save_again_;
+    size_t record_room_ = 0;  // bytes of changes until it is
     std::deque<Pending> pending_;
     size_t shims_over_mark_ = 0;
     bool room_wanted_ = false;  // a shim waits for the agent to read its stdin

@@ -181,20 +181,30 @@ void Vm::Save() {
         if (!record_name_.empty()) router_.world().RemoveRecord(record_name_);
         return;
     }
-    if (record_name_.empty()) {
-        auto name = router_.world().NewRecordName();
-        if (!name) return Log(LogLevel::kError, name.error().message, {{"vm", id_}});
-        record_name_ = std::move(*name);
-    }
     const auto changed = std::exchange(changed_, {});
-    if (!save_whole_ && SaveChanges(changed)) return;
+    if (save_whole_ || !SaveChanges(changed)) Saved(SaveWhole());
+}
+
+Result<void> Vm::SaveWhole() {
+    save_whole_ = true;
+    if (record_name_.empty()) {
+        CC_ASSIGN(record_name_, router_.world().NewRecordName());
+    }
     const std::string whole = Encode(record());
-    const auto saved = router_.world().SaveRecord(record_name_, whole);
-    save_whole_ = !saved;
+    CC_TRY(router_.world().SaveRecord(record_name_, whole));
+    save_whole_ = false;
     record_room_ = std::max(kMinRecordRoom, whole.size());
-    if (!saved)
-        Log(LogLevel::kError, "the VM would not survive this proxy: its record cannot be written",
-            {{"vm", id_}, {"error", saved.error().message}});
+    return {};
+}
+
+// Without a record the VM is served all the same: it would only not survive this proxy.
+void Vm::Saved(const Result<void>& how) {
+    if (const bool failed = !how; failed != std::exchange(save_failed_, failed))
+        Log(failed ? LogLevel::kError : LogLevel::kInfo,
+            failed ? "the VM would not survive this proxy: its record cannot be written"
+                   : "the VM's record is written again",
+            {{"vm", id_}, {"error", failed ? how.error().message : ""}});
+    if (save_failed_) save_again_.Set(router_.After(kSaveRetry), [this] { Changed(); });
 }
 
 // False: the record is to be written anew, because it has grown to twice what it says, or could not

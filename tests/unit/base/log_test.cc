@@ -50,6 +50,27 @@ TEST_CASE("a text line has the time, level, name and pid, and its values are esc
     CHECK(line.ends_with(R"(text="\x1b[2J{}%s\n\"quoted\\\" \xff\xc2\x9b\x00.")"));
 }
 
+TEST_CASE("a log that has been moved away is begun anew, or goes on where it is") {
+    const LogFile log(LogFormat::kText, LogLevel::kInfo);
+    Log(LogLevel::kInfo, "first");
+    REQUIRE(std::rename(log.path().c_str(), (log.path() + ".1").c_str()) == 0);
+    Log(LogLevel::kInfo, "second");
+    REQUIRE(ReopenLog());
+    Log(LogLevel::kInfo, "third");
+    REQUIRE(log.Lines().size() == 1);
+    CHECK(log.Lines().front().ends_with("msg=\"third\""));
+    REQUIRE(std::remove(log.path().c_str()) == 0);
+    REQUIRE(MakeDirectories(log.path(), 0700));
+    const auto reopened = ReopenLog();
+    REQUIRE_FALSE(reopened);
+    CHECK(reopened.error().message.find(log.path()) != std::string::npos);
+    Log(LogLevel::kInfo, "lost with the file");
+    REQUIRE(std::remove(log.path().c_str()) == 0);
+    REQUIRE(std::rename((log.path() + ".1").c_str(), log.path().c_str()) == 0);
+    REQUIRE(log.Lines().size() == 2);
+    CHECK(log.Lines().back().ends_with("msg=\"second\""));
+}
+
 TEST_CASE("a JSON line parses, whatever the values hold") {
     const LogFile log(LogFormat::kJson, LogLevel::kDebug);
     Log(LogLevel::kWarn, kHostile, {{"vm", kHostile}, {"path", "C:\\x41\\n"}});

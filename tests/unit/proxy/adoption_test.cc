@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A proxy dies at any instant, and the next one has nothing but the records.
 #include "tests/unit/proxy/link_hub.h"
+#include "tests/unit/proxy/proxy_log.h"
 
 namespace cc::proxy {
 
@@ -288,6 +289,28 @@ TEST_CASE("a record is written anew before its changes outgrow it, and when it h
     REQUIRE(record);
     CHECK(record->sessions.size() == 1);
     CHECK(record->next_base == 2005);
+}
+
+TEST_CASE("a record that could not be written is tried again until it is") {
+    const ProxyLog log(LogLevel::kInfo);
+    LinkHub hub;
+    hub.Start();
+    hub.world->disk_full = true;
+    hub.runtime->Send(EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 1})));
+    hub.world->Run();
+    CHECK_FALSE(Hub::Frame(hub.runtime).error);
+    const auto sessions = [&] {
+        return ParseVmRecord(hub.world->records.begin()->second).value().sessions.size();
+    };
+    const size_t before = sessions();
+    for (int i = 0; i < 3; ++i)
+        hub.world->Pass(kSaveRetry);
+    CHECK(sessions() == before);
+    CHECK(log.Lines("cannot be written").size() == 1);
+    hub.world->disk_full = false;
+    hub.world->Pass(kSaveRetry);
+    CHECK(sessions() == before + 1);
+    CHECK(log.Lines("written again").size() == 1);
 }
 
 }  // namespace cc::proxy

@@ -140,26 +140,29 @@ class MemoryWorld final : public World {
         return name;
     }
     Result<void> SaveRecord(const std::string& name, std::string_view text) override {
+        if (disk_full) return FailErrno("writing a record", ENOSPC);
         records[name] = text;
         return {};
     }
     Result<void> AppendRecord(const std::string& name, std::string_view text) override {
         const auto found = records.find(name);
+        if (disk_full) return FailErrno("adding to a record", ENOSPC);
         if (found == records.end()) return Fail(Cat("there is no record ", name));
         found->second += text;
         return {};
     }
     void RemoveRecord(const std::string& name) override { records.erase(name); }
     std::map<std::string, std::string> records;
+    bool disk_full = false;
 
     PeerPtr NewClient(uid_t user = 0) {
         auto peer = NewPeer();
         router.AddClient(std::make_unique<MemoryStream>(peer), user);
         return peer;
     }
-    // Delivers everything that is on its way.
+    // Delivers everything that is on its way, and does what is due.
     void Run() {
-        while (RunOnce()) {
+        while (Step() || RunDue()) {
         }
     }
     void Pass(std::chrono::milliseconds time) {
@@ -180,45 +183,53 @@ class MemoryWorld final : public World {
         std::erase_if(peers_, [](const PeerPtr& peer) { return peer->closed; });
     }
 
+    // Delivers what one read of each peer's takes.
+    bool Step();
+
   private:
+    bool RunDue() {
+        const auto next = router.NextDeadline();
+        if (!next || *next > now_) return false;
+        router.RunDeadlines();
+        return true;
+    }
     PeerPtr NewPeer() {
         peers_.push_back(std::make_shared<Peer>());
         return peers_.back();
     }
-    bool RunOnce() {
-        bool any = false;
-        for (const auto& peer : std::vector<PeerPtr>(peers_)) {
-            if (peer->handler_ != nullptr && peer->watched && !peer->backlog_.empty()) {
-                const std::string piece = peer->backlog_.substr(0, peer->chunk);
-                peer->backlog_.erase(0, piece.size());
-                Fd descriptor = std::move(peer->descriptor_);
-                if (descriptor && peer->may_send_fds)
-                    peer->handler_->OnDescriptor(std::move(descriptor));
-                peer->handler_->OnData(piece);
-                any = true;
-            } else if (peer->handler_ != nullptr && peer->watched && peer->ended_ &&
-                       !peer->told_end_) {
-                peer->told_end_ = true;
-                peer->handler_->OnEnd({});
-                any = true;
-            }
-            if (peer->handler_ != nullptr && !peer->watched && peer->ended_ &&
-                !std::exchange(peer->told_hangup_, true)) {
-                peer->handler_->OnHangup();
-                any = true;
-            }
-            if (peer->reads && !peer->unread.empty()) {
-                peer->received += std::exchange(peer->unread, {});
-                if (peer->handler_ != nullptr) peer->handler_->OnDrained();
-                any = true;
-            }
-        }
-        return any;
-    }
-
     int last_record_ = 0;
     std::vector<PeerPtr> peers_;
     std::chrono::milliseconds now_{1000};
 };
+
+inline bool MemoryWorld::Step() {
+    bool any = false;
+    for (const auto& peer : std::vector<PeerPtr>(peers_)) {
+        if (peer->handler_ != nullptr && peer->watched && !peer->backlog_.empty()) {
+            const std::string piece = peer->backlog_.substr(0, peer->chunk);
+            peer->backlog_.erase(0, piece.size());
+            Fd descriptor = std::move(peer->descriptor_);
+            if (descriptor && peer->may_send_fds)
+                peer->handler_->OnDescriptor(std::move(descriptor));
+            peer->handler_->OnData(piece);
+            any = true;
+        } else if (peer->handler_ != nullptr && peer->watched && peer->ended_ && !peer->told_end_) {
+            peer->told_end_ = true;
+            peer->handler_->OnEnd({});
+            any = true;
+        }
+        if (peer->handler_ != nullptr && !peer->watched && peer->ended_ &&
+            !std::exchange(peer->told_hangup_, true)) {
+            peer->handler_->OnHangup();
+            any = true;
+        }
+        if (peer->reads && !peer->unread.empty()) {
+            peer->received += std::exchange(peer->unread, {});
+            if (peer->handler_ != nullptr) peer->handler_->OnDrained();
+            any = true;
+        }
+    }
+    return any;
+}
 
 }  // namespace cc::proxy

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // cc-proxy as a process: options, socket activation, pod mode, running out of descriptors.
+#include <algorithm>
+#include <cstdio>
+
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "protocol/agent_frame.h"
+#include "proxy/vm_record.h"
 #include "tests/datagrams.h"
 #include "tests/fakes/fake_agent.h"
 #include "tests/unit/proxy/real_server.h"
@@ -134,6 +139,56 @@ TEST_CASE("out of descriptors, callers wait, nothing spins, and service goes on 
     clients.clear();
     ::kill(process.pid, SIGTERM);
     CHECK(process.WaitExit() == 0);
+}
+
+TEST_CASE("a crowd of callers leaves the descriptors that a VM and its record need") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/p.sock";
+    RealProcess process({"-socket-path", socket, "-log", "error"}, [] {
+        const rlimit few{40, 40};
+        ::setrlimit(RLIMIT_NOFILE, &few);
+    });
+    process.WaitForSocket(socket);
+    RealClient runtime(socket);
+    std::vector<std::unique_ptr<RealClient>> crowd;
+    for (int i = 0; i < 60; ++i)
+        crowd.push_back(std::make_unique<RealClient>(socket));
+    const auto listen = [&](const char* name) {
+        return ListenUnix(Cat(folder.path, "/", name), SOCK_STREAM, 0600).value();
+    };
+    const Fd control = listen("ctl"), io = listen("io");
+    runtime.Send(
+        EncodeCommand(ClientCommand::kRegisterVm,
+                      Encode(RegisterVm{"vm0", folder.path + "/ctl", folder.path + "/io", "", 1})));
+    const Fd agent = Fd::Adopt(::accept(control.get(), nullptr, nullptr));
+    REQUIRE(WriteAll(agent.get(), EncodeControl(ControlCode::kReady, "")));
+    const auto answer = runtime.Next();
+    REQUIRE(answer);
+    CHECK_FALSE(answer->error);
+    const auto names = ListDirectory(socket + ".vms").value();
+    const auto is_record = [](const std::string& name) { return name.ends_with(".json"); };
+    const auto record = std::find_if(names.begin(), names.end(), is_record);
+    REQUIRE(record != names.end());
+    const auto text = ReadFile(Cat(socket, ".vms/", *record), 64 << 10);
+    REQUIRE(text);
+    CHECK(ParseVmRecord(*text).value().sessions.size() == 1);
+    ::kill(process.pid, SIGTERM);
+    CHECK(process.WaitExit() == 0);
+}
+
+TEST_CASE("SIGHUP has the log begun anew, and ends nothing") {
+    TemporaryFolder folder;
+    const std::string socket = folder.path + "/p.sock", log = folder.path + "/log";
+    RealProcess process({"-socket-path", socket, "-log", "info", "--log-file", log});
+    process.WaitForSocket(socket);
+    REQUIRE(std::rename(log.c_str(), (log + ".1").c_str()) == 0);
+    ::kill(process.pid, SIGHUP);
+    for (int i = 0; i < kPatience / 10 && !Exists(log); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    CHECK(Exists(log));
+    ::kill(process.pid, SIGTERM);
+    CHECK(process.WaitExit() == 0);
+    CHECK(ReadFile(log, 64 << 10).value().find("ended") != std::string::npos);
 }
 
 // What the program prints, and its exit status.
