@@ -10,7 +10,7 @@ set -euo pipefail
 declare -A groups=(
     [build]="g++ cmake ccache ninja-build make pkg-config git
         libuv1-dev libmsgpack-cxx-dev libmsgpack-dev libcli11-dev libspdlog-dev libfmt-dev doctest-dev
-        nlohmann-json3-dev libexpected-dev libtomlplusplus-dev libnl-route-3-dev libseccomp-dev libcap-dev"
+        nlohmann-json3-dev libexpected-dev libtomlplusplus-dev libnl-route-3-dev libseccomp-dev libcap-dev nettle-dev"
     # The virtual machine, and what makes its files (image/).
     [run]="qemu-system-x86 seabios busybox-static erofs-utils cpio xz-utils kmod binutils"
     # Other runtimes to compare with, and tools that the end-to-end tests start.

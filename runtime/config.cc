@@ -30,6 +30,7 @@ struct Key {
     std::function<Result<void>(RuntimeConfig&, const std::string&)> text;
     std::function<Result<void>(RuntimeConfig&, int64_t)> number;
     std::function<Result<void>(RuntimeConfig&, bool)> flag;
+    std::function<Result<void>(RuntimeConfig&, std::vector<std::string>)> list = {};
 };
 
 Key Text(std::string_view section, std::string_view name, std::string RuntimeConfig::*member) {
@@ -114,6 +115,19 @@ Result<void> SetBootTimeout(RuntimeConfig& config, int64_t value) {
     return {};
 }
 
+Key Paths(std::string_view section, std::string_view name,
+          std::vector<std::string> RuntimeConfig::*member) {
+    Key key{.section = section, .name = name, .text = {}, .number = {}, .flag = {}};
+    key.list = [member](RuntimeConfig& config, std::vector<std::string> paths) -> Result<void> {
+        for (const auto& path : paths)
+            if (path.empty() || path[0] != '/')
+                return Fail(Cat(Quoted(path), " must be an absolute path"));
+        config.*member = std::move(paths);
+        return {};
+    };
+    return key;
+}
+
 // What 3.0's models are for, tcfilter does as well: a guest sees no difference.
 Result<void> SetNetworkModel(RuntimeConfig& config, const std::string& value) {
     if (value != "default" && value != "tcfilter" && value != "none" && value != "bridged" &&
@@ -153,6 +167,7 @@ const std::vector<Key>& Keys() {
         Path(qemu, "image", &C::image),
         Path(qemu, "initrd", &C::initrd),
         Path(qemu, "firmware", &C::firmware),
+        Paths(qemu, "asset_annotations", &C::asset_annotations),
         Text(qemu, "kernel_params", &C::kernel_params),
         Text(qemu, "machine_accelerators", &C::machine_accelerators),
         Choice(qemu, "machine_type", SetMachine),
@@ -199,6 +214,18 @@ bool IsSection(std::string_view name) {
     return std::find(std::begin(kSections), std::end(kSections), name) != std::end(kSections);
 }
 
+Result<std::vector<std::string>> TextsOf(const toml::node& node) {
+    std::vector<std::string> texts;
+    const auto* array = node.as_array();
+    if (array == nullptr) return Fail("must be a list of strings");
+    for (const auto& element : *array) {
+        const auto* text = element.as_string();
+        if (text == nullptr) return Fail("must be a list of strings");
+        texts.push_back(text->get());
+    }
+    return texts;
+}
+
 Result<void> Apply(const Key& key, const toml::node& node, RuntimeConfig& config) {
     if (key.text) {
         const auto* value = node.as_string();
@@ -207,6 +234,10 @@ Result<void> Apply(const Key& key, const toml::node& node, RuntimeConfig& config
     if (key.number) {
         const auto* value = node.as_integer();
         return value == nullptr ? Fail("must be an integer") : key.number(config, value->get());
+    }
+    if (key.list) {
+        CC_ASSIGN(auto texts, TextsOf(node));
+        return key.list(config, std::move(texts));
     }
     const auto* value = node.as_boolean();
     return value == nullptr ? Fail("must be true or false") : key.flag(config, value->get());

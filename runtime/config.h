@@ -21,6 +21,7 @@ struct RuntimeConfig {
     std::string image;
     std::string initrd;
     std::string firmware;
+    std::vector<std::string> asset_annotations;  // patterns of files that annotations may choose
     std::string kernel_params;
     std::string machine_accelerators;
     MachineType machine = MachineType::kPc;

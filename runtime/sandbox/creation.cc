@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "client/vm_client.h"
 #include "runtime/clock.h"
+#include "runtime/guest_assets.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
 #include "runtime/sandbox/limits.h"
@@ -166,7 +167,7 @@ Result<void> Creation::PlanOwnSandbox() {
     vm_for_ = pod ? PodLimits(bundle_.spec) : LimitsOf(bundle_.spec.Resources());
     vm_size_ = PlanVmSize(config_, vm_for_, ReadHostSize());
     CC_ASSIGN(hypervisor_, FindHypervisor(config_));
-    CC_ASSIGN(guest_, FindGuest(config_, ShareDirectories(self_)));
+    CC_ASSIGN(guest_, ChooseGuest(config_, bundle_.spec.annotations, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
     sandbox_.pod = pod;
     const std::string vm_name = Cat("cc-vm-", sandbox_.vm_name);

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "tests/data.h"
 #include "tests/unit/runtime/temp_directory.h"
 
@@ -38,6 +39,7 @@ image = "/i"
 initrd = "/r"
 machine_type = "q35"
 kernel_params = "a=b c"
+asset_annotations = ["/a/*", "/b"]
 firmware = "/f"
 machine_accelerators = "x=y"
 default_vcpus = -1
@@ -78,6 +80,7 @@ x = 1
     CHECK(config->machine == MachineType::kQ35);
     CHECK(config->acceleration == Acceleration::kTcg);
     CHECK(config->kernel_params == "a=b c");
+    CHECK(config->asset_annotations == std::vector<std::string>{"/a/*", "/b"});
     CHECK(config->vcpus == ::sysconf(_SC_NPROCESSORS_ONLN));
     CHECK(config->memory_mib == 256);
     CHECK(config->mem_prealloc);
@@ -129,6 +132,18 @@ TEST_CASE("a configuration that was named must be there") {
     const auto config = LoadConfig("/no/such/configuration.toml");
     REQUIRE_FALSE(config);
     CHECK(config.error().message.find("/no/such/configuration.toml") != std::string::npos);
+}
+
+TEST_CASE("a list of paths is just that") {
+    const auto error = [](const std::string& value) {
+        const auto config =
+            ParseConfig(Cat("[hypervisor.qemu]\nasset_annotations = ", value, "\n"), "c.toml");
+        return config ? "" : config.error().message;
+    };
+    CHECK(error("[]").empty());
+    CHECK(error("\"/a\"").ends_with("must be a list of strings"));
+    CHECK(error("[1]").ends_with("must be a list of strings"));
+    CHECK(error("[\"/a\", \"b/*\"]").ends_with("\"b/*\" must be an absolute path"));
 }
 
 TEST_CASE("every key of the default configuration is known and has its default") {
