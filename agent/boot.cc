@@ -10,6 +10,7 @@
 #include "agent/cgroup.h"
 #include "agent/console.h"
 #include "agent/control_channel.h"
+#include "agent/kernel_settings.h"
 #include "agent/modules.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -69,6 +70,7 @@ Result<void> PrepareMachine() {
     constexpr std::string_view kHostname = "clear-containers";  // until a pod has a name
     (void)::sethostname(kHostname.data(), kHostname.size());
     ::reboot(RB_DISABLE_CAD);
+    SetKernelSettings();
     SeedEntropy();
     return {};
 }

@@ -84,7 +84,7 @@ Result<void> Serve(Listener& control, Listener& io, const TestPlace& place, int6
     agent.share = kGuestShareDirectory;
     agent.cgroup_parent = place.cgroup_parent;
     agent.pod.share_stand_in = place.stand_in;
-    agent.pod.keeps_clock_and_entropy = true;
+    agent.pod.shared_machine = true;
     agent.takes_processors = false;
     agent.started_ms = started_ms;
     agent.stop_at_sigterm = true;

@@ -111,7 +111,7 @@ Result<void> Pod::BecomeUnique(const StartPod& message) const {
         return Fail(
             "This machine may be one of several clones and got no entropy of its own, impossible "
             "to start a pod");
-    if (options_.keeps_clock_and_entropy) return {};
+    if (options_.shared_machine) return {};
     if (!message.entropy.empty()) CC_TRY(AddEntropy(message.entropy));
     if (message.unix_time_ns != 0) CC_TRY(SetClock(message.unix_time_ns));
     return {};

@@ -22,7 +22,8 @@ struct PodOptions {
     // Host tests: a directory that stands in for the shared one, instead of a 9p mount.
     std::string share_stand_in;
     DnsRelay::OpenPort open_dns = nullptr;  // host tests have none
-    bool keeps_clock_and_entropy = false;   // host tests: they are the host's
+    // Host tests: clock, entropy and kernel are the host's.
+    bool shared_machine = false;
 };
 
 class Pod {

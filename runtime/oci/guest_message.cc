@@ -5,6 +5,7 @@
 #include "protocol/agent_frame.h"
 #include "protocol/oci_hooks.h"
 #include "protocol/pod_sharing.h"
+#include "runtime/oci/caller_limits.h"
 
 namespace cc::runtime {
 
@@ -64,6 +65,7 @@ std::string ForGuest(const OciSpec& spec, const SharePlan& plan, const Namespace
     for (const auto& [index, shm] : plan.shared_memory)
         PlanShm(json["mounts"][index], shm);
     NameNamespaces(json, owners);
+    AddCallerLimits(json["process"]);
     json.erase("hooks");
     if (HasGuestHooks(spec)) {
         json["hooks"][kGuestStage] = (*spec.document)["hooks"][kGuestStage];

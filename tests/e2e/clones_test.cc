@@ -98,11 +98,18 @@ TEST_CASE("a container with a higher memory limit gets a clone that has grown") 
     };
     // Of the pool, and one that is not.
     for (int64_t clones : {1, 2}) {
-        const Finished run = host.Run("c1", {"grep", "MemTotal", "/proc/meminfo"}, "", limit);
+        const Finished run =
+            host.Run("c1",
+                     {"sh", "-c",
+                      "grep MemTotal /proc/meminfo; cat /proc/sys/kernel/threads-max; ulimit -p"},
+                     "", limit);
         REQUIRE_MESSAGE(run.status == 0, run.err);
-        const auto words = Split(Trim(run.out), ' ');
+        const auto lines = Split(Trim(run.out), '\n');
+        REQUIRE(lines.size() == 3);
+        const auto words = Split(lines[0], ' ');
         REQUIRE(words.size() > 2);
         CHECK(ParseNumber<int64_t>(words[words.size() - 2]).value() > 512 << 10);
+        CHECK(ParseNumber<int64_t>(lines[1]).value() > 4000);
         CHECK(Template(host)["clones"] == clones);
     }
 }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/oci/spec.h"
 
+#include <map>
+
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include "base/json_full.h"
 #include "protocol/agent_frame.h"
 #include "runtime/oci/bundle.h"
+#include "runtime/oci/caller_limits.h"
 #include "runtime/oci/default_spec.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
@@ -182,7 +186,31 @@ TEST_CASE("bind mounts are planned below the share, and the guest's document nam
     Json back = oci;
     back["mounts"][6]["source"] = "data";
     back["mounts"][7]["source"] = directory / "hosts";
+    back["process"]["rlimits"] = (*bundle.spec.document)["process"]["rlimits"];
     CHECK(back == *bundle.spec.document);
+}
+
+TEST_CASE("limits that the configuration leaves out are the caller's, those it names stay") {
+    Json process = {{"rlimits", {{{"type", "RLIMIT_NOFILE"}, {"soft", 7}, {"hard", 8}}}}};
+    AddCallerLimits(process);
+    std::map<std::string, Json> limits;
+    for (const auto& limit : process["rlimits"])
+        CHECK(limits.emplace(limit["type"], limit).second);
+    CHECK(limits.size() == 16);
+    CHECK(limits.at("RLIMIT_NOFILE")["soft"] == 7);
+    rlimit stack{};
+    REQUIRE(::getrlimit(RLIMIT_STACK, &stack) == 0);
+    CHECK(limits.at("RLIMIT_STACK")["soft"] == stack.rlim_cur);
+    CHECK(limits.at("RLIMIT_STACK")["hard"] == stack.rlim_max);
+
+    process = Json::object();
+    AddCallerLimits(process);
+    CHECK(process["rlimits"].size() == 16);
+    for (const auto& limit : process["rlimits"])
+        if (limit["type"] == "RLIMIT_NOFILE") CHECK(limit["hard"] <= 1024 * 1024);
+    process = {{"rlimits", true}};
+    AddCallerLimits(process);
+    CHECK(process["rlimits"] == true);
 }
 
 TEST_CASE("a bind mount without a source that exists is refused by name") {

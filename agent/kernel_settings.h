@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settings of the guest's kernel that are another's business on a host: how much it allows (its own
+// defaults come of a machine's size, where the container's limits are to decide), and what it tells
+// programs about itself.
+#pragma once
+
+namespace cc::agent {
+
+// Once, at boot. A kernel without one of them runs containers all the same.
+void SetKernelSettings();
+
+}  // namespace cc::agent
