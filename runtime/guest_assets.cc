@@ -94,7 +94,8 @@ Result<GuestFiles> ChooseGuest(const RuntimeConfig& config, const Annotations& a
     if (!image.empty() && !initrd.empty())
         return Fail(
             Cat("the annotations ", kPrefix, "ImagePath and InitrdPath exclude one another"));
-    if (!image.empty() || !initrd.empty()) {
+    const bool root_chosen = !image.empty() || !initrd.empty();
+    if (root_chosen) {
         chosen.image = std::move(image);
         chosen.initrd = std::move(initrd);
     }
@@ -103,6 +104,8 @@ Result<GuestFiles> ChooseGuest(const RuntimeConfig& config, const Annotations& a
         return Fail(Cat("annotation ", kPrefix, "AssetHashType: ", Quoted(type, 32), " is not ",
                         kHashType));
     CC_ASSIGN(GuestFiles guest, FindGuest(chosen, directories));
+    guest.kernel_chosen = !AnnotationOf(annotations, "KernelPath").empty();
+    guest.root_chosen = root_chosen;
     CC_TRY(Verify(guest.kernel, annotations, "KernelHash"));
     CC_TRY(Verify(guest.image, annotations, "ImageHash"));
     CC_TRY(Verify(guest.initrd, annotations, "InitrdHash"));

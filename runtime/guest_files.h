@@ -13,6 +13,10 @@ struct GuestFiles {
     std::string kernel;
     std::string image;   // empty: none
     std::string initrd;  // empty: none
+    // By the container's annotations (guest_assets.h), not by the host.
+    bool kernel_chosen = false;
+    bool root_chosen = false;
+    const std::string& root() const { return image.empty() ? initrd : image; }
 };
 
 // Directories that may hold the guest's files, best first: beside the program (a build tree),

@@ -170,6 +170,7 @@ Result<void> Creation::PlanOwnSandbox() {
     CC_ASSIGN(guest_, ChooseGuest(config_, bundle_.spec.annotations, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
     sandbox_.pod = pod;
+    sandbox_.assets = AssetsOf(hypervisor_, guest_);
     const std::string vm_name = Cat("cc-vm-", sandbox_.vm_name);
     vm_scope_ = ScopeBeside(scope_, vm_name);
     vm_cgroup_ = PlanBeside(cgroup_, vm_scope_.unit.empty() ? vm_name : vm_scope_.unit);

@@ -55,6 +55,12 @@ SandboxRecord PlanSandbox(const RuntimeConfig& config, const std::string& root,
     return sandbox;
 }
 
+VmAssets AssetsOf(const std::string& hypervisor, const GuestFiles& guest) {
+    return {.hypervisor = {hypervisor},
+            .kernel = {guest.kernel, guest.kernel_chosen},
+            .image = {guest.root(), guest.root_chosen}};
+}
+
 VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
                       const std::string& hypervisor, const SandboxRecord& sandbox) {
     VmConfig vm;

@@ -16,6 +16,8 @@ namespace cc::runtime {
 SandboxRecord PlanSandbox(const RuntimeConfig& config, const std::string& root,
                           const std::string& id);
 
+// What is written down of it.
+VmAssets AssetsOf(const std::string& hypervisor, const GuestFiles& guest);
 VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
                       const std::string& hypervisor, const SandboxRecord& sandbox);
 

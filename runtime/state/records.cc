@@ -150,6 +150,34 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
     return record;
 }
 
+namespace {
+
+Json ToJson(const Asset& asset) {
+    return {{"path", asset.path}, {"chosen", asset.chosen}};
+}
+
+Result<Asset> AssetMember(const Json& json, std::string_view name) {
+    Asset asset;
+    CC_ASSIGN(const Json* member, ObjectMember(json, name));
+    if (member == nullptr) return asset;
+    CC_ASSIGN(asset.path, StringMember(*member, "path"));
+    CC_ASSIGN(asset.chosen, BoolMember(*member, "chosen"));
+    return asset;
+}
+
+// Older records have none.
+Result<VmAssets> AssetsMember(const Json& json) {
+    VmAssets assets;
+    CC_ASSIGN(const Json* member, ObjectMember(json, "assets"));
+    if (member == nullptr) return assets;
+    CC_ASSIGN(assets.hypervisor, AssetMember(*member, "hypervisor"));
+    CC_ASSIGN(assets.kernel, AssetMember(*member, "kernel"));
+    CC_ASSIGN(assets.image, AssetMember(*member, "image"));
+    return assets;
+}
+
+}  // namespace
+
 std::string Encode(const SandboxRecord& record) {
     return DumpJson({{"id", record.id},
                      {"bootId", BootId()},
@@ -161,6 +189,10 @@ std::string Encode(const SandboxRecord& record) {
                      {"proxyKsm", record.proxy_ksm},
                      {"keeper", ToJson(record.keeper)},
                      {"vmm", ToJson(record.vmm)},
+                     {"assets",
+                      {{"hypervisor", ToJson(record.assets.hypervisor)},
+                       {"kernel", ToJson(record.assets.kernel)},
+                       {"image", ToJson(record.assets.image)}}},
                      {"pod", record.pod},
                      {"network",
                       {{"path", record.network.path},
@@ -208,6 +240,7 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(record.proxy_ksm, StringMember(json, "proxyKsm"));
     CC_ASSIGN(record.keeper, ProcessMember(json, "keeper"));
     CC_ASSIGN(record.vmm, ProcessMember(json, "vmm"));
+    CC_ASSIGN(record.assets, AssetsMember(json));
     CC_ASSIGN(record.pod, BoolMember(json, "pod"));
     CC_ASSIGN(record.network, NetworkMember(json));
     CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));

@@ -63,6 +63,15 @@ struct NetworkRecord {
     Network told;
 };
 
+// A file that a VM was made of.
+struct Asset {
+    std::string path;
+    bool chosen = false;  // by the container's annotations, not by the host
+};
+struct VmAssets {
+    Asset hypervisor, kernel, image;  // image: or the initrd that is the root
+};
+
 struct SandboxRecord {
     std::string id;
     std::string vm_name;  // under which cc-proxy knows the VM
@@ -74,6 +83,7 @@ struct SandboxRecord {
     std::string proxy_ksm;
     ProcessId keeper;
     ProcessId vmm;
+    VmAssets assets;
     NetworkRecord network;
     // Made for several containers: its cgroup has their common parent's limits, not those of one.
     bool pod = false;

@@ -190,6 +190,28 @@ TEST_CASE("state and list print what runc prints") {
         "web         0           stopped     /b          2026-11-21T23:32:54.123456789Z   root\n");
 }
 
+TEST_CASE("list shows what VMs are made of, and what is old, in 3.0's words") {
+    Observed observed{Record("web"), Status::kStopped};
+    observed.assets = {{"/q"}, {"/k1"}, {"/i1"}};
+    VmAssets latest{{"/q"}, {"/k2"}, {"/i1"}};
+    const auto json = ParseJson(ListJson({observed}, &latest)).value()[0];
+    CHECK(json["currentHypervisor"]["kernelAsset"] == Json{{"path", "/k1"}, {"bool", false}});
+    CHECK(json["latestHypervisor"]["kernelAsset"]["path"] == "/k2");
+    CHECK(json["latestHypervisor"]["hypervisorAsset"]["path"] == "/q");
+    CHECK(json["StaleAssets"] == Json{"kernel"});
+    const auto last_line = [&] {
+        const auto lines = Split(ListTable({observed}, &latest), '\n');
+        CHECK(lines[0].ends_with("LATEST-IMAGE   STALE"));
+        return lines[1];
+    };
+    CHECK(last_line().ends_with(
+        "/q           /k1         /i1         /k2             /i1            kernel"));
+    observed.assets.kernel.chosen = true;
+    CHECK(last_line().ends_with(" -"));
+    latest.image.path = "/i2";
+    CHECK(last_line().ends_with(" image"));
+}
+
 TEST_CASE("records of another boot name no processes and no cgroups") {
     ContainerRecord container = Record("c1");
     SandboxRecord sandbox = StoredSandbox("c1");
