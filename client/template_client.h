@@ -36,6 +36,7 @@ class TemplateClient {
     Result<void> Wait(const std::string& key, std::chrono::milliseconds deadline);
     Result<TemplateStatus> Status();
     Result<void> Stop();
+    int fd() const { return fd_.get(); }  // whoever shuts it down ends a wait
 
   private:
     explicit TemplateClient(Fd fd) : fd_(std::move(fd)) {}

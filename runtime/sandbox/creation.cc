@@ -122,7 +122,7 @@ Result<void> Creation::Run() {
     if (done) done = RunSteps();
     if (!done) {
         // An interrupt shows first as the failure of what it ended.
-        if (auto interrupted = interrupt_.Check(); !interrupted) done = interrupted;
+        if (auto interrupted = CheckInterrupted(); !interrupted) done = interrupted;
         // First of all, or it would see its VM go and say so.
         if (shim_) shim_->Kill();
         undo_.Run();
@@ -150,7 +150,7 @@ Result<void> Creation::RunSteps() {
             phases_.MarkBoot(step.name, agent_);
         else
             phases_.Mark(step.name, step.phase);
-        CC_TRY(interrupt_.Check());
+        CC_TRY(CheckInterrupted());
         if (step.name == request_.kill_after) ::raise(SIGKILL);
         if (step.name == request_.fail_after)
             return Fail(Cat("stopped after the step '", step.name, "', as --fail-after asked"));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/interrupt.h"
 
+#include <sys/socket.h>
+
 #include "base/text.h"
 
 namespace cc::runtime {
@@ -10,10 +12,12 @@ namespace {
 constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};
 volatile sig_atomic_t caught = 0;
 volatile pid_t watched = 0;
+volatile int connection = -1;
 
 void OnSignal(int signal) {
     caught = signal;
     if (watched > 0) ::kill(watched, SIGTERM);
+    if (connection >= 0) ::shutdown(connection, SHUT_RDWR);
 }
 
 }  // namespace
@@ -39,13 +43,18 @@ void InterruptGuard::Watch(pid_t keeper) {
     if (caught != 0 && keeper > 0) ::kill(keeper, SIGTERM);
 }
 
-int InterruptGuard::signal() const {
-    return caught;
-}
-
-Result<void> InterruptGuard::Check() const {
+Result<void> CheckInterrupted() {
     if (caught == 0) return {};
     return Fail(Cat("interrupted by signal ", static_cast<int>(caught)), EINTR);
+}
+
+InterruptibleConnection::InterruptibleConnection(int fd) {
+    connection = fd;
+    if (caught != 0) ::shutdown(fd, SHUT_RDWR);
+}
+
+InterruptibleConnection::~InterruptibleConnection() {
+    connection = -1;
 }
 
 }  // namespace cc::runtime

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-C and its like while a container is being made: the command shall end soon, but not without
-// undoing what it has done. The handler ends the VM's keeper, if there is one, because everything
-// that takes long waits for the VM.
+// undoing what it has done. The handler ends the VM's keeper, if there is one, because nearly
+// everything that takes long waits for the VM; before there is one, it is the template that is
+// waited for.
 #pragma once
 
 #include <csignal>
@@ -21,12 +22,21 @@ class InterruptGuard {
 
     // The keeper is our unreaped child, so its pid stays its own. 0: none.
     void Watch(pid_t keeper);
-    // An error that names the signal, when one came.
-    Result<void> Check() const;
-    int signal() const;
 
   private:
     struct sigaction before_[3];
+};
+
+// An error that names the signal, when one came.
+Result<void> CheckInterrupted();
+
+// While it lives, the signal also ends this connection, and so every wait for its other end.
+class InterruptibleConnection {
+  public:
+    explicit InterruptibleConnection(int fd);
+    ~InterruptibleConnection();
+    InterruptibleConnection(const InterruptibleConnection&) = delete;
+    InterruptibleConnection& operator=(const InterruptibleConnection&) = delete;
 };
 
 }  // namespace cc::runtime

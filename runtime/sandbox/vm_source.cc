@@ -9,6 +9,7 @@
 #include "client/vm_client.h"
 #include "host/template_key.h"
 #include "runtime/sandbox/growth.h"
+#include "runtime/sandbox/interrupt.h"
 #include "runtime/sandbox/vm.h"
 
 namespace cc::runtime {
@@ -96,6 +97,7 @@ Result<Taken> Take(const Order& order, const TemplateConfig& wanted) {
               TemplateClient::ConnectOrStart(order.executable, wanted, patience));
     // One that is stopped, or hangs, would keep us waiting for as long as a template may take.
     CC_TRY(client.Status());
+    const InterruptibleConnection ends(client.fd());
     CC_ASSIGN(TakenVm vm, client.Take(wanted.key, order.vm.directory, patience));
     return Taken{std::move(client), std::move(vm)};
 }
@@ -130,6 +132,7 @@ Result<StartedVm> FromTemplate::Try() {
     auto started = TryOnce();
     for (int i = 1; i < kTries && !started && started.error().code == kWorthAnotherTry; ++i) {
         Log(LogLevel::kInfo, "the template is tried once more", {{"why", started.error().message}});
+        CC_TRY(CheckInterrupted());
         // A VM may have been given to us whose keeper we did not hear.
         CC_TRY(ClearVmDirectory(order_.sandbox));
         started = TryOnce();
@@ -195,6 +198,7 @@ Result<StartedVm> ObtainVm(const RuntimeConfig& config, const VmConfig& vm,
         return tried;
     }();
     if (started) return started;
+    CC_TRY(CheckInterrupted());
     // A reason that was told before is no news.
     Log(started.error().code == ECANCELED ? LogLevel::kDebug : LogLevel::kWarn,
         "there is no template to start from; the virtual machine boots",

@@ -174,6 +174,23 @@ TEST_CASE("template faults: the VM that becomes the template is killed, and made
     CHECK(Number(host, "clones") == 1);
 }
 
+TEST_CASE("template faults: who waits for a template can be interrupted") {
+    Host host = Host::WithTemplates(kNoPool, kSteady);
+    Finished run;
+    std::thread waits([&] { run = host.Run("c1", {"echo", "it runs"}); });
+    const TemplateVm builder = WaitVmOf(host, WaitBuilding(host));
+    CHECK(KillIt(builder.vmm, SIGSTOP));
+    CHECK(host.Kill("cc-runtime", SIGTERM));
+    waits.join();
+    // The template hangs as before: it is not what has ended the wait.
+    CHECK(KillIt(builder.vmm, 0));
+    CHECK(run.status != 0);
+    CHECK_MESSAGE(run.err.find("interrupted by signal 15") != std::string::npos, run.err);
+    CHECK(KillIt(builder.vmm, SIGCONT));
+    CheckRuns(host);
+    CHECK(Number(host, "clones") >= 1);
+}
+
 TEST_CASE("template faults: everything is killed while the template is made") {
     Host host = Host::WithTemplates(kNoPool, kSteady);
     RunMeanwhile(host, [&](pid_t keeper, TemplateVm builder) {

@@ -52,9 +52,9 @@ TEST_CASE("an interrupt during creation is told, and afterwards signals are what
     const auto before = ::signal(SIGTERM, SIG_IGN);
     {
         const InterruptGuard guard;
-        CHECK(guard.Check());
+        CHECK(CheckInterrupted());
         ::raise(SIGTERM);
-        CHECK(guard.Check().error().message == Cat("interrupted by signal ", SIGTERM));
+        CHECK(CheckInterrupted().error().message == Cat("interrupted by signal ", SIGTERM));
     }
     ::raise(SIGTERM);  // ignored again, or this test program would end here
     const bool ignored = ::signal(SIGTERM, before) == SIG_IGN;
