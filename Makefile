@@ -48,7 +48,7 @@ tests: build/build.ninja
 
 ## bench: measures, beside runc and crun
 bench:
-	@packaging/install-deps.sh build run test
+	@packaging/install-deps.sh build run test engines bench
 	@$(MAKE) --no-print-directory all image
 	@bench/run.sh
 

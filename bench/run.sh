@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Measures what docs/benchmarks.md reports: how long a container takes to say its first word, beside crun and runc with
-# the same bundle, what the processes of one running container weigh, and how big the binary is; and what the hub costs
+# Measures what docs/benchmarks.md reports: how long a container takes to say its first word, beside crun, runc and gVisor
+# with the same bundle, what the processes of one running container weigh, and how big the binary is; and what the hub costs
 # under load (bench/hub/). The tables go to standard output, to bench/results.md and bench/results-hub.md, and into
 # docs/benchmarks.md.
 #
@@ -11,7 +11,7 @@
 #   bench/run.sh rate               only how many containers start a second, and only to standard output
 #   bench/run.sh network            only the network beside runc's, and only to standard output
 #   bench/run.sh docker             only docker run and exec beside runc's, and only to standard output
-#   bench/run.sh CONTENDER ...      only these of pool, clone, tuned, debian, crun and runc, and only to standard output
+#   bench/run.sh CONTENDER ...      only these of pool, clone, tuned, debian, crun, runc and runsc, and only to standard output
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -72,7 +72,7 @@ elif [ "${1:-}" = docker ]; then
 elif [ $# -gt 0 ]; then
     contenders=("$@")
 else
-    contenders=(pool clone tuned debian crun runc)
+    contenders=(pool clone tuned debian crun runc runsc)
 fi
 [ "$(id -u)" = 0 ] || { echo "bench: containers need root" >&2; exit 1; }
 cmake --build "$build" --target first-byte >/dev/null
@@ -192,6 +192,7 @@ title() {
         clone) echo "cc-runtime, clone" ;;
         tuned) echo "cc-runtime, boot, tuned kernel" ;;
         debian) echo "cc-runtime, boot, Debian's kernel" ;;
+        runsc) echo "gVisor (runsc of Debian, ptrace)" ;;
         *) echo "$1 $("$1" --version | sed -n '1s/.*version //p')" ;;
     esac
 }
@@ -223,6 +224,8 @@ with_runtime() {
     fi
     case $contender in
         pool | clone | tuned | debian) command=("$runtime" --root "$state" --cc-config "$work/$contender.toml") ;;
+        # Of gVisor's platforms the one that works everywhere; its network would be a stack of its own.
+        runsc) command=("$(command -v runsc)" --platform=ptrace --network=none --root "$work/runsc-state") ;;
         *) command=("$(command -v "$contender")" --root "$work/$contender-state") ;;
     esac
     [ "$contender" != crun ] || [ -z "$without_unified" ] || prefix=(nsenter --mount="/proc/$without_unified/ns/mnt")

@@ -4,7 +4,7 @@
 #
 #   install-deps.sh GROUP ...
 #
-# Groups: build run test lint fuzz kernel engines. Says what it installs; says nothing when all is there.
+# Groups: build run test bench lint fuzz kernel engines. Says what it installs; says nothing when all is there.
 set -euo pipefail
 
 declare -A groups=(
@@ -15,6 +15,8 @@ declare -A groups=(
     [run]="qemu-system-x86 seabios busybox-static erofs-utils cpio xz-utils kmod binutils"
     # Other runtimes to compare with, and tools that the end-to-end tests start.
     [test]="crun runc socat strace e2fsprogs util-linux procps"
+    # What only the benchmarks compare with.
+    [bench]="runsc"
     [lint]="clang-format clang-tidy"
     [fuzz]="clang libclang-rt-14-dev llvm"
     [kernel]="linux-source-6.1 gcc make flex bison bc libelf-dev libssl-dev kmod xz-utils"
@@ -27,10 +29,10 @@ fail() {
     exit 1
 }
 
-[ $# -gt 0 ] || fail "usage: install-deps.sh GROUP ...; groups: build run test lint fuzz kernel engines"
+[ $# -gt 0 ] || fail "usage: install-deps.sh GROUP ...; groups: build run test bench lint fuzz kernel engines"
 wanted=()
 for group in "$@"; do
-    [ -n "${groups[$group]+known}" ] || fail "no group named $group; there are: build run test lint fuzz kernel engines"
+    [ -n "${groups[$group]+known}" ] || fail "no group named $group; there are: build run test bench lint fuzz kernel engines"
     # shellcheck disable=SC2206 # a list of words
     wanted+=(${groups[$group]})
 done
