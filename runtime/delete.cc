@@ -11,7 +11,7 @@ namespace cc::runtime {
 
 Result<void> DeleteContainer(const Store& store, const std::string& id, bool force,
                              std::string_view kill_after) {
-    auto lock = store.LockContainer(id);
+    auto lock = force ? LockToRemove(store, id) : store.LockContainer(id);
     if (!lock && lock.error().code == ENOENT && force) return {};
     CC_TRY(Context("deleting", lock ? Result<void>() : Result<void>(Failure(lock.error()))));
     auto container = store.LoadContainer(id);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "runtime/network/sandbox_network.h"
 #include "runtime/oci/spec.h"
+#include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/guest_container.h"
 #include "runtime/sandbox/hooks.h"
@@ -22,6 +23,8 @@ namespace cc::runtime {
 namespace {
 
 constexpr std::chrono::milliseconds kShimDeadline{2000}, kNow{0};
+// Commands hold a container's lock for less than that, but for those that boot a VM.
+constexpr std::chrono::milliseconds kMoment{1000};
 
 void NoteRemains(std::string_view what, const Error& error) {
     Log(LogLevel::kDebug, what, {{"why", error.message}});
@@ -103,7 +106,25 @@ Result<void> RemoveContainerCgroups(const Store& store, Place& place,
     return store.Save(*place.sandbox);
 }
 
+// Of a VM that is up.
+bool GuestHangs(const SandboxRecord& sandbox) {
+    auto attached = Attach(sandbox, 0, -1, kForcedDeadline);
+    if (!attached) return attached.error().code == ETIMEDOUT;
+    const auto answer = CallAgent(attached->client, ControlCode::kPing, "", "", kForcedDeadline);
+    return !answer && answer.error().code == ETIMEDOUT;
+}
+
 }  // namespace
+
+Result<FileLock> LockToRemove(const Store& store, const std::string& id) {
+    auto lock = store.LockContainer(id, kMoment);
+    if (lock || lock.error().code != ETIMEDOUT) return lock;
+    const auto container = store.LoadContainer(id);
+    const bool own = container && container->sandbox_id == id;
+    if (const auto sandbox = store.LoadSandbox(id); own && sandbox && GuestHangs(*sandbox))
+        CC_TRY(KillVm(*sandbox));
+    return store.LockContainer(id);
+}
 
 Result<void> RemoveContainer(const Store& store, const ContainerRecord& container,
                              const RemovalOptions& options) {

@@ -26,4 +26,9 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
 inline constexpr std::string_view kRemovalSteps[] = {"guest",  "shim",  "vm",
                                                      "cgroup", "hooks", "sandbox"};
 
+// The lock of a container that shall go whatever else is done with it. Whoever holds it for more
+// than a moment may wait for a guest that hangs: the VM of such a container is killed, which ends
+// the wait.
+Result<FileLock> LockToRemove(const Store& store, const std::string& id);
+
 }  // namespace cc::runtime

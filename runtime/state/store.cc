@@ -12,7 +12,6 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr std::chrono::milliseconds kLockDeadline{30000};
 constexpr size_t kMaxIdLength = 1024;
 constexpr size_t kMaxRecord = 8 << 20;
 constexpr unsigned kDirectoryMode = 0700, kFileMode = 0600;
@@ -128,7 +127,7 @@ Result<FileLock> Store::Make(const std::string& directory, const std::string& wh
         if (errno == EEXIST) return Fail(what + " with given ID already exists", EEXIST);
         return FailErrno(Cat("making directory ", directory));
     }
-    auto lock = FileLock::Acquire(directory + "/lock", FileLock::Mode::kExclusive, kLockDeadline);
+    auto lock = FileLock::Acquire(directory + "/lock", FileLock::Mode::kExclusive, kLockPatience);
     if (!lock) (void)RemoveDirectory(directory);
     return lock;
 }
@@ -146,12 +145,13 @@ Result<FileLock> Store::MakeSandbox(const std::string& id) const {
     return Make(SandboxDirectory(id), "sandbox");
 }
 
-Result<FileLock> Store::Lock(const std::string& directory, const std::string& missing) {
+Result<FileLock> Store::Lock(const std::string& directory, const std::string& missing,
+                             std::chrono::milliseconds patience) {
     const std::string path = directory + "/lock";
     while (true) {
         const ino_t before = InodeOf(path);
         if (before == 0) return Fail(missing, ENOENT);
-        auto lock = FileLock::Acquire(path, FileLock::Mode::kExclusive, kLockDeadline);
+        auto lock = FileLock::Acquire(path, FileLock::Mode::kExclusive, patience);
         if (!lock && lock.error().code == ENOENT) continue;
         if (!lock) return lock;
         // While we waited, what it guards may have been deleted, and another one of its name been
@@ -160,15 +160,17 @@ Result<FileLock> Store::Lock(const std::string& directory, const std::string& mi
     }
 }
 
-Result<FileLock> Store::LockContainer(const std::string& id) const {
+Result<FileLock> Store::LockContainer(const std::string& id,
+                                      std::chrono::milliseconds patience) const {
     CC_TRY(CheckId(id));
     return Lock(ContainerDirectory(id),
-                Cat("container ", Quoted(id, 64), ": container does not exist"));
+                Cat("container ", Quoted(id, 64), ": container does not exist"), patience);
 }
 
 Result<FileLock> Store::LockSandbox(const std::string& id) const {
     CC_TRY(CheckId(id));
-    return Lock(SandboxDirectory(id), Cat("sandbox ", Quoted(id, 64), " does not exist"));
+    return Lock(SandboxDirectory(id), Cat("sandbox ", Quoted(id, 64), " does not exist"),
+                kLockPatience);
 }
 
 Result<void> Store::RemoveContainer(const std::string& id) const {

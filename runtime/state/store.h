@@ -9,6 +9,7 @@
 // sandbox's.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ namespace cc::runtime {
 
 // Letters, digits, and _ + - . up to 1024 characters, but not "." or "..".
 Result<void> CheckId(std::string_view id);
+
+// A command holds a lock while it makes, starts or removes something.
+constexpr std::chrono::milliseconds kLockPatience{30000};
 
 class Store {
   public:
@@ -41,7 +45,8 @@ class Store {
     Result<FileLock> MakeContainer(const std::string& id) const;
     Result<FileLock> MakeSandbox(const std::string& id) const;
     // The lock of one that exists; waits up to kLockDeadline.
-    Result<FileLock> LockContainer(const std::string& id) const;
+    Result<FileLock> LockContainer(const std::string& id,
+                                   std::chrono::milliseconds patience = kLockPatience) const;
     Result<FileLock> LockSandbox(const std::string& id) const;
     Result<void> RemoveContainer(const std::string& id) const;
     Result<void> RemoveSandbox(const std::string& id) const;
@@ -57,7 +62,8 @@ class Store {
     std::string ContainerDirectory(const std::string& id) const;
     std::string SandboxDirectory(const std::string& id) const;
     static Result<FileLock> Make(const std::string& directory, const std::string& what);
-    static Result<FileLock> Lock(const std::string& directory, const std::string& missing);
+    static Result<FileLock> Lock(const std::string& directory, const std::string& missing,
+                                 std::chrono::milliseconds patience);
 
     std::string root_;
 };

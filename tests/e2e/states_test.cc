@@ -236,4 +236,28 @@ TEST_CASE("a guest that hangs holds up no question, no kill and no delete --forc
     }
 }
 
+TEST_CASE("a command that waits for a guest that hangs does not hold up delete --force") {
+    Host host;
+    host.Start("c1", {"sleep", "1000"});
+    const pid_t machine = host.PidOf("qemu-system-x86_64");
+    REQUIRE(machine > 0);
+    REQUIRE(::kill(machine, SIGSTOP) == 0);
+    Finished update;
+    std::thread waits([&] { update = host.Runtime({"update", "--pids-limit", "50", "c1"}); });
+    const std::string lock = host.root() + "/containers/c1/lock";
+    bool held = false;
+    for (int i = 0; i < 500 && !held; ++i) {
+        held = !FileLock::Acquire(lock, FileLock::Mode::kExclusive, std::chrono::milliseconds(0));
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK(held);
+    const Finished done = host.Runtime({"delete", "--force", "c1"});
+    CHECK_MESSAGE(done.status == 0, done.err);
+    waits.join();
+    CHECK(update.status != 0);
+    // It was not the command's own patience that has ended the wait.
+    CHECK_MESSAGE(update.err.find("30") == std::string::npos, update.err);
+    host.CheckNoResidue();
+}
+
 }  // namespace cc::test
