@@ -62,11 +62,30 @@ int RunTool(const CliValues& values) {
     return 1;
 }
 
+std::vector<CliSection> AgentManual() {
+    return {
+        {"DESCRIPTION",
+         "cc-agent is init of the virtual machine that a container or pod runs in. It sets the "
+         "machine up,\nlistens on two virtio-serial ports to what cc-proxy says for runtimes, "
+         "makes "
+         "the containers, and\ncarries the streams and exit statuses of their processes. On a host "
+         "only the options below\nwork.\n\n"
+         "A fatal error is one line on the console, then the machine is switched off."},
+        {"KERNEL COMMAND LINE",
+         "Read from /proc/cmdline; words that the kernel hands it are ignored.\n\n"
+         "  agent.log=LEVEL                  debug, info, warn (default) or error, on the console\n"
+         "  root=/dev/pmem0 rootfstype=TYPE  in an initramfs: the root image (erofs, ext4) to go "
+         "on in"},
+        {"SEE ALSO", "cc-runtime(8), cc-proxy(8), cc-vmm(8)"},
+    };
+}
+
 CliProgram Program() {
     CliProgram program;
     program.name = "cc-agent";
     program.help =
-        "First process of a Clear Containers virtual machine: makes and supervises its containers.";
+        "first process of a Clear Containers virtual machine: makes and supervises its containers";
+    program.sections = AgentManual;
     program.version = Cat("cc-agent version ", kRelease, " (commit ", kCommit, ")");
     const auto hidden = [](std::string names, std::string value, std::string help) {
         return CliOption{std::move(names), std::move(value), std::move(help), false, false, true};

@@ -66,7 +66,9 @@ struct CliProgram {
     std::string help;
     std::string version;  // the whole text of --version
     std::vector<CliOption> options;
-    std::vector<CliSection> sections;
+    // Of the man page; DESCRIPTION comes before the options, the others last. Asked for only then:
+    // a program that runs for long need not hold them.
+    std::function<std::vector<CliSection>()> sections;
     std::vector<CliCommand> commands;  // empty: a program without verbs, then `run` is used
     bool single_dash_long =
         false;  // "-socket-path" means "--socket-path", as with Go's flag package

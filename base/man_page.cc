@@ -83,7 +83,14 @@ std::string ManPage(const CliProgram& program) {
     out += Cat(".SH SYNOPSIS\n", Bold(program.name), Usage(program.options));
     if (!program.commands.empty())
         out += Cat(" ", Italic("COMMAND"), " [", Italic("ARGUMENT"), " ...]");
-    out += Cat("\n.SH OPTIONS\n", Entries(program.options));
+    out += "\n";
+    const auto sections = program.sections ? program.sections() : std::vector<CliSection>();
+    const auto add_sections = [&](bool descriptions) {
+        for (const auto& section : sections)
+            if ((section.title == "DESCRIPTION") == descriptions) out += Section(section);
+    };
+    add_sections(true);
+    out += Cat(".SH OPTIONS\n", Entries(program.options));
     out += Cat(".TP\n", Bold("-h"), ", ", Bold("--help"),
                "\nshow help and exit, also after a command\n", ".TP\n", Bold("-v"), ", ",
                Bold("--version"), "\nshow the version and exit\n");
@@ -93,8 +100,7 @@ std::string ManPage(const CliProgram& program) {
         out += Cat(".SS ", Bold(command.name), Usage(command.options), "\n", Escape(command.help),
                    "\n", Entries(command.options));
     }
-    for (const auto& section : program.sections)
-        out += Section(section);
+    add_sections(false);
     return out;
 }
 

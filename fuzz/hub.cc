@@ -21,16 +21,9 @@ int FuzzHub(std::string_view input) {
         return StartLog(options).has_value();
     }();
     CC_FUZZ_CHECK(quiet);
-    proxy::Chaos chaos([&](uint64_t below) -> uint64_t {
-        // As many bytes as the choice needs, so that a changed byte changes one choice.
-        uint64_t value = 0;
-        for (uint64_t range = 1; range < below && !input.empty(); range <<= 8) {
-            value = value << 8 | static_cast<unsigned char>(input.front());
-            input.remove_prefix(1);
-        }
-        return value % below;
-    });
-    for (size_t step = 0; step < kMaxSteps && !input.empty(); ++step) {
+    proxy::BytesAsDice bytes(input);
+    proxy::Chaos chaos([&](uint64_t below) { return bytes.Pick(below); });
+    for (size_t step = 0; step < kMaxSteps && !bytes.empty(); ++step) {
         const std::string broken = chaos.Step();
         CC_FUZZ_CHECK(broken.empty());
     }

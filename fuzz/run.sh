@@ -59,13 +59,26 @@ TEXT
     done
 }
 
+# What 3.0 said on the wire, whole and without the headers of the client protocol and of the control channel, as
+# fuzz-replay has it.
+golden=$logs/golden
+mkdir "$golden"
+for file in tests/data/golden/*.hex; do
+    frame=$golden/$(basename "$file" .hex)
+    tr a-f A-F <"$file" | basenc --base16 --decode --ignore-garbage >"$frame"
+    for header in 8 12; do
+        tail -c +$((header + 1)) "$frame" >"$frame.from-$header"
+    done
+done
+find "$golden" -empty -delete
+
 # Becomes the fuzzer, so that its pid is the one to end.
 fuzz_one() {
     local target=$1
     exec env ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
         "$build/fuzz/fuzz-$target" -max_total_time="$each" -max_len="$max_length" -timeout=10 -rss_limit_mb=1024 \
         -print_final_stats=1 -artifact_prefix="$logs/$target/" \
-        "$corpus/$target" "fuzz/$target/seeds" >"$logs/$target.log" 2>&1
+        "$corpus/$target" "fuzz/$target/seeds" "$golden" >"$logs/$target.log" 2>&1
 }
 
 echo "fuzzing ${#targets[@]} targets, $each s each, $jobs at a time"

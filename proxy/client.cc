@@ -137,7 +137,8 @@ bool Client::MayLog() {
 void Client::HandleHello(std::string_view payload) {
     const auto hello = ParseHello(payload);
     if (!hello) return RefuseBadJson(payload, hello.error().message);
-    Answer(Encode(Hello{"cc-proxy", std::string(kRelease), {"window", "resume", "request-id"}}));
+    Answer(Encode(Hello{
+        "cc-proxy", std::string(kRelease), {"window", "resume", "request-id", "connection"}}));
 }
 
 bool Client::HoldForAdoption(const std::shared_ptr<Vm>& vm, std::string_view payload) {

@@ -104,6 +104,9 @@ Result<void> Serve(Options options, const std::function<void()>& on_ready) {
     CC_TRY(StartProxyLog(options));
     for (const auto& complaint : complaints)
         Log(LogLevel::kInfo, complaint);
+    if (!options.ignored.empty())
+        Log(LogLevel::kWarn, "options of 3.0's profiler are ignored",
+            {{"options", Join(options.ignored, " ")}});
     RaiseDescriptorLimit();
     const bool activated = options.listen_fd >= 0;
     CC_ASSIGN(Fd listener, OpenListener(options));

@@ -55,6 +55,9 @@ Result<void> ParseLogOptions(const CliValues& values, Options& options) {
     return {};
 }
 
+// Those of 3.0's Go profiler, of which there is none here. Scripts that give them shall go on.
+constexpr std::string_view kProfilerOptions[] = {"pprof", "pprof-host", "pprof-port"};
+
 }  // namespace
 
 CliProgram MakeProgram() {
@@ -102,6 +105,11 @@ CliProgram MakeProgram() {
          .value = "N",
          .help = "Write a newline to this descriptor when listening, or why not"},
     };
+    for (const auto name : kProfilerOptions)
+        program.options.push_back({.names = Cat("--", name),
+                                   .value = name == "pprof" ? "" : "VALUE",
+                                   .help = "3.0's profiler: ignored, with a warning",
+                                   .hidden = true});
     return program;
 }
 
@@ -125,6 +133,8 @@ Result<Options> ParseOptions(const CliValues& values) {
     options.status = values.Has("status");
     options.json = values.Has("json");
     if (options.json && !options.status) return Fail("--json belongs to --status");
+    for (const auto name : kProfilerOptions)
+        if (values.Has(name)) options.ignored.push_back(Cat('-', name));
     CC_ASSIGN(options.listen_fd, ActivationFd());
     return options;
 }

@@ -27,7 +27,8 @@ struct Options {
     KsmMode ksm = KsmMode::kAuto;
     std::string ksm_root;  // empty: the kernel's
     int ready_fd = -1;
-    int listen_fd = -1;  // from socket activation
+    int listen_fd = -1;                // from socket activation
+    std::vector<std::string> ignored;  // options of 3.0's that mean nothing here, as given
 };
 
 CliProgram MakeProgram();

@@ -115,6 +115,14 @@ std::vector<CliOption> GlobalOptions() {
 
 std::vector<CliSection> ManualSections() {
     return {
+        {"DESCRIPTION",
+         "cc-runtime has the command line of runc, and engines call it as they call that (see "
+         "setup):\nits containers run in virtual machines, those of a pod in one together. What a "
+         "container's\nconfig.json asks for holds in the guest; what cannot is an error or a "
+         "warning.\n\n"
+         "Each call is a process of its own that ends with its command. What stays of a container "
+         "are\nits shims (cc-shim), one a process, the keeper of its machine (cc-vmm) and, for all "
+         "of them,\ncc-proxy, which the first container starts where no service manager has."},
         {"EXIT STATUS",
          "0 on success, 1 on failure, with one line on standard error that says what, where and "
          "why. run and exec\nexit with the status of the process, 128 + N when signal N ended it; "

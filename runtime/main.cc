@@ -20,7 +20,7 @@ CliProgram RuntimeProgram() {
     program.help = "runs OCI containers, each in a virtual machine of its own";
     program.version = VersionText();
     program.options = GlobalOptions();
-    program.sections = ManualSections();
+    program.sections = ManualSections;
     program.commands = {CreateVerb(),
                         StartVerb(),
                         RunVerb(),

@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "protocol/client_messages.h"
 #include "protocol/shim_start.h"
+#include "shim/manual.h"
 #include "shim/relay.h"
 
 namespace cc {
@@ -56,6 +57,7 @@ CliProgram Program() {
          .help = "command line of the process, which ps then shows as this program's own",
          .many = true},
     };
+    program.sections = shim::ManualSections;
     return program;
 }
 

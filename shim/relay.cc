@@ -28,6 +28,10 @@ constexpr int kStatusVmEnded = 128 + SIGKILL;
 
 }  // namespace
 
+std::span<const int> ForwardedSignals() {
+    return kForwarded;
+}
+
 Relay::Relay(uv::Loop& loop, RelayOptions options)
     : loop_(loop),
       options_(std::move(options)),

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct RelayOptions {
     bool debug = false;
     int input = 0, output = 1, error = 2;  // the caller's; they stay open
 };
+
+// Those that a shim passes on to its process; SIGWINCH as the terminal's size.
+std::span<const int> ForwardedSignals();
 
 class Relay {
   public:

@@ -68,16 +68,42 @@ int RunTemplate(const CliValues& values) {
     return 1;
 }
 
+std::vector<CliSection> KeeperManual() {
+    return {
+        {"DESCRIPTION",
+         "cc-vmm is the parent of a virtual machine's QEMU. cc-runtime starts one for each machine "
+         "and\ngoes away; the keeper prepares the machine's directory, mounts and network, starts "
+         "QEMU, serves\nrequests about the machine on a socket, and ends with it. It is not meant "
+         "to "
+         "be started by\nhand.\n\n"
+         "With --template it keeps a saved machine that others are cloned from, and a pool of "
+         "clones; see\ntemplate in cc-runtime(8)."},
+        {"SIGNALS",
+         "TERM and INT stop the machine and end the keeper, those of a template's keeper also the "
+         "pool.\nContainers' machines live on when their template goes. A keeper that is killed "
+         "takes its QEMU\nwith it."},
+        {"EXIT STATUS",
+         "0 when the guest has switched its machine off or the machine was stopped; 1 when it "
+         "never came\nup, has crashed, or its guest has reset it, which is what a panic does."},
+        {"FILES",
+         "In the machine's directory, below run_dir of configuration.toml:\n\n"
+         "  ctl.sock, io.sock   the agent's ports, to which cc-proxy connects\n"
+         "  vm.sock             requests about the machine\n"
+         "  share/              root of the directory that the guest sees\n"
+         "  console.log         what the guest printed, raw: do not cat it\n"
+         "  vmm.log             the log, with what QEMU said"},
+        {"SEE ALSO", "cc-runtime(8), cc-proxy(8), cc-agent(8)"},
+    };
+}
+
 }  // namespace
 
 int VmmMain(const std::vector<std::string>& arguments) {
     const TscMeasurement tsc;
     CliProgram program;
     program.name = "cc-vmm";
-    program.help =
-        "The keeper of one virtual machine: starts it, stays its parent, serves the Vm verbs on "
-        "the socket vm.sock in the "
-        "VM's directory, and ends with it. cc-runtime starts it; see docs/cc-vmm.md.";
+    program.help = "keeps one virtual machine: starts it, serves requests about it, ends with it";
+    program.sections = KeeperManual;
     program.version = Cat("cc-vmm ", kRelease, " (commit ", kCommit, ")");
     program.options = {
         {.names = "--config-fd",

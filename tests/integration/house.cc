@@ -35,6 +35,10 @@ Process StartProxy(const std::string& socket) {
     return std::move(*proxy);
 }
 
+std::string VmName(int number) {
+    return Cat("vm", number);
+}
+
 AgentProcess ShellProcess(const std::string& script, bool terminal) {
     AgentProcess process;
     process.user = "0";
@@ -66,18 +70,21 @@ ProxyAddress House::Address() const {
     return {socket_, CC_BIN_DIR "/cc-proxy", "error", "initial"};
 }
 
-House::House(Starts starts) : starts_(starts) {
+House::House(Starts starts, int vms) : starts_(starts) {
     if (starts == Starts::kTest) proxy_ = StartProxy(socket_);
     auto connected = ProxyClient::Connect(Address());
     REQUIRE_MESSAGE(connected, connected.error().message);
     runtime_ = std::make_unique<ProxyClient>(std::move(*connected));
-    (void)ConnectEventually(agent_->control());
-    const auto registered =
-        runtime_->RegisterVm({"vm", agent_->control(), agent_->io(), "", 0}, kPatience);
-    REQUIRE_MESSAGE(registered, registered.error().message);
-    const auto started =
-        runtime_->Hyper({"startpod", {}, Encode(StartPod{"pod", "hyperShared"})}, kPatience);
-    REQUIRE_MESSAGE(started, started.error().message);
+    for (int i = 0; i < vms; ++i) {
+        const HostAgent& agent = *agents_.emplace_back(std::make_unique<HostAgent>());
+        (void)ConnectEventually(agent.control());
+        const auto registered =
+            runtime_->RegisterVm({VmName(i), agent.control(), agent.io(), "", 0}, kPatience);
+        REQUIRE_MESSAGE(registered, registered.error().message);
+        const auto started =
+            runtime_->Hyper({"startpod", {}, Encode(StartPod{"pod", "hyperShared"})}, kPatience);
+        REQUIRE_MESSAGE(started, started.error().message);
+    }
 }
 
 House::~House() {
@@ -109,7 +116,7 @@ Shim House::Start(const std::string& container, bool exec, const std::string& sc
                   const ProcessOptions& wanted) {
     FdPair connection = MakeSocketPair(SOCK_STREAM).value();
     const auto attached = runtime_->AttachVm(
-        {"vm", 1}, kPatience,
+        {VmName(wanted.vm), 1}, kPatience,
         wanted.inherits || starts_ == Starts::kClients ? connection.first.get() : -1);
     REQUIRE_MESSAGE(attached, attached.error().message);
     connection.first.Reset();

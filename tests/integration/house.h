@@ -26,15 +26,16 @@ struct Shim {
 
 struct ProcessOptions {
     int terminal = -1;  // descriptor of a terminal's far end: standard streams of the shim
-    std::vector<std::string> shim_options;
+    std::vector<std::string> shim_options = {};
     bool inherits = false;  // its connection: the proxy is passed the other end
+    int vm = 0;
 };
 
 class House {
   public:
     // Who starts the proxy, the first time and when it has gone: the test, or whoever misses it.
     enum class Starts { kTest, kClients };
-    explicit House(Starts starts = Starts::kTest);
+    explicit House(Starts starts = Starts::kTest, int vms = 1);
     ~House();  // ends the proxy; checks that it takes no more than being asked to
 
     // Processes of busybox's shell: the first of a new container, or one more in it.
@@ -44,14 +45,14 @@ class House {
               const ProcessOptions& options = {});
     void Remove(const std::string& container);
 
-    HostAgent& agent() { return *agent_; }
+    HostAgent& agent() { return *agents_.at(0); }
     Process& proxy() { return proxy_; }
     ProxyClient& runtime() { return *runtime_; }
     // Ends the proxy in this way and starts another one in its place.
     void ReplaceProxy(int signal);
     // Ends the proxy that clients have started; false: there is none now.
     bool SignalServingProxy(int signal) const;
-    void EndAgent() { agent_.reset(); }  // as when the VM ends
+    void EndAgent() { agents_.at(0).reset(); }  // as when the VM ends
 
   private:
     ProxyAddress Address() const;
@@ -61,7 +62,7 @@ class House {
     Scratch scratch_;
     const std::string socket_ = scratch_ / "proxy.sock";
     const Starts starts_;
-    std::unique_ptr<HostAgent> agent_ = std::make_unique<HostAgent>();
+    std::vector<std::unique_ptr<HostAgent>> agents_;  // one a VM
     Process proxy_;
     std::unique_ptr<ProxyClient> runtime_;
 };

@@ -148,7 +148,7 @@ TEST_CASE("when the VM ends, every shim ends with 137, and the proxy serves on")
     house.EndAgent();
     CHECK(one.WaitExit() == 128 + SIGKILL);
     CHECK(two.WaitExit() == 128 + SIGKILL);
-    const auto lost = house.runtime().AttachVm({"vm", 1}, std::chrono::seconds(10));
+    const auto lost = house.runtime().AttachVm({"vm0", 1}, std::chrono::seconds(10));
     CHECK_FALSE(lost);
 }
 

@@ -2,46 +2,18 @@
 // The proxy dies, again and again, and no process, stream or exit status notices.
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <random>
 #include <thread>
 
 #include <unistd.h>
 
 #include "base/text.h"
-#include "tests/integration/house.h"
-#include "tests/noise.h"
+#include "tests/integration/echo.h"
 
 namespace cc::test {
 
 namespace {
-
-// A container that gives back what it is given, and what came of it.
-struct Echo {
-    Shim shim;
-    std::string sent;
-    std::string received;
-    std::thread writer, reader;
-
-    Echo(House& house, const std::string& name, size_t size, uint64_t seed)
-        : shim(house.Run(name, "cat; exit 7")), sent(Noise(size, seed)) {
-        writer = std::thread([this] {
-            // In pieces, so that some of it is always still to come.
-            for (size_t at = 0; at < sent.size(); at += kPiece)
-                if (!WriteAll(shim.in.get(), std::string_view(sent).substr(at, kPiece))) return;
-            shim.in.Reset();
-        });
-        reader = std::thread([this] { received = shim.Output(); });
-    }
-    void Finish() {
-        writer.join();
-        reader.join();
-        CHECK(shim.Errors() == "");
-        CHECK(received.size() == sent.size());
-        CHECK((received == sent));
-        CHECK(shim.WaitExit() == 7);
-    }
-    static constexpr size_t kPiece = 64 * 1024;
-};
 
 void Pause(std::mt19937& random, int least, int most) {
     std::this_thread::sleep_for(
@@ -75,6 +47,38 @@ TEST_CASE("eight containers at once survive it, and a proxy that is told to go")
     }
     for (const auto& echo : echoes)
         echo->Finish();
+}
+
+// CC_LONG=1: two minutes of it.
+TEST_CASE("eight processes go on while the proxy is killed every 300 ms") {
+    if (SkipWithoutRoot()) return;
+    const char* wanted = std::getenv("CC_LONG");
+    const bool is_long = wanted != nullptr && *wanted != '\0';
+    const auto duration = is_long ? std::chrono::seconds(120) : std::chrono::seconds(3);
+    House house;
+    std::vector<std::unique_ptr<EndlessEcho>> echoes;
+    for (int i = 0; i < 4; ++i) {
+        const std::string name = Cat("c", i);
+        echoes.push_back(
+            std::make_unique<EndlessEcho>(house.Run(name, kEchoScript), 1'000'000 * (2 * i + 1)));
+        echoes.push_back(
+            std::make_unique<EndlessEcho>(house.Exec(name, kEchoScript), 1'000'000 * (2 * i + 2)));
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    int deaths = 0;
+    for (auto next = begin; next - begin < duration; ++deaths) {
+        next += std::chrono::milliseconds(300);
+        std::this_thread::sleep_until(next);
+        house.ReplaceProxy(SIGKILL);
+    }
+    uint64_t bytes = 0;
+    // A container's first process is the last of it to end.
+    for (const auto& echo : {echoes[1].get(), echoes[0].get(), echoes[3].get(), echoes[2].get(),
+                             echoes[5].get(), echoes[4].get(), echoes[7].get(), echoes[6].get()}) {
+        echo->Finish();
+        bytes += echo->received;
+    }
+    MESSAGE(deaths, " deaths, ", bytes >> 20, " MiB there and back");
 }
 
 TEST_CASE("a process that ends while there is no proxy has its last words and status delivered") {

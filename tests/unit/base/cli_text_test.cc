@@ -32,7 +32,10 @@ CliProgram TextProgram() {
          .stop_at_positional = false,
          .run = {}},
     };
-    program.sections = {{"FILES", ".hidden stays a word\n  literal"}};
+    program.sections = [] {
+        return std::vector<CliSection>{{"FILES", ".hidden stays a word\n  literal"},
+                                       {"DESCRIPTION", "What it does."}};
+    };
     return program;
 }
 
@@ -66,6 +69,7 @@ TEST_CASE("a man page has the program's options and commands, and no hidden ones
     CHECK(page.find("secret") == std::string::npos);
     CHECK(page.find(".SH FILES\n\\&.hidden stays a word\n.nf\n  literal\n.fi\n") !=
           std::string::npos);
+    CHECK(page.find(".SH DESCRIPTION\nWhat it does.\n.SH OPTIONS\n") != std::string::npos);
 }
 
 TEST_CASE("bash completes verbs, options and values") {

@@ -31,11 +31,31 @@ struct ChaosAgent {
     std::vector<uint64_t> streams;  // that may be sent
 };
 
+// Choices out of bytes, as few of them as each needs, so that a changed byte changes one choice.
+class BytesAsDice {
+  public:
+    explicit BytesAsDice(std::string_view bytes) : bytes_(bytes) {}
+    bool empty() const { return bytes_.empty(); }
+    uint64_t Pick(uint64_t below) {
+        uint64_t value = 0;
+        for (uint64_t range = 1; range < below && !bytes_.empty(); range <<= 8) {
+            value = value << 8 | static_cast<unsigned char>(bytes_.front());
+            bytes_.remove_prefix(1);
+        }
+        return value % below;
+    }
+
+  private:
+    std::string_view bytes_;
+};
+
 class Chaos {
   public:
     using Peer = MemoryWorld::PeerPtr;
     using Dice = std::function<uint64_t(uint64_t below)>;
     static constexpr uint64_t kVms = 3;
+    // Told what clients receive.
+    std::function<void(std::string_view)> on_heard;
 
     explicit Chaos(Dice dice) : dice_(std::move(dice)) {
         for (uint64_t i = 0; i < kVms; ++i)
@@ -179,8 +199,22 @@ class Chaos {
         static constexpr std::array names{"ping", "newcontainer", "execcmd", "bogus"};
         HyperMessage message;
         message.hyper_name = names[static_cast<size_t>(Pick(names.size()))];
-        if (Pick(4) > 0) message.tokens.push_back(AnyToken());
-        message.data = R"({"id":"c","container":"c","process":{}})";
+        // Mostly what a runtime sends; else what 3.0's proxy could not take.
+        struct Kind {
+            size_t tokens;
+            bool process, huge;
+        };
+        static constexpr std::array kinds{
+            Kind{0, true, false}, Kind{1, true, false},  Kind{1, true, false}, Kind{1, true, false},
+            Kind{2, true, false}, Kind{1, false, false}, Kind{0, true, true},  Kind{1, true, true}};
+        const Kind kind = kinds[static_cast<size_t>(Pick(kinds.size()))];
+        for (size_t i = 0; i < kind.tokens; ++i)
+            message.tokens.push_back(AnyToken());
+        message.data = kind.process ? R"({"id":"c","container":"c","process":{}})"
+                                    : R"({"id":"c","container":"c"})";
+        // Beyond what a 3.0 agent takes.
+        if (kind.huge)
+            message.data.insert(1, Cat(R"("image":")", Bytes(kMaxAgentMessageV3_0), R"(",)"));
         message.request_id = Pick(4);
         Say(ClientCommand::kHyper, [&](uint16_t version) { return Encode(message, version); });
     }
@@ -189,9 +223,11 @@ class Chaos {
         const std::string bytes = Bytes(Pick(3) == 0 ? 0 : Pick(kMaxStreamPayload));
         if (client.version == kClientVersion2)
             return client.peer->Send(EncodeStream(StreamKind::kStdin, bytes));
-        if (Pick(2) == 0)
-            return client.peer->Send(
-                EncodeStreamAt(StreamKind::kStdin, Pick(200), bytes, Pick(4) == 0));
+        if (Pick(2) == 0) {
+            const uint64_t offset = Pick(200);
+            const bool end = Pick(4) == 0;
+            return client.peer->Send(EncodeStreamAt(StreamKind::kStdin, offset, bytes, end));
+        }
         const auto stream = static_cast<StreamKind>(Pick(3));
         client.peer->Send(
             EncodeNotification(Notification::kWindow, Encode(WindowUpdate{stream, AnyWindow()})));
@@ -235,6 +271,10 @@ class Chaos {
     Peer Port(const char* port, uint64_t i) {
         const auto found = world_->agents.find(Cat(port, i));
         return found == world_->agents.end() || found->second->closed ? nullptr : found->second;
+    }
+    Peer AnyPort() {
+        const char* port = Pick(2) == 0 ? "/ctl" : "/io";
+        return Port(port, Pick(kVms));
     }
     // The agent of a VM says what is due on its control port: READY, or an answer.
     void Answer(uint64_t i) {
@@ -297,7 +337,7 @@ class Chaos {
     }
     void HangUp() {
         if (Pick(4) > 0) return AnyClient().peer->Close();
-        const Peer port = Port(Pick(2) == 0 ? "/ctl" : "/io", Pick(kVms));
+        const Peer port = AnyPort();
         if (port) port->Close();
     }
     void Garbage() {
@@ -305,7 +345,7 @@ class Chaos {
         for (char& c : bytes)
             c = static_cast<char>(Pick(256));
         if (Pick(4) > 0) return AnyClient().peer->Send(bytes);
-        const Peer port = Port(Pick(2) == 0 ? "/ctl" : "/io", Pick(kVms));
+        const Peer port = AnyPort();
         if (port) port->Send(bytes);
     }
     // kill -9, and the next proxy with nothing but the records.
@@ -334,6 +374,7 @@ class Chaos {
             clients_.push_back({std::exchange(world_->passed, nullptr), kClientVersion3});
         for (const auto& client : clients_) {
             FindTokens(client.peer->received);
+            if (on_heard) on_heard(client.peer->received);
             client.peer->received.clear();
         }
         std::erase_if(clients_, [](const Client& client) { return client.peer->closed; });

@@ -342,7 +342,11 @@ TEST_CASE("Hello says what this proxy can do, and errors of version 3 have a cod
     hub.world->Run();
     const auto heard = LinkHub::Heard3(client);
     REQUIRE(heard.size() == 2);
-    CHECK(ParseHello(heard[0].payload)->program == "cc-proxy");
+    const auto hello = ParseHello(heard[0].payload);
+    REQUIRE(hello);
+    CHECK(hello->program == "cc-proxy");
+    CHECK(hello->capabilities ==
+          std::vector<std::string>{"window", "resume", "request-id", "connection"});
     CHECK(heard[1].error);
     CHECK(ParseError(heard[1].payload, kClientVersion3).code == ErrorCode::kUnknownVm);
     CHECK(ParseError(heard[1].payload, kClientVersion3).message == "unknown containerID: nope");

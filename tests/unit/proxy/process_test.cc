@@ -70,6 +70,22 @@ TEST_CASE("options are taken with one dash and with two, wrong ones are errors")
               .ready.find("at most 107") != std::string::npos);
 }
 
+TEST_CASE("options of 3.0's profiler are taken, ignored and named in one warning") {
+    TemporaryFolder folder;
+    const std::string log = folder.path + "/log";
+    const auto started =
+        StartWithReadyFd({"-socket-path", folder.path + "/p.sock", "-ksm", "initial", "-log-file",
+                          log, "-pprof", "-pprof-host", "localhost", "-pprof-port=6060"});
+    CHECK(started.ready == "\n");
+    const std::string text = ReadFile(log, 65536).value();
+    CHECK(text.find("level=warn") != std::string::npos);
+    CHECK(text.find("msg=\"options of 3.0's profiler are ignored\" "
+                    "options=\"-pprof -pprof-host -pprof-port\"\n") == text.find("msg="));
+    CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+    ::kill(started.process->pid, SIGTERM);
+    CHECK(started.process->WaitExit() == 0);
+}
+
 TEST_CASE("a socket can be inherited from a service manager") {
     TemporaryFolder folder;
     const std::string socket = folder.path + "/p.sock";

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "protocol/shim_start.h"
+#include "shim/manual.h"
 #include "tests/unit/shim/scripted_proxy.h"
 
 namespace cc::test {
@@ -33,6 +34,18 @@ TEST_CASE("what is missing on the command line is said in 3.0's words") {
     const Ended ended = RunShim({"-c", "box", "-t", kToken});
     CHECK(ended.error == "cc-shim: Missing URI\n");
     CHECK(ended.status == 1);
+    // 3.0's other form, for a proxy that there is not.
+    const Ended tcp = RunShim({"-c", "box", "-t", kToken, "-u", "tcp://127.0.0.1:1"});
+    CHECK(tcp.error == "cc-shim: Invalid URI \"tcp://127.0.0.1:1\", expected unix://PATH\n");
+    CHECK(tcp.status == 1);
+}
+
+TEST_CASE("the man page names the signals that are passed on") {
+    std::string text;
+    for (const auto& section : shim::ManualSections())
+        if (section.title == "SIGNALS") text = section.text;
+    CHECK(text.starts_with("HUP INT QUIT "));
+    CHECK(text.find(" PWR\nare sent to the process") != std::string::npos);
 }
 
 TEST_CASE("a token of the wrong form ends the shim before it connects") {
