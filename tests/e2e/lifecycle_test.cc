@@ -89,6 +89,11 @@ TEST_CASE("exec runs beside the container's process, with every exit code, stdin
         host.Runtime({"exec", "--env", "X=y=z", "--cwd", "/tmp", "--user", "1000:1000", "c1", "sh",
                       "-c", "echo $X; pwd; id -u; hostname"});
     CHECK(env.out == "y=z\n/tmp\n1000\nguest\n");
+    const Finished twice =
+        host.Runtime({"exec", "--env", "X=1", "--env", "X=2", "--env", "HOME=", "c1", "env"});
+    CHECK(twice.out.find("X=1") == std::string::npos);
+    CHECK(twice.out.find("X=2\n") != std::string::npos);
+    CHECK(twice.out.find("HOME=/") != std::string::npos);
     for (int code = 0; code < 256; code += 5)
         CHECK(host.Runtime({"exec", "c1", "sh", "-c", Cat("exit ", code)}).status == code);
     CHECK(host.Runtime({"exec", "c1", "sh", "-c", "kill -9 $$"}).status == 137);
