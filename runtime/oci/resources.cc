@@ -68,6 +68,11 @@ Result<Json> ValueOf(const ResourceOption& option, const std::string& text) {
     return Json(*number);
 }
 
+// Where zero is a value like others: it ends what another value began.
+bool ZeroCounts(std::string_view key) {
+    return key == "idle" || key == "burst";
+}
+
 // Nothing but what says something.
 Json WithoutZeros(const Json& object) {
     Json out = Json::object();
@@ -75,7 +80,8 @@ Json WithoutZeros(const Json& object) {
         if (value.is_object()) {
             Json inner = WithoutZeros(value);
             if (!inner.empty()) out[key] = std::move(inner);
-        } else if (value != 0 && value != Json(std::string()) && !value.is_null()) {
+        } else if ((value != 0 || ZeroCounts(key)) && value != Json(std::string()) &&
+                   !value.is_null()) {
             out[key] = value;
         }
     }

@@ -150,6 +150,19 @@ TEST_CASE("zeros and nulls, as engines write them, are no limits; nonsense is an
     }
 }
 
+TEST_CASE("an idle cgroup has no shares to set, and has them again after it was idle") {
+    const auto files = [](const std::string& resources) {
+        std::vector<std::string> names;
+        for (const auto& value : Values(resources))
+            names.push_back(Cat(value.v1_file, "=", value.v1_text));
+        return names;
+    };
+    using Names = std::vector<std::string>;
+    CHECK(files(R"({"cpu": {"shares": 512, "idle": 1}})") == Names{"cpu.idle=1"});
+    CHECK(files(R"({"cpu": {"shares": 512, "idle": 0}})") == Names{"cpu.idle=0", "cpu.shares=512"});
+    CHECK(files(R"({"cpu": {"shares": 512}})") == Names{"cpu.shares=512"});
+}
+
 TEST_CASE("the VM's cgroup lies beside the container's") {
     CgroupPlan plan;
     plan.path = "a/b/c";

@@ -51,6 +51,9 @@ TEST_CASE("a document of resources changes what it says and nothing else") {
         R"({"ociVersion":"1.0.2","linux":{"resources":{"memory":{"limit":7,"swap":2},"x":{"y":1}}}})");
     CHECK(WithResources(R"({"ociVersion":"1.0.2"})", Json::object()).value() ==
           R"({"ociVersion":"1.0.2","linux":{"resources":{}}})");
+    CHECK(ResourcesOfDocument(R"({"cpu":{"idle":0,"burst":0,"quota":0}})").value() ==
+          ParseJson(R"({"cpu":{"idle":0,"burst":0}})").value());
+    CHECK(ResourcesOfDocument(R"({"cpu":{"idle":null,"burst":null}})").value() == Json::object());
     CHECK_FALSE(ResourcesOfDocument("[]"));
     CHECK_FALSE(ResourcesOfDocument(""));
 }
