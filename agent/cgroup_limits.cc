@@ -2,8 +2,8 @@
 #include "agent/cgroup_limits.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "base/cpu_weight.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -66,17 +66,6 @@ Result<void> CheckUnified(const std::string& file) {
 }
 
 }  // namespace
-
-int64_t WeightOfShares(int64_t shares) {
-    constexpr int64_t kFewest = 2, kMost = 262144, kLightest = 1, kHeaviest = 10000;
-    if (shares <= kFewest) return kLightest;
-    if (shares >= kMost) return kHeaviest;
-    // The curve that runc, crun and systemd agreed on: a parabola in the logarithms through
-    // (2, 1), (1024, 100) and (262144, 10000).
-    const double log = std::log2(static_cast<double>(shares));
-    const double exponent = (log * log + 125 * log) / 612 - 7.0 / 34;
-    return static_cast<int64_t>(std::ceil(std::pow(10, exponent)));
-}
 
 Result<Settings> CgroupSettings(const ResourceSpec& resources) {
     Settings settings;

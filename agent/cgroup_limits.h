@@ -23,8 +23,4 @@ Result<std::vector<CgroupSetting>> CgroupSettings(const ResourceSpec& resources)
 // Writes them to the cgroup at `path`. A file that is missing is an error that names it.
 Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources);
 
-// 2 .. 262144 shares of version 1 as 1 .. 10000 of weight, with the default of the one (1024) at
-// the default of the other (100).
-int64_t WeightOfShares(int64_t shares);
-
 }  // namespace cc::agent

@@ -119,16 +119,6 @@ TEST_CASE("resources that contradict themselves are refused") {
               std::string::npos);
 }
 
-TEST_CASE("shares follow the curve between the smallest, the default and the largest weight") {
-    CHECK(WeightOfShares(0) == 1);
-    CHECK(WeightOfShares(2) == 1);
-    CHECK(WeightOfShares(512) == 59);
-    CHECK(WeightOfShares(1024) == 100);
-    CHECK(WeightOfShares(2048) == 174);
-    CHECK(WeightOfShares(262144) == 10000);
-    CHECK(WeightOfShares(INT64_MAX) == 10000);
-}
-
 TEST_CASE("a limit without its file is an error, unless there is nothing to limit") {
     const test::Scratch scratch;
     REQUIRE(WriteFileAtomic(scratch / "memory.max", "max", 0644));

@@ -92,7 +92,7 @@ TEST_CASE("resources are written to the files of cgroup v2 in its own units") {
     CHECK(Text(leaf, "memory.swap.max") == "67108864");
     CHECK(Text(leaf, "memory.low") == "33554432");
     CHECK(Text(leaf, "memory.high") == "60000000");
-    CHECK(Text(leaf, "cpu.weight") == "39");
+    CHECK(Text(leaf, "cpu.weight") == "100");
     CHECK(Text(leaf, "cpu.max") == "50000 200000");
     CHECK(Text(leaf, "pids.max") == "2");
     CHECK(Text(leaf, "io.weight") == "default 910");
@@ -116,7 +116,7 @@ TEST_CASE("the VM's cgroup gets processors and block devices, but neither thread
     const std::string leaf =
         Leaf(directory, "leaf", {"memory.max", "cpu.weight", "cpuset.cpus", "pids.max", "io.max"});
     REQUIRE(LimitVm(Sandbox({leaf}), Values(kResources), 0));
-    CHECK(Text(leaf, "cpu.weight") == "39");
+    CHECK(Text(leaf, "cpu.weight") == "100");
     CHECK(Text(leaf, "cpuset.cpus") == "0-1");
     CHECK(Text(leaf, "io.max") == "8:1 rbps=1000");
     CHECK(Text(leaf, "pids.max") == "");
