@@ -93,13 +93,14 @@ Result<Settings> CgroupSettings(const ResourceSpec& resources) {
     return settings;
 }
 
-Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources) {
+Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources,
+                         CgroupWrites& writes) {
     CC_ASSIGN(const Settings settings, CgroupSettings(resources));
     for (const auto& [file, value, idle_without_file] : settings) {
         const std::string target = Cat(path, "/", file);
         if (Exists(target)) {
             CC_TRY(Context(Cat("setting ", file, " to ", Quoted(value, 64)),
-                           WriteExisting(target, value)));
+                           writes.Write(target, value)));
         } else if (!idle_without_file) {
             return Fail(Cat("cannot set ", file, " to ", Quoted(value, 64),
                             ": the guest kernel has no such cgroup file"),

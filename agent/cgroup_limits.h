@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/resources.h"
+#include "base/cgroup_writes.h"
 #include "base/result.h"
 
 namespace cc::agent {
@@ -20,7 +21,9 @@ struct CgroupSetting {
 
 // In the order in which they are to be written. What contradicts itself is an error.
 Result<std::vector<CgroupSetting>> CgroupSettings(const ResourceSpec& resources);
-// Writes them to the cgroup at `path`. A file that is missing is an error that names it.
-Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources);
+// Writes them to the cgroup at `path`, up to the first that fails. A file that is missing is an
+// error that names it.
+Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources,
+                         CgroupWrites& writes);
 
 }  // namespace cc::agent

@@ -125,6 +125,12 @@ TEST_CASE("a container is paused, looked at, limited and resumed") {
         const Finished wrong = host.Runtime({"update", "--cpu-quota", "5", "c1"});
         CHECK(wrong.status == 1);
         CHECK(wrong.err.find("cpu.max") != std::string::npos);
+        // Nothing of it is left, nor comes with the next one.
+        CHECK(host.Runtime({"update", "--pids-limit", "7777", "--cpu-quota", "5", "c1"}).status ==
+              1);
+        CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 60);
+        CHECK(host.Runtime({"update", "--pids-limit", "61", "c1"}).status == 0);
+        CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 61);
 
         // A process too many is killed, and told of; the stream ends with the container.
         Finished events;

@@ -122,16 +122,33 @@ TEST_CASE("resources that contradict themselves are refused") {
 TEST_CASE("a limit without its file is an error, unless there is nothing to limit") {
     const test::Scratch scratch;
     REQUIRE(WriteFileAtomic(scratch / "memory.max", "max", 0644));
+    CgroupWrites writes;
     ResourceSpec resources;
     resources.memory_limit = 4096;
     resources.memory_swap = 8192;
-    CHECK(ApplyLimits(scratch.path(), resources));
+    CHECK(ApplyLimits(scratch.path(), resources, writes));
     CHECK(ReadFile(scratch / "memory.max", 64).value().starts_with("4096"));
     resources.hugepages = {{"2MB", 0}};
-    CHECK(ApplyLimits(scratch.path(), resources));
+    CHECK(ApplyLimits(scratch.path(), resources, writes));
     resources.hugepages = {{"2MB", 2 << 20}};
-    CHECK(ApplyLimits(scratch.path(), resources).error().message ==
+    CHECK(ApplyLimits(scratch.path(), resources, writes).error().message ==
           "cannot set hugetlb.2MB.max to \"2097152\": the guest kernel has no such cgroup file");
+}
+
+TEST_CASE("what was written before a limit that is refused can be taken back") {
+    const test::Scratch scratch;
+    for (const char* file : {"memory.max", "pids.max"})
+        REQUIRE(WriteFileAtomic(scratch / file, "max\n", 0644));
+    CgroupWrites writes;
+    CHECK_FALSE(ApplyLimits(scratch.path(),
+                            Read(R"({"memory":{"limit":4096},"pids":{"limit":7},
+                                     "unified":{"no.such":"1"}})")
+                                .value(),
+                            writes));
+    CHECK(ReadFile(scratch / "pids.max", 64).value().starts_with("7"));
+    writes.TakeBack();
+    CHECK(ReadFile(scratch / "memory.max", 64).value().starts_with("max"));
+    CHECK(ReadFile(scratch / "pids.max", 64).value().starts_with("max"));
 }
 
 TEST_CASE("of several rules about a device the last one decides, access by access") {
