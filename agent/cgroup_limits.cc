@@ -56,6 +56,24 @@ void AddCpu(const ResourceSpec& resources, Settings& settings) {
         settings.push_back({"cpu.max.burst", std::to_string(*resources.cpu_burst)});
 }
 
+// memory.checkBeforeUpdate: with a limit below what it uses, the container would lose processes.
+Result<void> CheckMemory(const std::string& path, const ResourceSpec& resources) {
+    if (!resources.check_memory) return {};
+    const auto number = [&](const char* file) {
+        return ParseNumber<int64_t>(Trim(ReadFile(Cat(path, "/", file), 64).value_or("")));
+    };
+    const auto used = number("memory.current");
+    // Other limits may change while the container uses all that it may.
+    if (!used || number("memory.max") == resources.memory_limit) return {};
+    const auto check = [&](std::string_view what, int64_t limit) -> Result<void> {
+        if (limit <= 0 || limit > *used) return {};
+        return Fail(Cat("rejecting ", what, " limit ", limit, " <= usage ", *used,
+                        ", as memory.checkBeforeUpdate says"));
+    };
+    CC_TRY(check("memory+swap", resources.memory_swap.value_or(0)));
+    return check("memory", resources.memory_limit.value_or(0));
+}
+
 // Any file of the cgroup itself, and nothing else.
 Result<void> CheckUnified(const std::string& file) {
     const bool good = file.find_first_of(std::string_view("/\0", 2)) == std::string::npos &&
@@ -96,6 +114,7 @@ Result<Settings> CgroupSettings(const ResourceSpec& resources) {
 Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources,
                          CgroupWrites& writes) {
     CC_ASSIGN(const Settings settings, CgroupSettings(resources));
+    CC_TRY(CheckMemory(path, resources));
     for (const auto& [file, value, idle_without_file] : settings) {
         const std::string target = Cat(path, "/", file);
         if (Exists(target)) {

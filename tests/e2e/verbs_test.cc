@@ -129,6 +129,17 @@ TEST_CASE("a container is paused, looked at, limited and resumed") {
         CHECK(host.Runtime({"update", "--pids-limit", "7777", "--cpu-quota", "5", "c1"}).status ==
               1);
         CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 60);
+        const Finished check =
+            host.Runtime({"update", "--resources", "-", "c1"},
+                         R"({"memory":{"limit":4096,"swap":4096,"checkBeforeUpdate":true}})");
+        CHECK(check.status == 1);
+        CHECK(check.err.find("rejecting memory") != std::string::npos);
+        CHECK(host.Runtime(
+                      {"update", "--memory=-1", "--cpu-period", "0", "--blkio-weight", "0", "c1"})
+                  .status == 0);
+        CHECK(Stats(host, "c1")["data"]["memory"]["usage"]["limit"].get<uint64_t>() == UINT64_MAX);
+        CHECK(host.Runtime({"update", "--memory", "24m", "--memory-swap", "24m", "c1"}).status ==
+              0);
         CHECK(host.Runtime({"update", "--pids-limit", "61", "c1"}).status == 0);
         CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 61);
 

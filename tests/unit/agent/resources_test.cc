@@ -135,6 +135,29 @@ TEST_CASE("a limit without its file is an error, unless there is nothing to limi
           "cannot set hugetlb.2MB.max to \"2097152\": the guest kernel has no such cgroup file");
 }
 
+TEST_CASE("a memory limit below what is in use is refused where that is asked for") {
+    const test::Scratch scratch;
+    REQUIRE(WriteFileAtomic(scratch / "memory.max", "max\n", 0644));
+    REQUIRE(WriteFileAtomic(scratch / "memory.current", "5000\n", 0644));
+    CgroupWrites writes;
+    const auto apply = [&](std::string_view text) {
+        return ApplyLimits(scratch.path(), Read(text).value(), writes);
+    };
+    CHECK(apply(R"({"memory":{"limit":5000,"checkBeforeUpdate":true}})").error().message ==
+          "rejecting memory limit 5000 <= usage 5000, as memory.checkBeforeUpdate says");
+    CHECK(apply(R"({"memory":{"limit":4000,"swap":4500,"checkBeforeUpdate":true}})")
+              .error()
+              .message.starts_with("rejecting memory+swap limit 4500 <= usage 5000"));
+    CHECK(ReadFile(scratch / "memory.max", 64).value() == "max\n");
+    CHECK(apply(R"({"memory":{"limit":5001,"checkBeforeUpdate":true}})"));
+    REQUIRE(WriteFileAtomic(scratch / "memory.current", "5001\n", 0644));
+    REQUIRE(WriteFileAtomic(scratch / "memory.max", "5001\n", 0644));
+    CHECK(apply(R"({"memory":{"limit":5001,"checkBeforeUpdate":true}})"));
+    CHECK(apply(R"({"memory":{"limit":-1,"checkBeforeUpdate":true}})"));
+    CHECK(apply(R"({"memory":{"limit":4000,"checkBeforeUpdate":false}})"));
+    CHECK(apply(R"({"memory":{"limit":4000}})"));
+}
+
 TEST_CASE("what was written before a limit that is refused can be taken back") {
     const test::Scratch scratch;
     for (const char* file : {"memory.max", "pids.max"})
