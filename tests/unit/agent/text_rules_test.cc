@@ -39,6 +39,7 @@ TEST_CASE("of contradicting mount options the last one counts") {
 
 TEST_CASE("words that merely begin like options are the file system's") {
     CHECK(ParseMountOptions({"rootcontext=x", "r", "shared_x"})->data.size() == 3);
+    CHECK(ParseMountOptions({"acl", "noacl", "defaults"})->data.empty());
     CHECK(ParsePropagation("rslave") == (MS_SLAVE | MS_REC));
     CHECK(ParsePropagation("private") == MS_PRIVATE);
     CHECK(ParsePropagation("r") == 0);
