@@ -6,6 +6,7 @@
 #include "base/json_full.h"
 #include "protocol/agent_frame.h"
 #include "runtime/oci/bundle.h"
+#include "runtime/oci/capabilities.h"
 #include "runtime/oci/default_spec.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
@@ -265,6 +266,13 @@ TEST_CASE("bad exec requests are refused") {
     CHECK_FALSE(ReadExecProcess("[]"));
     CHECK_FALSE(ReadExecProcess("{\"args\":[\"x\"]}"));
     CHECK(ReadExecProcess("{\"args\":[\"x\"],\"cwd\":\"/\"}"));
+}
+
+TEST_CASE("capabilities are known as the guest reads them") {
+    for (const char* name : {"CAP_CHOWN", "chown", "cap_Kill", "CAP_CHECKPOINT_RESTORE"})
+        CHECK_MESSAGE(IsCapability(name), name);
+    for (const char* name : {"", "CAP_", "CAP_NO_SUCH", "CAP_CHOWN "})
+        CHECK_FALSE_MESSAGE(IsCapability(name), name);
 }
 
 }  // namespace cc::runtime
