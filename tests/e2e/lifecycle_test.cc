@@ -97,6 +97,10 @@ TEST_CASE("exec runs beside the container's process, with every exit code, stdin
     for (int code = 0; code < 256; code += 5)
         CHECK(host.Runtime({"exec", "c1", "sh", "-c", Cat("exit ", code)}).status == code);
     CHECK(host.Runtime({"exec", "c1", "sh", "-c", "kill -9 $$"}).status == 137);
+    const Finished unknown = host.Runtime({"exec", "--cap", "CAP_NO_SUCH", "c1", "true"});
+    CHECK(unknown.status == 0);
+    CHECK(unknown.err ==
+          "cc-runtime: warning: --cap \"CAP_NO_SUCH\": no such capability, left out\n");
     const Finished missing = host.Runtime({"exec", "c1", "no-such-command"});
     CHECK(missing.status != 0);
     CHECK(missing.err.find("executable file not found in $PATH") != std::string::npos);

@@ -191,6 +191,8 @@ TEST_CASE("a container that was updated before its start begins with the new lim
 
 TEST_CASE("this machine, which runs these tests, passes the check") {
     Host host;
+    CHECK(host.Runtime({"--log-format", "bogus", "check"}).err ==
+          "cc-runtime: --log-format \"bogus\": text or json\n");
     const Finished check = host.Runtime({"check"});
     CHECK_MESSAGE(check.status == 0, check.out);
     CHECK(check.out.find("\nSystem is capable of running Clear Containers\n") != std::string::npos);
