@@ -40,6 +40,11 @@ TEST_CASE("the configuration that spec writes is a good one") {
     REQUIRE(spec);
     CHECK(CheckSpec(*spec));
     CHECK(spec->process->args == std::vector<std::string>{"sh"});
+    const Json json = ParseJson(DefaultSpec()).value();
+    CHECK(json["linux"]["maskedPaths"].size() == 10);
+    CHECK(json["linux"]["resources"]["devices"][0]["allow"] == false);
+    CHECK(json["mounts"].back()["destination"] == "/sys/fs/cgroup");
+    CHECK_FALSE(ParseJson(RootlessSpec(7, 7)).value()["linux"].contains("resources"));
     CHECK(spec->process->terminal);
     CHECK(spec->process->capabilities.bounding.size() == 3);
     CHECK(spec->mounts.size() == 6);
