@@ -11,6 +11,7 @@
 
 #include "agent/cgroup_limits.h"
 #include "agent/device_filter.h"
+#include "base/cgroup_writes.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -66,10 +67,13 @@ Result<void> FilterDevices(const std::string& path, const std::vector<DeviceRule
     return {};
 }
 
+// All of it or, when something is refused, nothing.
 Result<void> Apply(const std::string& path, const ResourceSpec& resources) {
-    CC_TRY(ApplyLimits(path, resources));
-    if (resources.devices) CC_TRY(FilterDevices(path, *resources.devices));
-    return {};
+    CgroupWrites writes;
+    auto applied = ApplyLimits(path, resources, writes);
+    if (applied && resources.devices) applied = FilterDevices(path, *resources.devices);
+    if (!applied) writes.TakeBack();
+    return applied;
 }
 
 }  // namespace

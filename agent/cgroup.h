@@ -28,7 +28,7 @@ class Cgroup {
     Cgroup() = default;
     static Result<Cgroup> Make(const std::string& path, const ResourceSpec& resources);
 
-    // New limits; what `resources` leaves open stays.
+    // New limits; what `resources` leaves open stays, and all of it when one is refused.
     Result<void> Limit(const ResourceSpec& resources) const;
     // Opened as a directory, for a child to be born in.
     Result<Fd> Open() const;

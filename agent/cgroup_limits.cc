@@ -2,8 +2,8 @@
 #include "agent/cgroup_limits.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "base/cpu_weight.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -56,6 +56,24 @@ void AddCpu(const ResourceSpec& resources, Settings& settings) {
         settings.push_back({"cpu.max.burst", std::to_string(*resources.cpu_burst)});
 }
 
+// memory.checkBeforeUpdate: with a limit below what it uses, the container would lose processes.
+Result<void> CheckMemory(const std::string& path, const ResourceSpec& resources) {
+    if (!resources.check_memory) return {};
+    const auto number = [&](const char* file) {
+        return ParseNumber<int64_t>(Trim(ReadFile(Cat(path, "/", file), 64).value_or("")));
+    };
+    const auto used = number("memory.current");
+    // Other limits may change while the container uses all that it may.
+    if (!used || number("memory.max") == resources.memory_limit) return {};
+    const auto check = [&](std::string_view what, int64_t limit) -> Result<void> {
+        if (limit <= 0 || limit > *used) return {};
+        return Fail(Cat("rejecting ", what, " limit ", limit, " <= usage ", *used,
+                        ", as memory.checkBeforeUpdate says"));
+    };
+    CC_TRY(check("memory+swap", resources.memory_swap.value_or(0)));
+    return check("memory", resources.memory_limit.value_or(0));
+}
+
 // Any file of the cgroup itself, and nothing else.
 Result<void> CheckUnified(const std::string& file) {
     const bool good = file.find_first_of(std::string_view("/\0", 2)) == std::string::npos &&
@@ -66,17 +84,6 @@ Result<void> CheckUnified(const std::string& file) {
 }
 
 }  // namespace
-
-int64_t WeightOfShares(int64_t shares) {
-    constexpr int64_t kFewest = 2, kMost = 262144, kLightest = 1, kHeaviest = 10000;
-    if (shares <= kFewest) return kLightest;
-    if (shares >= kMost) return kHeaviest;
-    // The curve that runc, crun and systemd agreed on: a parabola in the logarithms through
-    // (2, 1), (1024, 100) and (262144, 10000).
-    const double log = std::log2(static_cast<double>(shares));
-    const double exponent = (log * log + 125 * log) / 612 - 7.0 / 34;
-    return static_cast<int64_t>(std::ceil(std::pow(10, exponent)));
-}
 
 Result<Settings> CgroupSettings(const ResourceSpec& resources) {
     Settings settings;
@@ -104,13 +111,15 @@ Result<Settings> CgroupSettings(const ResourceSpec& resources) {
     return settings;
 }
 
-Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources) {
+Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources,
+                         CgroupWrites& writes) {
     CC_ASSIGN(const Settings settings, CgroupSettings(resources));
+    CC_TRY(CheckMemory(path, resources));
     for (const auto& [file, value, idle_without_file] : settings) {
         const std::string target = Cat(path, "/", file);
         if (Exists(target)) {
             CC_TRY(Context(Cat("setting ", file, " to ", Quoted(value, 64)),
-                           WriteExisting(target, value)));
+                           writes.Write(target, value)));
         } else if (!idle_without_file) {
             return Fail(Cat("cannot set ", file, " to ", Quoted(value, 64),
                             ": the guest kernel has no such cgroup file"),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/resources.h"
+#include "base/cgroup_writes.h"
 #include "base/result.h"
 
 namespace cc::agent {
@@ -20,11 +21,9 @@ struct CgroupSetting {
 
 // In the order in which they are to be written. What contradicts itself is an error.
 Result<std::vector<CgroupSetting>> CgroupSettings(const ResourceSpec& resources);
-// Writes them to the cgroup at `path`. A file that is missing is an error that names it.
-Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources);
-
-// 2 .. 262144 shares of version 1 as 1 .. 10000 of weight, with the default of the one (1024) at
-// the default of the other (100).
-int64_t WeightOfShares(int64_t shares);
+// Writes them to the cgroup at `path`, up to the first that fails. A file that is missing is an
+// error that names it.
+Result<void> ApplyLimits(const std::string& path, const ResourceSpec& resources,
+                         CgroupWrites& writes);
 
 }  // namespace cc::agent

@@ -47,11 +47,12 @@ const Attribute* FindAttribute(std::string_view name) {
     return nullptr;
 }
 
-// Mount(8) takes these; for a mount that is made, they say what is so anyway.
+// Mount(8) takes these; for a mount that is made, they say what is so anyway. Access lists are the
+// file system's own matter, and only some have a word for them.
 bool MeansNothing(std::string_view option) {
-    constexpr std::string_view kEmpty[] = {"",      "defaults", "remount",  "loud",
-                                           "async", "silent",   "iversion", "noiversion",
-                                           "auto",  "noauto",   "nofail"};
+    constexpr std::string_view kEmpty[] = {"",       "defaults", "remount",    "loud", "async",
+                                           "silent", "iversion", "noiversion", "auto", "noauto",
+                                           "nofail", "acl",      "noacl"};
     return std::find(std::begin(kEmpty), std::end(kEmpty), option) != std::end(kEmpty);
 }
 

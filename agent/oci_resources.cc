@@ -97,6 +97,9 @@ Result<ResourceSpec> ReadResources(const Json* json) {
     CC_ASSIGN(resources.memory_limit, Limit(memory, "limit"));
     CC_ASSIGN(resources.memory_reservation, Limit(memory, "reservation"));
     CC_ASSIGN(resources.memory_swap, Limit(memory, "swap"));
+    if (memory != nullptr) {
+        CC_ASSIGN(resources.check_memory, BoolMember(*memory, "checkBeforeUpdate"));
+    }
     CC_ASSIGN(resources.pids_limit, Limit(pids, "limit"));
     CC_ASSIGN(resources.cpu_quota, Limit(cpu, "quota"));
     CC_ASSIGN(resources.cpu_period, Limit(cpu, "period"));

@@ -33,6 +33,7 @@ struct ResourceSpec {
     std::optional<int64_t> memory_limit;
     std::optional<int64_t> memory_reservation;
     std::optional<int64_t> memory_swap;  // memory and swap together, as OCI counts
+    bool check_memory = false;           // no limit below what is in use
     std::optional<int64_t> pids_limit;
     std::optional<int64_t> cpu_quota;
     std::optional<int64_t> cpu_period;

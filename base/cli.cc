@@ -177,9 +177,10 @@ int RunCli(const CliProgram& program, const std::vector<std::string>& arguments)
         std::fputs(ManPage(program).c_str(), stdout);
         return 0;
     }
-    // "help run" is "run --help".
-    if (!program.commands.empty() && !words.empty() && words[0] == "help") {
-        words.erase(words.begin());
+    // "help run" is "run --help", also behind global options.
+    if (const size_t verb = FindPositional(words, 0, program.options);
+        !program.commands.empty() && verb < words.size() && words[verb] == "help") {
+        words.erase(words.begin() + static_cast<long>(verb));
         words.emplace_back("--help");
     }
     const Tail tail = CutTail(program, words);

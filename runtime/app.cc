@@ -19,6 +19,9 @@ constexpr std::string_view kDefaultRoot = "/run/clear-containers";
 // was read.
 LogOptions log_options;
 
+// Before that there is no log to repeat an error in.
+bool log_started = false;
+
 Result<void> SetUpLog(const CliValues& global) {
     log_options.name = kName;
     log_options.path = global.Get("log");
@@ -30,7 +33,9 @@ Result<void> SetUpLog(const CliValues& global) {
     if (!format)
         return Fail(Cat("--log-format ", Quoted(global.Get("log-format")), ": text or json"));
     log_options.format = *format;
-    return StartLog(log_options);
+    CC_TRY(StartLog(log_options));
+    log_started = true;
+    return {};
 }
 
 Result<void> CheckRootless(const CliValues& global) {
@@ -62,7 +67,7 @@ int Report(const Error& error, int status) {
     for (const char c : error.message)
         line += c == '\n' || c == '\r' ? ' ' : c;
     std::fprintf(stderr, "cc-runtime: %s\n", line.c_str());
-    if (!log_options.path.empty()) Log(LogLevel::kError, line);
+    if (log_started && !log_options.path.empty()) Log(LogLevel::kError, line);
     return status;
 }
 

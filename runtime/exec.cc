@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "runtime/app.h"
+#include "runtime/oci/capabilities.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/console.h"
@@ -38,6 +41,16 @@ Result<void> Remember(const Store& store, ContainerRecord& container, const Shim
     std::erase_if(container.exec_shims, [](const ProcessId& known) { return !IsAlive(known); });
     container.exec_shims.push_back(Identify(shim.process().pid()));
     return store.Save(container);
+}
+
+// On standard error, as with runc, because who typed it looks there.
+void WarnOfCapabilities(const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+        if (IsCapability(name)) continue;
+        const std::string line = Cat("--cap ", Quoted(name, 64), ": no such capability, left out");
+        std::fprintf(stderr, "cc-runtime: warning: %s\n", line.c_str());
+        Log(LogLevel::kWarn, line);
+    }
 }
 
 // Checks, forks and starts, under the container's lock.
@@ -91,6 +104,7 @@ Result<int> Exec(App& app, const CliValues& own) {
         if (own.Has(label))
             Log(LogLevel::kWarn, "ignored: the guest has no such security module",
                 {{"option", label}});
+    if (own.Get("process").empty()) WarnOfCapabilities(own.All("cap"));
     CC_ASSIGN(const Store store, app.OpenStore());
     const TerminalKeeper terminal;
     ForegroundWait foreground;

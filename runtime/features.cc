@@ -7,6 +7,7 @@
 #include "base/json_full.h"
 #include "base/version.h"
 #include "runtime/app.h"
+#include "runtime/oci/capabilities.h"
 #include "runtime/verbs.h"
 
 namespace cc::runtime {
@@ -24,59 +25,22 @@ const Words kRecursiveMountOptions = {
     "nodiratime", "noexec", "norelatime", "nostrictatime", "nosuid",  "nosymfollow",
     "relatime",   "ro",     "rw",         "strictatime",   "suid",    "symfollow",
     "private",    "shared", "slave",      "unbindable",    "bind"};
-const Words kMountOptions = {"async",   "defaults", "idmap",  "loud",
-                             "remount", "ridmap",   "silent", "tmpcopyup"};
+const Words kMountOptions = {"acl",        "async",      "defaults", "dirsync", "idmap",
+                             "iversion",   "lazytime",   "loud",     "mand",    "noacl",
+                             "noiversion", "nolazytime", "nomand",   "remount", "ridmap",
+                             "silent",     "sync",       "tmpcopyup"};
 
 const Words kNamespaces = {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"};
-
-// In the order of their numbers.
-const Words kCapabilities = {"CAP_CHOWN",
-                             "CAP_DAC_OVERRIDE",
-                             "CAP_DAC_READ_SEARCH",
-                             "CAP_FOWNER",
-                             "CAP_FSETID",
-                             "CAP_KILL",
-                             "CAP_SETGID",
-                             "CAP_SETUID",
-                             "CAP_SETPCAP",
-                             "CAP_LINUX_IMMUTABLE",
-                             "CAP_NET_BIND_SERVICE",
-                             "CAP_NET_BROADCAST",
-                             "CAP_NET_ADMIN",
-                             "CAP_NET_RAW",
-                             "CAP_IPC_LOCK",
-                             "CAP_IPC_OWNER",
-                             "CAP_SYS_MODULE",
-                             "CAP_SYS_RAWIO",
-                             "CAP_SYS_CHROOT",
-                             "CAP_SYS_PTRACE",
-                             "CAP_SYS_PACCT",
-                             "CAP_SYS_ADMIN",
-                             "CAP_SYS_BOOT",
-                             "CAP_SYS_NICE",
-                             "CAP_SYS_RESOURCE",
-                             "CAP_SYS_TIME",
-                             "CAP_SYS_TTY_CONFIG",
-                             "CAP_MKNOD",
-                             "CAP_LEASE",
-                             "CAP_AUDIT_WRITE",
-                             "CAP_AUDIT_CONTROL",
-                             "CAP_SETFCAP",
-                             "CAP_MAC_OVERRIDE",
-                             "CAP_MAC_ADMIN",
-                             "CAP_SYSLOG",
-                             "CAP_WAKE_ALARM",
-                             "CAP_BLOCK_SUSPEND",
-                             "CAP_AUDIT_READ",
-                             "CAP_PERFMON",
-                             "CAP_BPF",
-                             "CAP_CHECKPOINT_RESTORE"};
 
 const Words kSeccompActions = {"SCMP_ACT_ALLOW",        "SCMP_ACT_ERRNO",       "SCMP_ACT_KILL",
                                "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
                                "SCMP_ACT_TRACE",        "SCMP_ACT_TRAP"};
 const Words kSeccompOperators = {"SCMP_CMP_EQ", "SCMP_CMP_GE",        "SCMP_CMP_GT", "SCMP_CMP_LE",
                                  "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"};
+const Words kSeccompFlags = {"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+                             "SECCOMP_FILTER_FLAG_TSYNC"};
+// Taken, too, but about a listener, which no filter here has.
+constexpr const char* kListenerFlag = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
 // Those that a guest of this architecture can run.
 const Words kSeccompArchitectures = {"SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"};
 
@@ -90,6 +54,17 @@ Json MountOptions() {
     return options;
 }
 
+Json Seccomp() {
+    Json known = kSeccompFlags;
+    known.push_back(kListenerFlag);
+    return {{"enabled", true},
+            {"actions", kSeccompActions},
+            {"operators", kSeccompOperators},
+            {"archs", kSeccompArchitectures},
+            {"knownFlags", std::move(known)},
+            {"supportedFlags", kSeccompFlags}};
+}
+
 Json Features() {
     const Json absent = {{"enabled", false}};
     return {{"ociVersionMin", "1.0.0"},
@@ -98,15 +73,18 @@ Json Features() {
             {"mountOptions", MountOptions()},
             {"linux",
              {{"namespaces", kNamespaces},
-              {"capabilities", kCapabilities},
-              {"cgroup", {{"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", false}}},
-              {"seccomp",
-               {{"enabled", true},
-                {"actions", kSeccompActions},
-                {"operators", kSeccompOperators},
-                {"archs", kSeccompArchitectures}}},
+              {"capabilities", CapabilityNames()},
+              {"cgroup",
+               {{"v1", true},
+                {"v2", true},
+                {"systemd", true},
+                {"systemdUser", false},
+                {"rdma", false}}},
+              {"seccomp", Seccomp()},
               {"apparmor", absent},
-              {"selinux", absent}}},
+              {"selinux", absent},
+              {"intelRdt", absent},
+              {"mountExtensions", {{"idmap", {{"enabled", true}}}}}}},
             {"annotations",
              {{"com.github.clear-containers.version", kRelease},
               {"com.github.clear-containers.commit", kCommit},

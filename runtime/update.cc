@@ -3,9 +3,11 @@
 // is kept, from which `start` makes it and the next update goes on.
 #include <unistd.h>
 
+#include "base/cgroup_writes.h"
 #include "base/file.h"
 #include "base/json_full.h"
 #include "base/log.h"
+#include "base/undo.h"
 #include "protocol/container_control.h"
 #include "runtime/app.h"
 #include "runtime/oci/resources.h"
@@ -48,6 +50,43 @@ bool OwnsVm(const ContainerRecord& container, const SandboxRecord& sandbox) {
     return !sandbox.pod && container.id == sandbox.id;
 }
 
+// The object linux.resources of a configuration; empty: none.
+Result<Json> ResourcesIn(const std::string& config) {
+    CC_ASSIGN(const OciSpec spec, ParseSpec(config));
+    return spec.Resources();
+}
+
+struct Place {
+    const Store& store;
+    const ContainerRecord& container;
+    const SandboxRecord* machine;  // whose VM the container has to itself, or null
+    Status status;
+};
+
+// All of it or, when it is refused somewhere, nothing: a part of it would be in force unknown to
+// the kept configuration, and the next update would end it. The guest comes last, because it takes
+// back by itself what it has begun with.
+Result<void> ChangeAll(const Place& place, const std::string& before, const std::string& after) {
+    CC_ASSIGN(const Json old, ResourcesIn(before));
+    CC_ASSIGN(const Json resources, ResourcesIn(after));
+    const std::string& id = place.container.id;
+    CgroupWrites writes;
+    Undo undo;
+    undo.Push([&] { TakeBackResources(place.container, place.machine, old, resources, writes); });
+    CC_TRY(ApplyResources(place.container, place.machine, resources, writes));
+    CC_TRY(place.store.SaveConfig(id, after));
+    undo.Push([&] {
+        if (const auto saved = place.store.SaveConfig(id, before); !saved)
+            Log(LogLevel::kWarn, "the kept configuration has limits that were refused",
+                {{"why", saved.error().message}});
+    });
+    // Otherwise the guest learns of it with the rest, at `start`.
+    if (place.status != Status::kCreated || place.container.held)
+        CC_TRY(TellGuest(place.store, place.container, resources));
+    undo.Commit();
+    return {};
+}
+
 Result<int> Update(App& app, const CliValues& own) {
     const std::string id = own.Get("container-id");
     CC_ASSIGN(const Json changes, ReadChanges(own));
@@ -60,20 +99,15 @@ Result<int> Update(App& app, const CliValues& own) {
         return Fail(Cat(what, ": container not running (it is ", Name(status), ")"));
     CC_ASSIGN(const std::string before, store.LoadConfig(id));
     CC_ASSIGN(const std::string config, Context(what, WithResources(before, changes)));
-    CC_ASSIGN(const Json document,
-              ParseJson(config, {.bytes = kMaxSpecBytes, .depth = kMaxSpecDepth}));
-    const Json& resources = document["linux"]["resources"];
+    CC_ASSIGN(const Json resources, ResourcesIn(config));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     const bool owns_vm = OwnsVm(container, sandbox);
     if (owns_vm) {
         CC_ASSIGN(const RuntimeConfig settings, app.LoadConfig());
         CC_TRY(Context(what, GrowVm(settings, sandbox, LimitsOf(resources))));
     }
-    // Otherwise the guest learns of it with the rest, at `start`.
-    if (status != Status::kCreated || container.held)
-        CC_TRY(Context(what, TellGuest(store, container, resources)));
-    CC_TRY(Context(what, ApplyResources(container, owns_vm ? &sandbox : nullptr, resources)));
-    CC_TRY(store.SaveConfig(id, config));
+    CC_TRY(Context(
+        what, ChangeAll({store, container, owns_vm ? &sandbox : nullptr, status}, before, config)));
     return 0;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/executor/process_setup.h"
 
-#include <algorithm>
 #include <climits>
 
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/executor/environment.h"
 #include "agent/executor/program.h"
 #include "agent/executor/users.h"
 #include "base/fd.h"
@@ -70,13 +70,6 @@ Result<bool> EnterDirectory(const std::string& cwd) {
     return true;
 }
 
-void AddHome(std::vector<std::string>& env, const std::string& home) {
-    const bool given = std::any_of(env.begin(), env.end(), [](const std::string& variable) {
-        return variable.starts_with("HOME=");
-    });
-    if (!given) env.push_back(Cat("HOME=", home));
-}
-
 // `entered`: whether the working directory has been entered already.
 Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity,
                             const SeccompFilter& filter, bool entered) {
@@ -118,8 +111,7 @@ Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& pr
     ::umask(process.umask);
     if (container.personality && ::personality(*container.personality) < 0)
         return FailErrno("setting linux.personality");
-    auto env = process.env;
-    AddHome(env, identity.home);
+    const auto env = Environment(process.env, identity.home);
     // As root first, as the user where root may not: on a share that maps root to nobody.
     CC_ASSIGN(const bool entered, EnterDirectory(process.cwd));
     if (steps.prepared) {

@@ -61,11 +61,18 @@ Result<Json> ValueOf(const ResourceOption& option, const std::string& text) {
         return Json(bytes);
     }
     const auto number = ParseNumber<int64_t>(text);
-    if (!number || *number < option.least || *number > option.most)
+    const bool good = number && *number >= option.least && *number <= option.most;
+    if (!good && number != 0)
         return Fail(option.most == INT64_MAX
                         ? Cat("must be a number of at least ", option.least)
-                        : Cat("must be a number from ", option.least, " to ", option.most));
+                        : Cat("must be a number from ", option.least, " to ", option.most,
+                              option.least > 0 ? ", or 0 for as it is" : ""));
     return Json(*number);
+}
+
+// Where zero is a value like others: it ends what another value began.
+bool ZeroCounts(std::string_view key) {
+    return key == "idle" || key == "burst";
 }
 
 // Nothing but what says something.
@@ -75,7 +82,8 @@ Json WithoutZeros(const Json& object) {
         if (value.is_object()) {
             Json inner = WithoutZeros(value);
             if (!inner.empty()) out[key] = std::move(inner);
-        } else if (value != 0 && value != Json(std::string()) && !value.is_null()) {
+        } else if ((value != 0 || ZeroCounts(key)) && value != Json(std::string()) &&
+                   !value.is_null()) {
             out[key] = value;
         }
     }
@@ -140,7 +148,7 @@ Result<Json> ResourcesOfOptions(const CliValues& options) {
         if (options.Has(name))
             return Fail(
                 Cat("--", name, ": the virtual machine has neither realtime groups nor Intel RDT"));
-    return resources;
+    return WithoutZeros(resources);
 }
 
 Result<Json> ResourcesOfDocument(std::string_view text) {
@@ -151,7 +159,14 @@ Result<Json> ResourcesOfDocument(std::string_view text) {
 
 Result<std::string> WithResources(std::string_view config, const Json& changes) {
     CC_ASSIGN(Json document, ParseJson(config, {.bytes = kMaxSpecBytes, .depth = kMaxSpecDepth}));
-    document["linux"]["resources"].merge_patch(changes);
+    Json& resources = document["linux"]["resources"];
+    resources.merge_patch(changes);
+    // As with runc: without a limit on memory there is none on swap, unless one is named with it.
+    const Json* memory = Member(changes, "memory");
+    const Json* limit = memory == nullptr ? nullptr : Member(*memory, "limit");
+    if (limit != nullptr && *limit == -1 && Member(*memory, "swap") == nullptr &&
+        Member(resources["memory"], "swap") != nullptr)
+        resources["memory"]["swap"] = -1;
     return DumpJson(document);
 }
 

@@ -16,9 +16,11 @@ Result<int64_t> ParseBytes(std::string_view text);
 
 // The options of `update` that name resources, for its table.
 std::vector<CliOption> ResourceOptions();
-// What they ask for, as an OCI linux.resources object.
+// What they ask for, as an OCI linux.resources object. As with runc zeros (but that of cpu.idle)
+// mean "as it is" and are left out.
 Result<Json> ResourcesOfOptions(const CliValues& options);
-// The same from a document. As with runc zeros and empty texts mean "as it is" and are left out.
+// The same from a document. As with runc zeros (but those of cpu.idle and cpu.burst) and empty
+// texts mean "as it is" and are left out.
 Result<Json> ResourcesOfDocument(std::string_view text);
 
 // The configuration (config.json) with these changes.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/cpu_list.h"
+#include "base/cpu_weight.h"
 #include "base/json_full.h"
 
 namespace cc::runtime {
@@ -88,12 +89,12 @@ Result<void> Cpu(const Json& resources, Values& values) {
     CC_ASSIGN(const auto idle, cpu.Get("idle", false));
     CC_ASSIGN(const std::string cpus, cpu.Text("cpus"));
     CC_ASSIGN(const std::string mems, cpu.Text("mems"));
-    // The kernel's ranges, 2 to 262144 and 1 to 10000, onto one another.
-    if (shares) {
-        const int64_t bounded = std::clamp<int64_t>(*shares, 2, 262144);
-        values.push_back({"cpu.shares", "cpu.shares", Cat(*shares), "cpu.weight",
-                          Cat(1 + (bounded - 2) * 9999 / 262142)});
-    }
+    if (idle) values.push_back({"cpu.idle", "cpu.idle", Cat(*idle), "cpu.idle", Cat(*idle)});
+    // An idle cgroup has no weight to set, and one that is idle no more has the default's until
+    // then.
+    if (shares && idle.value_or(0) == 0)
+        values.push_back(
+            {"cpu.shares", "cpu.shares", Cat(*shares), "cpu.weight", Cat(WeightOfShares(*shares))});
     // One file in v2, so each of the two writes both.
     const std::string both = Cat(OrMax(quota.value_or(-1)), " ", period.value_or(kDefaultPeriod));
     if (period)
@@ -103,7 +104,6 @@ Result<void> Cpu(const Json& resources, Values& values) {
         values.push_back({"cpu.realtimePeriod", "cpu.rt_period_us", Cat(*rt_period), "", ""});
     if (rt_runtime)
         values.push_back({"cpu.realtimeRuntime", "cpu.rt_runtime_us", Cat(*rt_runtime), "", ""});
-    if (idle) values.push_back({"cpu.idle", "cpu.idle", Cat(*idle), "cpu.idle", Cat(*idle)});
     if (!cpus.empty()) values.push_back({"cpu.cpus", "cpuset.cpus", cpus, "cpuset.cpus", cpus});
     if (!mems.empty()) values.push_back({"cpu.mems", "cpuset.mems", mems, "cpuset.mems", mems});
     return {};

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <future>
 
+#include "base/cgroup_writes.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -258,7 +259,8 @@ Result<void> Creation::BootGuest() {
 Result<void> Creation::SetVmLimits() {
     const int64_t memory =
         vm_for_.memory > 0 ? HostMemoryOf(config_, vm_size_.memory_mib, emulated_) : 0;
-    return Context("linux.resources", LimitVm(sandbox_, vm_limits_, memory));
+    CgroupWrites made;  // undone with the cgroup itself
+    return Context("linux.resources", LimitVm(sandbox_, vm_limits_, memory, made));
 }
 
 Result<void> Creation::StartPod() {

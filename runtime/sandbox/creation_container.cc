@@ -2,6 +2,7 @@
 // Steps of creation that are about the container alone, wherever its sandbox comes from.
 #include <unistd.h>
 
+#include "base/cgroup_writes.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mount_namespace.h"
@@ -104,7 +105,8 @@ Result<void> Creation::MakeContainerCgroup() {
     });
     if (request_.systemd_cgroup) return {};  // a scope begins with its first process
     CC_TRY(MakeCgroup(cgroup_, ControllersOf(limits_)));
-    return Context("linux.resources", LimitShim(container_, limits_));
+    CgroupWrites made;  // undone with the cgroup itself
+    return Context("linux.resources", LimitShim(container_, limits_, made));
 }
 
 Result<void> Creation::ForkShim() {
@@ -125,7 +127,9 @@ Result<void> Creation::ForkShim() {
     CC_ASSIGN(shim_, Shim::Fork(options));
     undo_.Push([this] { shim_->Kill(); });
     container_.shim = Identify(shim_->process().pid());
-    if (request_.systemd_cgroup) CC_TRY(Context("linux.resources", LimitShim(container_, limits_)));
+    CgroupWrites made;
+    if (request_.systemd_cgroup)
+        CC_TRY(Context("linux.resources", LimitShim(container_, limits_, made)));
     return store_.Save(container_);
 }
 

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "base/cgroup_writes.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "client/vm_client.h"
@@ -78,7 +79,8 @@ Result<void> GrowVm(const RuntimeConfig& config, const SandboxRecord& sandbox,
                         "; raise the limit in steps"));
     const bool emulated = status.acceleration == "tcg";
     const auto hold = [&](int64_t mib) {
-        return LimitVm(sandbox, {}, HostMemoryOf(config, mib, emulated));
+        CgroupWrites made;  // what was plugged in stays, and so does this
+        return LimitVm(sandbox, {}, HostMemoryOf(config, mib, emulated), made);
     };
     if (growth.mib > 0) CC_TRY(hold(now.memory_mib + growth.mib));
     auto grown = vm.Grow(growth);

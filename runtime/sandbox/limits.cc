@@ -29,12 +29,13 @@ std::optional<Target> TargetOf(const std::string& leaf, const CgroupValue& value
     return std::nullopt;
 }
 
-Result<bool> WriteOne(const std::vector<std::string>& leaves, const CgroupValue& value) {
+Result<bool> WriteOne(const std::vector<std::string>& leaves, const CgroupValue& value,
+                      CgroupWrites& writes) {
     for (const auto& leaf : leaves) {
         const auto target = TargetOf(leaf, value);
         if (!target) continue;
         CC_TRY(Context(Cat("limiting ", value.what, " to ", target->text),
-                       WriteExisting(target->path, target->text)));
+                       writes.Write(target->path, target->text)));
         return true;
     }
     return false;
@@ -49,31 +50,7 @@ CgroupValue MemoryLimit(int64_t bytes) {
     return {"memory.limit", "memory.limit_in_bytes", text, "memory.max", text};
 }
 
-}  // namespace
-
-Result<void> WriteValues(const std::vector<std::string>& leaves,
-                         const std::vector<CgroupValue>& values) {
-    if (leaves.empty()) return {};
-    // Some values bound one another (memory and memory with swap, quota and period), so that which
-    // must be written first depends on what is there: one that is refused is tried again at the
-    // end.
-    std::vector<const CgroupValue*> again;
-    for (const auto& value : values) {
-        const auto written = WriteOne(leaves, value);
-        if (!written && written.error().code == EINVAL)
-            again.push_back(&value);
-        else if (!written)
-            return Failure(written.error());
-        else if (!*written && !value.what.starts_with("unified."))
-            Log(LogLevel::kWarn, "no cgroup of this host can hold a limit",
-                {{"limit", value.what}});
-    }
-    for (const auto* value : again)
-        CC_TRY(WriteOne(leaves, *value));
-    return {};
-}
-
-Result<void> LimitShim(const ContainerRecord& container, const std::vector<CgroupValue>& values) {
+std::vector<CgroupValue> ShimValues(const std::vector<CgroupValue>& values) {
     std::vector<CgroupValue> raised = values;
     for (auto& value : raised) {
         const auto bytes = ParseNumber<int64_t>(value.v1_text);
@@ -83,19 +60,63 @@ Result<void> LimitShim(const ContainerRecord& container, const std::vector<Cgrou
             {{"limit", value.v1_text}, {"raised", std::to_string(kLeastShimMemory)}});
         value = MemoryLimit(kLeastShimMemory);
     }
-    CC_TRY(LimitScope(container.scope, raised));
-    return WriteValues(container.cgroups, raised);
+    return raised;
 }
 
-Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue>& values,
-                     int64_t memory) {
+std::vector<CgroupValue> VmValues(const std::vector<CgroupValue>& values) {
     std::vector<CgroupValue> own;
     for (const auto& value : values)
         if (value.what.starts_with("cpu.") || value.what.starts_with("blockIO."))
             own.push_back(value);
+    return own;
+}
+
+// What a file of version 2 has when nobody has said anything.
+std::string DefaultOf(const std::string& v2_file) {
+    if (v2_file == "cpu.weight") return "100";
+    if (v2_file == "io.weight") return "default 100";
+    if (v2_file == "cpu.max") return "max 100000";
+    if (v2_file == "memory.low") return "0";
+    return v2_file.starts_with("cpuset.") ? "" : "max";
+}
+
+}  // namespace
+
+Result<void> WriteValues(const std::vector<std::string>& leaves,
+                         const std::vector<CgroupValue>& values, CgroupWrites& writes) {
+    if (leaves.empty()) return {};
+    // Some values bound one another (memory and memory with swap, quota and period), so that which
+    // must be written first depends on what is there: one that is refused is tried again at the
+    // end.
+    std::vector<const CgroupValue*> again;
+    for (const auto& value : values) {
+        const auto written = WriteOne(leaves, value, writes);
+        if (!written && written.error().code == EINVAL)
+            again.push_back(&value);
+        else if (!written)
+            return Failure(written.error());
+        else if (!*written && !value.what.starts_with("unified."))
+            Log(LogLevel::kWarn, "no cgroup of this host can hold a limit",
+                {{"limit", value.what}});
+    }
+    for (const auto* value : again)
+        CC_TRY(WriteOne(leaves, *value, writes));
+    return {};
+}
+
+Result<void> LimitShim(const ContainerRecord& container, const std::vector<CgroupValue>& values,
+                       CgroupWrites& writes) {
+    const auto raised = ShimValues(values);
+    CC_TRY(LimitScope(container.scope, raised));
+    return WriteValues(container.cgroups, raised, writes);
+}
+
+Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue>& values,
+                     int64_t memory, CgroupWrites& writes) {
+    auto own = VmValues(values);
     if (memory > 0) own.push_back(MemoryLimit(memory));
     CC_TRY(Context("the virtual machine", LimitScope(sandbox.scope, own)));
-    return Context("the virtual machine", WriteValues(sandbox.cgroups, own));
+    return Context("the virtual machine", WriteValues(sandbox.cgroups, own, writes));
 }
 
 std::string MemoryLeaf(const std::vector<std::string>& leaves) {
@@ -106,10 +127,35 @@ std::string MemoryLeaf(const std::vector<std::string>& leaves) {
 }
 
 Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord* sandbox,
-                            const Json& resources) {
+                            const Json& resources, CgroupWrites& writes) {
     CC_ASSIGN(const auto values, CgroupValuesOf(resources));
-    CC_TRY(LimitShim(container, values));
-    return sandbox == nullptr ? Result<void>() : LimitVm(*sandbox, values, 0);
+    CC_TRY(LimitShim(container, values, writes));
+    return sandbox == nullptr ? Result<void>() : LimitVm(*sandbox, values, 0, writes);
+}
+
+std::vector<CgroupValue> ValuesBefore(const Json& before, const Json& tried) {
+    auto values = CgroupValuesOf(before).value_or(std::vector<CgroupValue>());
+    for (auto& value : CgroupValuesOf(tried).value_or(std::vector<CgroupValue>())) {
+        const bool known = std::any_of(values.begin(), values.end(), [&](const auto& other) {
+            return other.v2_file == value.v2_file;
+        });
+        if (known || value.v2_file.empty()) continue;
+        value.v1_text.clear();
+        value.v2_text = DefaultOf(value.v2_file);
+        values.push_back(std::move(value));
+    }
+    return values;
+}
+
+void TakeBackResources(const ContainerRecord& container, const SandboxRecord* sandbox,
+                       const Json& before, const Json& tried, CgroupWrites& writes) {
+    const auto values = ValuesBefore(before, tried);
+    auto scopes = LimitScope(container.scope, ShimValues(values));
+    if (scopes && sandbox != nullptr) scopes = LimitScope(sandbox->scope, VmValues(values));
+    if (!scopes)
+        Log(LogLevel::kWarn, "systemd keeps limits that were refused elsewhere",
+            {{"why", scopes.error().message}});
+    writes.TakeBack();
 }
 
 }  // namespace cc::runtime

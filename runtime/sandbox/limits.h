@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What linux.resources means on the host. Two cgroups are concerned: the container's, which holds
-// its shim and is what engines read, and the one of the VM beside it.
+// its shim and is what engines read, and the one of the VM beside it. `writes` keeps what their
+// files held, for the callers who may have to take the limits back.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "base/cgroup_writes.h"
 #include "runtime/sandbox/cgroup_values.h"
 #include "runtime/state/records.h"
 
@@ -13,12 +15,13 @@ namespace cc::runtime {
 
 // Into the container's cgroup go all values as given, so that they read back. Only a memory limit
 // below what the shim itself needs is raised to that, with a warning in the log.
-Result<void> LimitShim(const ContainerRecord& container, const std::vector<CgroupValue>& values);
+Result<void> LimitShim(const ContainerRecord& container, const std::vector<CgroupValue>& values,
+                       CgroupWrites& writes);
 
 // Into the VM's go those for processors, memory nodes and block devices; of memory only that the VM
 // takes no more than `memory` bytes (0: no limit). Nothing limits its number of threads.
 Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue>& values,
-                     int64_t memory);
+                     int64_t memory, CgroupWrites& writes);
 
 // The one of these leaves that holds the memory limit of a container's cgroup; empty: none does.
 std::string MemoryLeaf(const std::vector<std::string>& leaves);
@@ -26,11 +29,17 @@ std::string MemoryLeaf(const std::vector<std::string>& leaves);
 // Both, for a container that exists: `update`. `sandbox`: whose VM it has to itself, or null. What
 // the VM may take of memory stays.
 Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord* sandbox,
-                            const Json& resources);
+                            const Json& resources, CgroupWrites& writes);
+// After `tried` was refused, here or elsewhere: as it was when the resources were `before`.
+void TakeBackResources(const ContainerRecord& container, const SandboxRecord* sandbox,
+                       const Json& before, const Json& tried, CgroupWrites& writes);
+// `before` as values, and the defaults of version 2 for what only `tried` names. For systemd, which
+// keeps what it was told and cannot be asked in the same words.
+std::vector<CgroupValue> ValuesBefore(const Json& before, const Json& tried);
 
 // Writes a list of values into the leaves that have a file for them. What no leaf can hold is a
 // warning in the log, because a host without a controller cannot do better.
 Result<void> WriteValues(const std::vector<std::string>& leaves,
-                         const std::vector<CgroupValue>& values);
+                         const std::vector<CgroupValue>& values, CgroupWrites& writes);
 
 }  // namespace cc::runtime

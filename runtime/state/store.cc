@@ -12,7 +12,6 @@ namespace cc::runtime {
 
 namespace {
 
-constexpr size_t kMaxIdLength = 1024;
 constexpr size_t kMaxRecord = 8 << 20;
 constexpr unsigned kDirectoryMode = 0700, kFileMode = 0600;
 // Never part of an id: a directory that is on its way out.
@@ -59,10 +58,9 @@ Result<void> CheckId(std::string_view id) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                c == '_' || c == '+' || c == '-' || c == '.';
     };
-    if (id.empty() || id.size() > kMaxIdLength || id == "." || id == ".." ||
-        !std::all_of(id.begin(), id.end(), good))
+    if (id.empty() || id == "." || id == ".." || !std::all_of(id.begin(), id.end(), good))
         return Fail(Cat("invalid container ID format: ", Quoted(id, 64),
-                        " (letters, digits, _ + - . and at most 1024 characters)"));
+                        " (letters, digits, _ + - . and at most 254 characters)"));
     // A directory's name on Linux.
     if (id.size() + kDoomed.size() > 255)
         return Fail(

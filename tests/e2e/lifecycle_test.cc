@@ -89,9 +89,18 @@ TEST_CASE("exec runs beside the container's process, with every exit code, stdin
         host.Runtime({"exec", "--env", "X=y=z", "--cwd", "/tmp", "--user", "1000:1000", "c1", "sh",
                       "-c", "echo $X; pwd; id -u; hostname"});
     CHECK(env.out == "y=z\n/tmp\n1000\nguest\n");
+    const Finished twice =
+        host.Runtime({"exec", "--env", "X=1", "--env", "X=2", "--env", "HOME=", "c1", "env"});
+    CHECK(twice.out.find("X=1") == std::string::npos);
+    CHECK(twice.out.find("X=2\n") != std::string::npos);
+    CHECK(twice.out.find("HOME=/") != std::string::npos);
     for (int code = 0; code < 256; code += 5)
         CHECK(host.Runtime({"exec", "c1", "sh", "-c", Cat("exit ", code)}).status == code);
     CHECK(host.Runtime({"exec", "c1", "sh", "-c", "kill -9 $$"}).status == 137);
+    const Finished unknown = host.Runtime({"exec", "--cap", "CAP_NO_SUCH", "c1", "true"});
+    CHECK(unknown.status == 0);
+    CHECK(unknown.err ==
+          "cc-runtime: warning: --cap \"CAP_NO_SUCH\": no such capability, left out\n");
     const Finished missing = host.Runtime({"exec", "c1", "no-such-command"});
     CHECK(missing.status != 0);
     CHECK(missing.err.find("executable file not found in $PATH") != std::string::npos);

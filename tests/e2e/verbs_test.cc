@@ -125,6 +125,23 @@ TEST_CASE("a container is paused, looked at, limited and resumed") {
         const Finished wrong = host.Runtime({"update", "--cpu-quota", "5", "c1"});
         CHECK(wrong.status == 1);
         CHECK(wrong.err.find("cpu.max") != std::string::npos);
+        // Nothing of it is left, nor comes with the next one.
+        CHECK(host.Runtime({"update", "--pids-limit", "7777", "--cpu-quota", "5", "c1"}).status ==
+              1);
+        CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 60);
+        const Finished check =
+            host.Runtime({"update", "--resources", "-", "c1"},
+                         R"({"memory":{"limit":4096,"swap":4096,"checkBeforeUpdate":true}})");
+        CHECK(check.status == 1);
+        CHECK(check.err.find("rejecting memory") != std::string::npos);
+        CHECK(host.Runtime(
+                      {"update", "--memory=-1", "--cpu-period", "0", "--blkio-weight", "0", "c1"})
+                  .status == 0);
+        CHECK(Stats(host, "c1")["data"]["memory"]["usage"]["limit"].get<uint64_t>() == UINT64_MAX);
+        CHECK(host.Runtime({"update", "--memory", "24m", "--memory-swap", "24m", "c1"}).status ==
+              0);
+        CHECK(host.Runtime({"update", "--pids-limit", "61", "c1"}).status == 0);
+        CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 61);
 
         // A process too many is killed, and told of; the stream ends with the container.
         Finished events;
@@ -174,6 +191,8 @@ TEST_CASE("a container that was updated before its start begins with the new lim
 
 TEST_CASE("this machine, which runs these tests, passes the check") {
     Host host;
+    CHECK(host.Runtime({"--log-format", "bogus", "check"}).err ==
+          "cc-runtime: --log-format \"bogus\": text or json\n");
     const Finished check = host.Runtime({"check"});
     CHECK_MESSAGE(check.status == 0, check.out);
     CHECK(check.out.find("\nSystem is capable of running Clear Containers\n") != std::string::npos);

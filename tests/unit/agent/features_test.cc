@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `cc-runtime features` promises what the agent does: the lists of the one against the parsers of
 // the other.
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 
 #include <doctest/doctest.h>
 #include <sys/prctl.h>
@@ -11,6 +13,7 @@
 #include "agent/capabilities.h"
 #include "agent/executor/seccomp.h"
 #include "agent/mount_options.h"
+#include "agent/oci_reader.h"
 #include "base/json_full.h"
 
 namespace cc::agent {
@@ -27,6 +30,11 @@ Json Features() {
     REQUIRE(::pclose(pipe) == 0);
     return ParseJson(text).value();
 }
+
+// Options of every file system, which the kernel takes as words: vfs_parse_sb_flag() in
+// fs/fs_context.c of Linux.
+constexpr std::string_view kOfTheKernel[] = {"dirsync", "lazytime",   "mand",
+                                             "sync",    "nolazytime", "nomand"};
 
 // In a child, which has the filter from then on.
 bool Loads(const SeccompSpec& spec) {
@@ -48,7 +56,9 @@ TEST_CASE("every mount option and capability of features is one that the agent k
         CAPTURE(option);
         const auto parsed = ParseMountOptions({option});
         REQUIRE(parsed);
-        CHECK(parsed->data.empty());
+        const bool of_the_kernel = std::find(std::begin(kOfTheKernel), std::end(kOfTheKernel),
+                                             option) != std::end(kOfTheKernel);
+        CHECK(parsed->data.size() == (of_the_kernel ? 1 : 0));
     }
     uint64_t all = 0;
     for (const std::string name : features["linux"]["capabilities"]) {
@@ -74,6 +84,28 @@ TEST_CASE("seccomp filters can be made of every action, operator and architectur
             spec.rules.push_back({{"personality"}, action, std::nullopt, {{0, 1, 1, op}}});
             CHECK(Loads(spec));
         }
+}
+
+TEST_CASE("the flags of seccomp that features knows are those that the agent reads") {
+    const Json seccomp = Features()["linux"]["seccomp"];
+    CHECK(seccomp["knownFlags"].size() == 4);
+    const auto reads = [](const std::string& flag) {
+        const Json json = {{"defaultAction", "SCMP_ACT_ALLOW"}, {"flags", {flag}}};
+        return ReadSeccomp(json).has_value();
+    };
+    for (const std::string flag : seccomp["knownFlags"])
+        CHECK_MESSAGE(reads(flag), flag);
+    CHECK_FALSE(reads("SECCOMP_FILTER_FLAG_NO_SUCH"));
+    for (const Json& flag : seccomp["supportedFlags"])
+        CHECK(std::find(seccomp["knownFlags"].begin(), seccomp["knownFlags"].end(), flag) !=
+              seccomp["knownFlags"].end());
+}
+
+TEST_CASE("features says what there is and what there is not") {
+    const Json linux_part = Features()["linux"];
+    CHECK(linux_part["mountExtensions"]["idmap"]["enabled"] == true);
+    CHECK(linux_part["intelRdt"]["enabled"] == false);
+    CHECK(linux_part["cgroup"]["rdma"] == false);
 }
 
 }  // namespace cc::agent

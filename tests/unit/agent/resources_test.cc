@@ -119,29 +119,59 @@ TEST_CASE("resources that contradict themselves are refused") {
               std::string::npos);
 }
 
-TEST_CASE("shares follow the curve between the smallest, the default and the largest weight") {
-    CHECK(WeightOfShares(0) == 1);
-    CHECK(WeightOfShares(2) == 1);
-    CHECK(WeightOfShares(512) == 59);
-    CHECK(WeightOfShares(1024) == 100);
-    CHECK(WeightOfShares(2048) == 174);
-    CHECK(WeightOfShares(262144) == 10000);
-    CHECK(WeightOfShares(INT64_MAX) == 10000);
-}
-
 TEST_CASE("a limit without its file is an error, unless there is nothing to limit") {
     const test::Scratch scratch;
     REQUIRE(WriteFileAtomic(scratch / "memory.max", "max", 0644));
+    CgroupWrites writes;
     ResourceSpec resources;
     resources.memory_limit = 4096;
     resources.memory_swap = 8192;
-    CHECK(ApplyLimits(scratch.path(), resources));
+    CHECK(ApplyLimits(scratch.path(), resources, writes));
     CHECK(ReadFile(scratch / "memory.max", 64).value().starts_with("4096"));
     resources.hugepages = {{"2MB", 0}};
-    CHECK(ApplyLimits(scratch.path(), resources));
+    CHECK(ApplyLimits(scratch.path(), resources, writes));
     resources.hugepages = {{"2MB", 2 << 20}};
-    CHECK(ApplyLimits(scratch.path(), resources).error().message ==
+    CHECK(ApplyLimits(scratch.path(), resources, writes).error().message ==
           "cannot set hugetlb.2MB.max to \"2097152\": the guest kernel has no such cgroup file");
+}
+
+TEST_CASE("a memory limit below what is in use is refused where that is asked for") {
+    const test::Scratch scratch;
+    REQUIRE(WriteFileAtomic(scratch / "memory.max", "max\n", 0644));
+    REQUIRE(WriteFileAtomic(scratch / "memory.current", "5000\n", 0644));
+    CgroupWrites writes;
+    const auto apply = [&](std::string_view text) {
+        return ApplyLimits(scratch.path(), Read(text).value(), writes);
+    };
+    CHECK(apply(R"({"memory":{"limit":5000,"checkBeforeUpdate":true}})").error().message ==
+          "rejecting memory limit 5000 <= usage 5000, as memory.checkBeforeUpdate says");
+    CHECK(apply(R"({"memory":{"limit":4000,"swap":4500,"checkBeforeUpdate":true}})")
+              .error()
+              .message.starts_with("rejecting memory+swap limit 4500 <= usage 5000"));
+    CHECK(ReadFile(scratch / "memory.max", 64).value() == "max\n");
+    CHECK(apply(R"({"memory":{"limit":5001,"checkBeforeUpdate":true}})"));
+    REQUIRE(WriteFileAtomic(scratch / "memory.current", "5001\n", 0644));
+    REQUIRE(WriteFileAtomic(scratch / "memory.max", "5001\n", 0644));
+    CHECK(apply(R"({"memory":{"limit":5001,"checkBeforeUpdate":true}})"));
+    CHECK(apply(R"({"memory":{"limit":-1,"checkBeforeUpdate":true}})"));
+    CHECK(apply(R"({"memory":{"limit":4000,"checkBeforeUpdate":false}})"));
+    CHECK(apply(R"({"memory":{"limit":4000}})"));
+}
+
+TEST_CASE("what was written before a limit that is refused can be taken back") {
+    const test::Scratch scratch;
+    for (const char* file : {"memory.max", "pids.max"})
+        REQUIRE(WriteFileAtomic(scratch / file, "max\n", 0644));
+    CgroupWrites writes;
+    CHECK_FALSE(ApplyLimits(scratch.path(),
+                            Read(R"({"memory":{"limit":4096},"pids":{"limit":7},
+                                     "unified":{"no.such":"1"}})")
+                                .value(),
+                            writes));
+    CHECK(ReadFile(scratch / "pids.max", 64).value().starts_with("7"));
+    writes.TakeBack();
+    CHECK(ReadFile(scratch / "memory.max", 64).value().starts_with("max"));
+    CHECK(ReadFile(scratch / "pids.max", 64).value().starts_with("max"));
 }
 
 TEST_CASE("of several rules about a device the last one decides, access by access") {

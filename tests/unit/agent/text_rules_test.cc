@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/boot.h"
+#include "agent/executor/environment.h"
 #include "agent/executor/program.h"
 #include "agent/executor/sysctl.h"
 #include "agent/modules.h"
@@ -38,6 +39,7 @@ TEST_CASE("of contradicting mount options the last one counts") {
 
 TEST_CASE("words that merely begin like options are the file system's") {
     CHECK(ParseMountOptions({"rootcontext=x", "r", "shared_x"})->data.size() == 3);
+    CHECK(ParseMountOptions({"acl", "noacl", "defaults"})->data.empty());
     CHECK(ParsePropagation("rslave") == (MS_SLAVE | MS_REC));
     CHECK(ParsePropagation("private") == MS_PRIVATE);
     CHECK(ParsePropagation("r") == 0);
@@ -105,6 +107,16 @@ TEST_CASE("a program that cannot be run is named in the words that engines look 
           "exec: \"/etc/passwd\": permission denied");
     CHECK(FindProgram("/etc", env).error().message ==
           "exec: \"/etc\": is a directory: permission denied");
+}
+
+TEST_CASE("of a variable that is given twice the last one counts, and an empty HOME is filled in") {
+    using Variables = std::vector<std::string>;
+    CHECK(Environment({"TERM=xterm", "A=1", "TERM=dumb", "A=2"}, "/root") ==
+          Variables{"TERM=dumb", "A=2", "HOME=/root"});
+    CHECK(Environment({"A=1", "B=", "HOME=/x", "A="}, "/root") == Variables{"B=", "HOME=/x", "A="});
+    CHECK(Environment({"HOME=/x", "HOME="}, "/root") == Variables{"HOME=/x"});
+    CHECK(Environment({"HOME=", "A=b=c"}, "/root") == Variables{"A=b=c", "HOME=/root"});
+    CHECK(Environment({"word", "word", "HOMER=x"}, "/") == Variables{"word", "HOMER=x", "HOME=/"});
 }
 
 }  // namespace cc::agent

@@ -159,6 +159,11 @@ TEST_CASE("--version and --help print to standard output and succeed") {
     const std::string verb = StandardOutputOf([] { Parse({"run", "--help"}, 0); });
     CHECK(verb.find("--bundle") != std::string::npos);
     CHECK(verb.find("the bundle") != std::string::npos);
+    for (const std::vector<std::string>& asked : {std::vector<std::string>{"help", "run"},
+                                                  {"--root", "help", "help", "run"},
+                                                  {"--debug", "--root=x", "help", "run"}})
+        CHECK(StandardOutputOf([&] { Parse(asked, 0); }) == verb);
+    CHECK(StandardOutputOf([] { Parse({"--root", "x", "help"}, 0); }) == help);
 }
 
 TEST_CASE("a program without verbs takes Go's single dashes where it says so") {

@@ -49,6 +49,12 @@ SandboxRecord Sandbox(const std::vector<std::string>& leaves) {
     return record;
 }
 
+Result<void> LimitOf(const std::vector<std::string>& leaves,
+                     const std::vector<CgroupValue>& values) {
+    CgroupWrites writes;
+    return LimitShim(Container(leaves), values, writes);
+}
+
 std::string Text(const std::string& leaf, const std::string& file) {
     return ReadFile(leaf + "/" + file, 1000).value_or("missing");
 }
@@ -65,7 +71,7 @@ TEST_CASE("resources are written to the files of cgroup v1, a controller a hiera
     const std::string rest = Leaf(directory, "rest",
                                   {"cpuset.cpus", "cpuset.mems", "pids.max", "blkio.weight",
                                    "blkio.throttle.read_bps_device", "hugetlb.2MB.limit_in_bytes"});
-    REQUIRE(LimitShim(Container({cpu, memory, rest}), Values(kResources)));
+    REQUIRE(LimitOf({cpu, memory, rest}, Values(kResources)));
     CHECK(Text(memory, "memory.limit_in_bytes") == "67108864");
     CHECK(Text(memory, "memory.memsw.limit_in_bytes") == "134217728");
     CHECK(Text(memory, "memory.soft_limit_in_bytes") == "33554432");
@@ -87,12 +93,12 @@ TEST_CASE("resources are written to the files of cgroup v2 in its own units") {
         Leaf(directory, "leaf",
              {"memory.max", "memory.swap.max", "memory.low", "memory.high", "cpu.weight", "cpu.max",
               "cpuset.cpus", "cpuset.mems", "pids.max", "io.weight", "io.max", "hugetlb.2MB.max"});
-    REQUIRE(LimitShim(Container({leaf}), Values(kResources)));
+    REQUIRE(LimitOf({leaf}, Values(kResources)));
     CHECK(Text(leaf, "memory.max") == "67108864");
     CHECK(Text(leaf, "memory.swap.max") == "67108864");
     CHECK(Text(leaf, "memory.low") == "33554432");
     CHECK(Text(leaf, "memory.high") == "60000000");
-    CHECK(Text(leaf, "cpu.weight") == "39");
+    CHECK(Text(leaf, "cpu.weight") == "100");
     CHECK(Text(leaf, "cpu.max") == "50000 200000");
     CHECK(Text(leaf, "pids.max") == "2");
     CHECK(Text(leaf, "io.weight") == "default 910");
@@ -102,8 +108,7 @@ TEST_CASE("resources are written to the files of cgroup v2 in its own units") {
           std::vector<std::string>{"cpu", "cpuset", "hugetlb", "io", "memory", "pids"});
     const std::string open =
         Leaf(directory, "open", {"memory.max", "memory.swap.max", "cpu.max", "pids.max"});
-    REQUIRE(LimitShim(Container({open}),
-                      Values(R"({"memory": {"limit": -1, "swap": -1}, "pids": {"limit": -1},
+    REQUIRE(LimitOf({open}, Values(R"({"memory": {"limit": -1, "swap": -1}, "pids": {"limit": -1},
         "cpu": {"quota": -1}})")));
     CHECK(Text(open, "memory.max") == "max");
     CHECK(Text(open, "memory.swap.max") == "max");
@@ -115,22 +120,23 @@ TEST_CASE("the VM's cgroup gets processors and block devices, but neither thread
     TempDirectory directory;
     const std::string leaf =
         Leaf(directory, "leaf", {"memory.max", "cpu.weight", "cpuset.cpus", "pids.max", "io.max"});
-    REQUIRE(LimitVm(Sandbox({leaf}), Values(kResources), 0));
-    CHECK(Text(leaf, "cpu.weight") == "39");
+    CgroupWrites writes;
+    REQUIRE(LimitVm(Sandbox({leaf}), Values(kResources), 0, writes));
+    CHECK(Text(leaf, "cpu.weight") == "100");
     CHECK(Text(leaf, "cpuset.cpus") == "0-1");
     CHECK(Text(leaf, "io.max") == "8:1 rbps=1000");
     CHECK(Text(leaf, "pids.max") == "");
     CHECK(Text(leaf, "memory.max") == "");
-    REQUIRE(LimitVm(Sandbox({leaf}), Values(kResources), 1 << 30));
+    REQUIRE(LimitVm(Sandbox({leaf}), Values(kResources), 1 << 30, writes));
     CHECK(Text(leaf, "memory.max") == "1073741824");
 }
 
 TEST_CASE("a memory limit that would kill the shim is raised to what it needs") {
     TempDirectory directory;
     const std::string leaf = Leaf(directory, "leaf", {"memory.limit_in_bytes"});
-    REQUIRE(LimitShim(Container({leaf}), Values(R"({"memory": {"limit": 1000000}})")));
+    REQUIRE(LimitOf({leaf}, Values(R"({"memory": {"limit": 1000000}})")));
     CHECK(Text(leaf, "memory.limit_in_bytes") == "4194304");
-    REQUIRE(LimitShim(Container({leaf}), Values(R"({"memory": {"limit": 6291456}})")));
+    REQUIRE(LimitOf({leaf}, Values(R"({"memory": {"limit": 6291456}})")));
     CHECK(Text(leaf, "memory.limit_in_bytes") == "6291456");
 }
 
@@ -148,6 +154,49 @@ TEST_CASE("zeros and nulls, as engines write them, are no limits; nonsense is an
         CAPTURE(bad);
         CHECK_FALSE(CgroupValuesOf(ParseJson(bad).value()));
     }
+}
+
+TEST_CASE("resources that were refused somewhere are taken back in all cgroups") {
+    TempDirectory directory;
+    const std::string shim = Leaf(directory, "shim", {"memory.max", "pids.max"});
+    const std::string vm = Leaf(directory, "vm", {"cpu.max"});
+    for (const auto& [file, text] :
+         {std::pair(shim + "/memory.max", "max\n"), std::pair(shim + "/pids.max", "20\n"),
+          std::pair(vm + "/cpu.max", "max 100000\n")})
+        REQUIRE(WriteFileAtomic(file, text, 0600));
+    const ContainerRecord container = Container({shim});
+    const SandboxRecord sandbox = Sandbox({vm});
+    const Json before = ParseJson(R"({"pids": {"limit": 20}})").value();
+    const Json tried = ParseJson(R"({"pids": {"limit": 77}, "memory": {"limit": 104857600},
+                                     "cpu": {"quota": 40000}})")
+                           .value();
+    CgroupWrites writes;
+    REQUIRE(ApplyResources(container, &sandbox, tried, writes));
+    CHECK(Text(shim, "memory.max").starts_with("104857600"));
+    CHECK(Text(shim, "pids.max").starts_with("77"));
+    CHECK(Text(vm, "cpu.max").starts_with("40000 100000"));
+    TakeBackResources(container, &sandbox, before, tried, writes);
+    CHECK(Text(shim, "memory.max").starts_with("max"));
+    CHECK(Text(shim, "pids.max").starts_with("20"));
+    CHECK(Text(vm, "cpu.max").starts_with("max 100000"));
+    // As systemd is told it.
+    std::vector<std::string> told;
+    for (const auto& value : ValuesBefore(before, tried))
+        told.push_back(Cat(value.v2_file, "=", value.v2_text));
+    CHECK(told == std::vector<std::string>{"pids.max=20", "memory.max=max", "cpu.max=max 100000"});
+}
+
+TEST_CASE("an idle cgroup has no shares to set, and has them again after it was idle") {
+    const auto files = [](const std::string& resources) {
+        std::vector<std::string> names;
+        for (const auto& value : Values(resources))
+            names.push_back(Cat(value.v1_file, "=", value.v1_text));
+        return names;
+    };
+    using Names = std::vector<std::string>;
+    CHECK(files(R"({"cpu": {"shares": 512, "idle": 1}})") == Names{"cpu.idle=1"});
+    CHECK(files(R"({"cpu": {"shares": 512, "idle": 0}})") == Names{"cpu.idle=0", "cpu.shares=512"});
+    CHECK(files(R"({"cpu": {"shares": 512}})") == Names{"cpu.shares=512"});
 }
 
 TEST_CASE("the VM's cgroup lies beside the container's") {

@@ -34,7 +34,15 @@ TEST_CASE("options of update become the OCI resources they stand for") {
     CliValues wrong;
     wrong.Add("blkio-weight", "5");
     CHECK(ResourcesOfOptions(wrong).error().message ==
-          "invalid value for --blkio-weight: must be a number from 10 to 1000");
+          "invalid value for --blkio-weight: must be a number from 10 to 1000, or 0 for as it is");
+    CliValues zeros;
+    for (const char* name : {"memory", "memory-swap", "cpu-shares", "cpu-quota", "cpu-period",
+                             "pids-limit", "blkio-weight"})
+        zeros.Add(name, "0");
+    zeros.Add("cpuset-cpus", "");
+    CHECK(ResourcesOfOptions(zeros).value() == Json::object());
+    zeros.Add("cpu-idle", "0");
+    CHECK(ResourcesOfOptions(zeros).value() == ParseJson(R"({"cpu":{"idle":0}})").value());
     CliValues impossible;
     impossible.Add("cpu-rt-period", "5");
     CHECK_FALSE(ResourcesOfOptions(impossible));
@@ -51,8 +59,26 @@ TEST_CASE("a document of resources changes what it says and nothing else") {
         R"({"ociVersion":"1.0.2","linux":{"resources":{"memory":{"limit":7,"swap":2},"x":{"y":1}}}})");
     CHECK(WithResources(R"({"ociVersion":"1.0.2"})", Json::object()).value() ==
           R"({"ociVersion":"1.0.2","linux":{"resources":{}}})");
+    CHECK(ResourcesOfDocument(R"({"cpu":{"idle":0,"burst":0,"quota":0}})").value() ==
+          ParseJson(R"({"cpu":{"idle":0,"burst":0}})").value());
+    CHECK(ResourcesOfDocument(R"({"cpu":{"idle":null,"burst":null}})").value() == Json::object());
     CHECK_FALSE(ResourcesOfDocument("[]"));
     CHECK_FALSE(ResourcesOfDocument(""));
+}
+
+TEST_CASE("without a limit on memory there is none on swap, unless one is named") {
+    const auto memory = [](const std::string& before, const std::string& changes) {
+        const std::string config = Cat(R"({"linux":{"resources":{"memory":)", before, "}}}");
+        const auto after = WithResources(config, ParseJson(changes).value());
+        return DumpJson(ParseJson(*after).value()["linux"]["resources"]["memory"]);
+    };
+    CHECK(memory(R"({"limit":100,"swap":200})", R"({"memory":{"limit":-1}})") ==
+          R"({"limit":-1,"swap":-1})");
+    CHECK(memory(R"({"limit":100,"swap":200})", R"({"memory":{"limit":-1,"swap":300}})") ==
+          R"({"limit":-1,"swap":300})");
+    CHECK(memory(R"({"limit":100})", R"({"memory":{"limit":-1}})") == R"({"limit":-1})");
+    CHECK(memory(R"({"limit":100,"swap":200})", R"({"memory":{"limit":150}})") ==
+          R"({"limit":150,"swap":200})");
 }
 
 }  // namespace cc::runtime

@@ -48,7 +48,7 @@ TEST_CASE("limits have systemd's names, where it has one") {
     const std::vector<DbusProperty> expected{{"MemoryMax", uint64_t{1000000}},
                                              {"MemorySwapMax", uint64_t{2000000}},
                                              {"MemoryLow", UINT64_MAX},
-                                             {"CPUWeight", uint64_t{39}},
+                                             {"CPUWeight", uint64_t{100}},
                                              {"CPUQuotaPeriodUSec", uint64_t{100000}},
                                              {"CPUQuotaPerSecUSec", uint64_t{340000}},
                                              {"AllowedCPUs", std::vector<uint8_t>{3, 2}},

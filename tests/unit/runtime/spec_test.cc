@@ -10,6 +10,7 @@
 #include "protocol/agent_frame.h"
 #include "runtime/oci/bundle.h"
 #include "runtime/oci/caller_limits.h"
+#include "runtime/oci/capabilities.h"
 #include "runtime/oci/default_spec.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
@@ -43,6 +44,11 @@ TEST_CASE("the configuration that spec writes is a good one") {
     REQUIRE(spec);
     CHECK(CheckSpec(*spec));
     CHECK(spec->process->args == std::vector<std::string>{"sh"});
+    const Json json = ParseJson(DefaultSpec()).value();
+    CHECK(json["linux"]["maskedPaths"].size() == 10);
+    CHECK(json["linux"]["resources"]["devices"][0]["allow"] == false);
+    CHECK(json["mounts"].back()["destination"] == "/sys/fs/cgroup");
+    CHECK_FALSE(ParseJson(RootlessSpec(7, 7)).value()["linux"].contains("resources"));
     CHECK(spec->process->terminal);
     CHECK(spec->process->capabilities.bounding.size() == 3);
     CHECK(spec->mounts.size() == 6);
@@ -293,6 +299,13 @@ TEST_CASE("bad exec requests are refused") {
     CHECK_FALSE(ReadExecProcess("[]"));
     CHECK_FALSE(ReadExecProcess("{\"args\":[\"x\"]}"));
     CHECK(ReadExecProcess("{\"args\":[\"x\"],\"cwd\":\"/\"}"));
+}
+
+TEST_CASE("capabilities are known as the guest reads them") {
+    for (const char* name : {"CAP_CHOWN", "chown", "cap_Kill", "CAP_CHECKPOINT_RESTORE"})
+        CHECK_MESSAGE(IsCapability(name), name);
+    for (const char* name : {"", "CAP_", "CAP_NO_SUCH", "CAP_CHOWN "})
+        CHECK_FALSE_MESSAGE(IsCapability(name), name);
 }
 
 }  // namespace cc::runtime
