@@ -93,25 +93,53 @@ bool Keeper::MayUseVhost() const {
     return config_.vhost_net && acceleration_.engine == Acceleration::kKvm;
 }
 
+Result<void> Keeper::CheckRoom(int number) const {
+    if (cards_.contains(number))
+        return Fail(Cat("network device ", number, " of the machine is no tap"), EEXIST);
+    const int most = MostNics(config_.machine);
+    if (number < most) return {};
+    return Fail(Cat("a virtual machine of the type ", Name(config_.machine), " has room for ", most,
+                    most == 1 ? " network device" : " network devices",
+                    "; connect the container to fewer networks"),
+                ENOSPC);
+}
+
 // A device that is there, or a tap for one that is to be.
 Result<void> Keeper::AttachNic(int number, Fd network_namespace) {
     if (!network_namespace) return Fail("no network namespace came with the request", EINVAL);
     if (nics_.empty()) return Fail("the machine has no network device", ENODEV);
     if (const auto there = nics_.find(number); there != nics_.end())
         return there->second.Attach(std::move(network_namespace));
-    const int most = MostNics(config_.machine);
-    if (number >= most)
-        return Fail(Cat("a virtual machine of the type ", Name(config_.machine), " has room for ",
-                        most, most == 1 ? " network device" : " network devices",
-                        "; connect the container to fewer networks"),
-                    ENOSPC);
+    CC_TRY(CheckRoom(number));
     CC_ASSIGN(Nic nic, Nic::Make(number, MayUseVhost()));
     CC_TRY(nic.Attach(std::move(network_namespace)));
     nics_.emplace(number, std::move(nic));
     return {};
 }
 
-void Keeper::AttachNetwork(int number, Fd network_namespace, Engine::Done done) {
+// One that is there already is what was asked for.
+void Keeper::AttachCard(const Card& card, Engine::Done done) {
+    const auto there = cards_.find(card.number);
+    if (there != cards_.end() && there->second == card) return done({});
+    auto can = CheckRoom(card.number);
+    if (can && nics_.contains(card.number))
+        can = Fail(Cat("network device ", card.number, " of the machine is a tap"), EEXIST);
+    if (can && card.kind == CardKind::kVhostUser && !config_.shared_memory)
+        can = Fail(
+            "the machine's memory is its own, because it had no vhost-user network when it was "
+            "made; make the container anew, with its network");
+    if (!can) return done(Context("attach_network", std::move(can)));
+    cards_.emplace(card.number, card);
+    engine_->PlugCard(
+        card, [this, number = card.number, done = std::move(done)](Result<void> plugged) {
+            if (!plugged) cards_.erase(number);
+            done(Context("attach_network: plugging in a network device", std::move(plugged)));
+        });
+}
+
+void Keeper::AttachNetwork(const Card& card, Fd network_namespace, Engine::Done done) {
+    if (card.kind != CardKind::kTap) return AttachCard(card, std::move(done));
+    const int number = card.number;
     const bool there = nics_.contains(number);
     auto attached = AttachNic(number, std::move(network_namespace));
     if (!attached || there) return done(Context("attach_network", std::move(attached)));
@@ -168,6 +196,8 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
     CC_ASSIGN(FdPair questions, MakeSocketPair(SOCK_STREAM));
     plan.dns = std::move(questions.second);
     CC_ASSIGN(dns_, DnsRelay::Open(loop_, std::move(questions.first)));
+    for (const Card& card : config_.cards)
+        cards_.emplace(card.number, card);
     if (const auto nic = nics_.find(0); nic != nics_.end()) plan.nic = nic->second.Release();
     CC_ASSIGN(Fd verbs, Listen(kVerbSocketName, SOCK_SEQPACKET));
     CC_ASSIGN(verbs_, PacketServer::Open(
@@ -355,7 +385,7 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
         case VmVerb::kShareRemove:
             return later(share_->Remove(request.path));
         case VmVerb::kAttachNetwork:
-            return AttachNetwork(request.nic, std::move(fd), later);
+            return AttachNetwork(request.card, std::move(fd), later);
         case VmVerb::kWatchNetwork:
             return later(WatchNetwork(request, std::move(fd)));
         case VmVerb::kPause:

@@ -8,6 +8,7 @@
 #include "protocol/dns_frame.h"
 #include "protocol/network.h"
 #include "vmm/kernel_line.h"
+#include "vmm/qemu/card.h"
 #include "vmm/qemu/layout.h"
 #include "vmm/qemu/machine.h"
 #include "vmm/qemu/option.h"
@@ -166,6 +167,9 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
                                    .Set("chassis", i + 1)
                                    .On("multifunction"));
     }
+    for (const Card& card : config.cards)
+        for (const auto& [flag, value] : CardArguments(config.machine, card))
+            out.Add(flag, value);
     if (HasRootImage(config)) AddRootImage(out, config, facts);
     if (!facts.firmware.empty()) out.Add("-bios", facts.firmware);
     out.Add("-kernel", config.kernel);

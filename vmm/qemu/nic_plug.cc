@@ -7,8 +7,7 @@
 #include "base/json_full.h"
 #include "base/text.h"
 #include "protocol/network.h"
-#include "vmm/qemu/layout.h"
-#include "vmm/qemu/machine.h"
+#include "vmm/qemu/card.h"
 
 namespace cc::qemu {
 
@@ -47,12 +46,9 @@ Json DeviceOf(const NicPlug& plug) {
     Json device = {{"driver", "virtio-net-pci"}, {"id", Cat("nic", plug.number)},
                    {"netdev", plug.back_end()},  {"mac", NicAddress(plug.number)},
                    {"guest_announce", false},    {"romfile", ""}};
-    if (plug.machine == MachineType::kQ35) {
-        device["bus"] = Cat("hotplug", plug.number - 1);
-    } else {
-        device["bus"] = RootBus(plug.machine);
-        device["addr"] = SlotName(kFirstPlugSlot + plug.number - 1);
-    }
+    const CardPlace place = PlaceOf(plug.machine, plug.number);
+    device["bus"] = place.bus;
+    if (!place.slot.empty()) device["addr"] = place.slot;
     return device;
 }
 

@@ -396,4 +396,33 @@ TEST_CASE("a network device has its fixed place, and its tap is a descriptor") {
           "guest_announce=off");
 }
 
+TEST_CASE(
+    "cards come behind the root ports that they sit in, and memory that others map is shared") {
+    auto config = Config(MachineType::kQ35);
+    config.shared_memory = true;
+    config.cards = {{4, CardKind::kVhostUser, "/run/switch/vhu.sock"},
+                    {3, CardKind::kPhysical, "0000:03:10.0"}};
+    const auto words = ArgumentsOf(config);
+    CHECK(After(words, "-object") == "memory-backend-memfd,id=ram,size=128M,share=on");
+    const auto at = [&](const std::string& word) {
+        return std::find(words.begin(), words.end(), word);
+    };
+    const auto port =
+        at("pcie-root-port,id=hotplug3,bus=pcie.0,addr=0x10.3,chassis=4,multifunction=on");
+    const auto served =
+        at("driver=virtio-net-pci,id=nic4,bus=hotplug3,netdev=net4,mac=02:cc:00:00:00:04,romfile=,"
+           "guest_announce=off");
+    REQUIRE(port != words.end());
+    REQUIRE(served != words.end());
+    CHECK(port < served);
+    CHECK(at("driver=vfio-pci,id=nic3,bus=hotplug2,host=0000:03:10.0,rombar=0") != words.end());
+    CHECK(at("socket,id=vhost4,path=/run/switch/vhu.sock") != words.end());
+    const auto again = ParseVmConfig(Encode(config));
+    REQUIRE(again);
+    CHECK(again->cards == config.cards);
+    CHECK(again->shared_memory);
+    config.cards.push_back(config.cards.front());
+    CHECK_FALSE(ParseVmConfig(Encode(config)));
+}
+
 }  // namespace cc::qemu

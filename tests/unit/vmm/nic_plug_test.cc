@@ -2,80 +2,22 @@
 // The conversation by which a network device is plugged in, with a QEMU that is played.
 #include "vmm/qemu/nic_plug.h"
 
-#include <optional>
-
-#include <doctest/doctest.h>
 #include <fcntl.h>
 
-#include "base/json_full.h"
-#include "base/text.h"
 #include "protocol/network.h"
+#include "tests/unit/vmm/played_qemu.h"
 
 namespace cc::qemu {
 
 namespace {
 
-// Answers every command with success but the one that is named.
-struct Player {
-    uv::Loop loop;
-    Fd peer;
-    std::unique_ptr<QmpClient> client;
-    uv::Poll heard{loop, [this](int) { Answer(); }};
-    uv::Timer patience{loop, [this] { loop.Stop(); }};
-    std::string refused;
-    std::vector<Json> commands;
-    size_t descriptors = 0;
-    std::string line;
-
-    Player() {
-        auto pair = MakeSocketPair(SOCK_STREAM);
-        REQUIRE(pair);
-        peer = std::move(pair->second);
-        auto opened = QmpClient::Open(
-            loop, std::move(pair->first),
-            {.on_ready = [this] { loop.Stop(); }, .on_event = nullptr, .on_end = [](auto) {}});
-        REQUIRE(opened);
-        client = std::move(*opened);
-        REQUIRE(heard.Open(peer.get()));
-        heard.Start(UV_READABLE);
-        REQUIRE(WriteAll(peer.get(), "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"));
-        Turn();
-        commands.clear();
-    }
-    void Turn() {
-        patience.Start(std::chrono::seconds(10));
-        loop.Run();
-    }
-    void Answer() {
-        auto received = ReceiveWithFds(peer.get(), 65536);
-        REQUIRE(received);
-        descriptors += received->fds.size();
-        line += received->bytes;
-        for (size_t end; (end = line.find('\n')) != std::string::npos; line.erase(0, end + 1)) {
-            const Json command = Json::parse(line.substr(0, end));
-            commands.push_back(command);
-            const bool refuse = command["execute"] == refused;
-            REQUIRE(WriteAll(peer.get(),
-                             Cat("{", refuse ? R"("error":{"desc":"no room"})" : R"("return":{})",
-                                 ",\"id\":", command["id"].dump(), "}\r\n")));
-        }
-    }
+struct Player : PlayedQemu {
     std::optional<Result<void>> Plug(MachineType machine, int number, bool vhost = false) {
-        std::optional<Result<void>> how;
         NicBackEnd end{OpenFile("/dev/null", O_RDWR).value(), {}};
         if (vhost) end.vhost = OpenFile("/dev/null", O_RDWR).value();
-        PlugNic(*client, machine, number, end, std::chrono::seconds(5), [&](Result<void> done) {
-            how = std::move(done);
-            loop.Stop();
+        return Run([&](auto done) {
+            PlugNic(*client, machine, number, end, std::chrono::seconds(5), std::move(done));
         });
-        Turn();
-        return how;
-    }
-    std::vector<std::string> Names() const {
-        std::vector<std::string> names;
-        for (const auto& command : commands)
-            names.push_back(command["execute"]);
-        return names;
     }
 };
 
