@@ -126,6 +126,11 @@ Result<void> SetNetworkModel(RuntimeConfig& config, const std::string& value) {
     return {};
 }
 
+Result<void> SetPhysicalLinks(RuntimeConfig& config, const std::string& value) {
+    CC_ASSIGN(config.physical, ParsePhysicalLinks(value));
+    return {};
+}
+
 // Keys of 3.0 that are checked and kept for what comes later.
 Key UnusedFlag(std::string_view section, std::string_view name) {
     Key key{.section = section, .name = name, .text = {}, .number = {}, .flag = {}};
@@ -186,6 +191,7 @@ const std::vector<Key>& Keys() {
         Path(own, "run_dir", &C::run_dir),
         Number(own, "boot_timeout", SetBootTimeout),
         Choice(own, "internetworking_model", SetNetworkModel),
+        Choice(own, "physical_interfaces", SetPhysicalLinks),
     };
     return keys;
 }

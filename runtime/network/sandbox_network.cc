@@ -9,6 +9,7 @@
 #include "netns/apply.h"
 #include "netns/redirect.h"
 #include "netns/scan.h"
+#include "runtime/network/cards.h"
 #include "runtime/sandbox/shim_process.h"
 
 namespace cc::runtime {
@@ -55,27 +56,76 @@ bool IsTaken(const std::vector<NetworkLink>& links, const std::string& device) {
                        [&](const NetworkLink& link) { return link.device == device; });
 }
 
-// The first that no link has.
-Result<std::string> FreeDevice(const std::vector<NetworkLink>& links) {
-    for (int number = 0; number < kMostNics; ++number)
-        if (std::string device = NicAddress(number); !IsTaken(links, device)) return device;
+bool IsCard(const std::vector<CardRecord>& cards, const std::string& device) {
+    return std::any_of(cards.begin(), cards.end(), [&](const CardRecord& card) {
+        return NicAddress(card.card.number) == device || DeviceOf(card) == device;
+    });
+}
+
+// One that no link has. Taps are numbered from below and stay in the machine, others from above, so
+// that one does not find the other in its place.
+Result<int> FreeDevice(const std::vector<NetworkLink>& links, const NetworkPlan& plan,
+                       const LinkPolicy& policy, bool tap) {
+    const int first = tap ? 0 : 1, most = std::max(policy.devices, 1);
+    for (int i = first; i < most; ++i) {
+        const int number = tap ? i : most - i;
+        const std::string device = NicAddress(number);
+        if (!IsTaken(links, device) && !IsCard(plan.cards, device)) return number;
+    }
     return Fail(Cat("the network namespace has ", links.size(), " links with addresses (",
-                    Join(NamesOf(links), ", "), "); a virtual machine can be given ", kMostNics));
+                    Join(NamesOf(links), ", "), "); a virtual machine can be given ", most));
+}
+
+// One that was taken already, by a call that was interrupted, is the same device still.
+Result<std::string> AssignCard(const NetworkLink& link, const LinkWay& way, NetworkPlan& plan,
+                               const LinkPolicy& policy) {
+    CardRecord card;
+    card.card = {0, way.kind, way.source};
+    card.driver = way.driver;
+    if (way.kind == CardKind::kPhysical) card.held = PartOf(plan.network, link);
+    for (auto& known : plan.cards)
+        if (known.card.kind == way.kind && known.card.source == way.source) {
+            known.held = card.held;
+            return DeviceOf(known);
+        }
+    CC_ASSIGN(card.card.number, FreeDevice(plan.network.links, plan, policy, false));
+    plan.cards.push_back(card);
+    return DeviceOf(card);
+}
+
+// What left the namespace with its device, as it was there. A new link of that name wins.
+void AddHeld(Network& found, const std::vector<CardRecord>& cards) {
+    for (const auto& card : cards) {
+        const Network& held = card.held;
+        if (held.links.empty() || Find(found.links, held.links.front().name) != nullptr) continue;
+        found.links.push_back(held.links.front());
+        found.routes.insert(found.routes.end(), held.routes.begin(), held.routes.end());
+        found.neighbours.insert(found.neighbours.end(), held.neighbours.begin(),
+                                held.neighbours.end());
+    }
 }
 
 // A link that was made anew, as engines do, has its address again, and with the same device no
 // other can have that address meanwhile.
-Result<void> AssignDevices(std::vector<NetworkLink>& links, const Network& told) {
+Result<void> AssignDevices(NetworkPlan& plan, const NetworkRecord& record, const LinkWays& ways) {
+    auto& links = plan.network.links;
+    const Network& told = record.told;
     for (auto& link : links)
         for (const auto& known : told.links)
             if (known.index == link.index) link.device = known.device;
     for (auto& link : links)
+        if (const auto way = ways.find(link.index); link.device.empty() && way != ways.end()) {
+            CC_ASSIGN(link.device, AssignCard(link, way->second, plan, record.policy));
+        }
+    for (auto& link : links)
         for (const auto& known : told.links)
-            if (link.device.empty() && known.mac == link.mac && !IsTaken(links, known.device))
+            if (link.device.empty() && known.mac == link.mac && !IsTaken(links, known.device) &&
+                !IsCard(plan.cards, known.device))
                 link.device = known.device;
     for (auto& link : links)
         if (link.device.empty()) {
-            CC_ASSIGN(link.device, FreeDevice(links));
+            CC_ASSIGN(const int number, FreeDevice(links, plan, record.policy, true));
+            link.device = NicAddress(number);
         }
     return {};
 }
@@ -99,30 +149,41 @@ Failure RefuseHostNetwork() {
         "--publish for ports that shall be reached from outside) or none (--network none)");
 }
 
-Result<Network> PlanNetwork(const Fd& network_namespace, const Network& told) {
+Result<NetworkPlan> PlanNetwork(const Fd& network_namespace, const NetworkRecord& record,
+                                const LinkHost& host) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
     CC_ASSIGN(Network found, Context("reading the network namespace", netns::ReadNetwork(socket)));
-    return PlanNetwork(std::move(found), told);
+    CC_ASSIGN(const LinkWays ways, FindWays(host, network_namespace, found, record));
+    return PlanNetwork(std::move(found), record, ways);
 }
 
-Result<Network> PlanNetwork(Network found, const Network& told) {
-    std::erase_if(found.links, [](const NetworkLink& link) { return link.addresses.empty(); });
-    if (found.links.empty()) return Network{};
-    CC_TRY(CheckEthernet(found.links));
-    CC_TRY(AssignDevices(found.links, told));
-    DropOthers(found);
-    return found;
+Result<NetworkPlan> PlanNetwork(Network found, const NetworkRecord& record, const LinkWays& ways) {
+    NetworkPlan plan{std::move(found), record.cards};
+    Network& network = plan.network;
+    AddHeld(network, plan.cards);
+    std::erase_if(network.links, [](const NetworkLink& link) { return link.addresses.empty(); });
+    if (network.links.empty()) {
+        network = {};
+        return plan;
+    }
+    CC_TRY(CheckEthernet(network.links));
+    CC_TRY(AssignDevices(plan, record, ways));
+    DropOthers(network);
+    return plan;
 }
 
-Result<void> CheckPlan(const Fd& network_namespace, const Network& plan, MachineType machine) {
+Result<void> CheckPlan(const Fd& network_namespace, const NetworkPlan& plan, MachineType machine) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
     if (netns::FindLink(socket, std::string(kTapName)))
         return Fail(
             "the network namespace is that of another container's virtual machine; containers "
             "that shall share a network must be made as one pod");
-    if (plan.links.size() > static_cast<size_t>(MostNics(machine)))
-        return Fail(Cat("the network namespace has ", plan.links.size(), " links with addresses (",
-                        Join(NamesOf(plan.links), ", "), "); a virtual machine of the type ",
+    const auto& links = plan.network.links;
+    // The tap that every machine begins with is there, used or not.
+    const size_t taps = std::max<size_t>(links.size() - plan.cards.size(), 1);
+    if (taps + plan.cards.size() > static_cast<size_t>(MostNics(machine)))
+        return Fail(Cat("the network namespace has ", links.size(), " links with addresses (",
+                        Join(NamesOf(links), ", "), "); a virtual machine of the type ",
                         Name(machine), " can be given ", MostNics(machine),
                         ": connect the container to fewer networks, or set machine_type"));
     return {};

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "protocol/network.h"
 #include "protocol/vm_config.h"
+#include "runtime/network/link_ways.h"
 #include "runtime/state/records.h"
 
 namespace cc::runtime {
@@ -18,16 +19,21 @@ namespace cc::runtime {
 Result<bool> IsHostNetwork(const Fd& network_namespace);
 Failure RefuseHostNetwork();
 
+struct NetworkPlan {
+    Network network;
+    std::vector<CardRecord> cards;  // of the machine's devices those that are no taps
+};
 // What the guest shall have of what the namespace holds: links with addresses, each with a device
-// of the machine's (NetworkLink::device), and what leads over them. Links that are `told` already
-// keep their device. Reads the namespace and changes nothing. An error: what a machine cannot be
-// given.
-Result<Network> PlanNetwork(const Fd& network_namespace, const Network& told);
+// of the machine's (NetworkLink::device), and what leads over them. Links that were told already
+// keep their device; those that left the namespace with their device are the guest's all the same.
+// Reads the namespace and changes nothing. An error: what a machine cannot be given.
+Result<NetworkPlan> PlanNetwork(const Fd& network_namespace, const NetworkRecord& record,
+                                const LinkHost& host = {});
 // The same of what was read.
-Result<Network> PlanNetwork(Network found, const Network& told);
+Result<NetworkPlan> PlanNetwork(Network found, const NetworkRecord& record, const LinkWays& ways);
 // Nobody else's machine has the namespace, and a machine of this type has devices enough. Before
 // anything is made.
-Result<void> CheckPlan(const Fd& network_namespace, const Network& plan, MachineType machine);
+Result<void> CheckPlan(const Fd& network_namespace, const NetworkPlan& plan, MachineType machine);
 // The part of it that needs no device but the one that every machine begins with.
 Network FirstPart(const Network& plan);
 

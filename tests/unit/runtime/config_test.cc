@@ -154,6 +154,18 @@ TEST_CASE("every key of the default configuration is known and has its default")
     CHECK(config->kernel == "/usr/share/clear-containers/vmlinux.container");
 }
 
+TEST_CASE("what becomes of the host's devices is one of three") {
+    const auto config = [](const std::string& what) {
+        return ParseConfig("[runtime]\nphysical_interfaces = \"" + what + "\"\n", "c.toml");
+    };
+    CHECK(ParseConfig("", "c.toml")->physical == PhysicalLinks::kAuto);
+    for (const auto what : {PhysicalLinks::kAuto, PhysicalLinks::kVfio, PhysicalLinks::kTap})
+        CHECK(config(std::string(Name(what)))->physical == what);
+    const auto wrong = config("sriov");
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().message.find("auto, vfio, tap") != std::string::npos);
+}
+
 TEST_CASE("3.0's network models are understood, and what is done instead is said") {
     const auto config = [](const std::string& model) {
         return ParseConfig("[runtime]\ninternetworking_model = \"" + model + "\"\n", "c.toml");
