@@ -36,7 +36,7 @@ bool IsHarmless(std::string_view driver) {
 
 PciBus::PciBus() : PciBus("/sys", WriteExisting) {}
 
-PciBus::PciBus(std::string sysfs, Write write)
+PciBus::PciBus(const std::string& sysfs, Write write)
     : devices_(sysfs + "/bus/pci/devices"),
       drivers_(sysfs + "/bus/pci/drivers"),
       probe_(sysfs + "/bus/pci/drivers_probe"),

@@ -23,7 +23,7 @@ class PciBus {
     using Write = std::function<Result<void>(const std::string& path, std::string_view text)>;
     PciBus();
     // Of a recorded tree.
-    PciBus(std::string sysfs, Write write);
+    PciBus(const std::string& sysfs, Write write);
 
     // ENOENT: there is no such device; EINVAL: it is no network device.
     Result<PciDevice> Find(const std::string& address) const;
