@@ -129,8 +129,9 @@ Result<void> VmClient::AttachNetwork(int nic, const Fd& network_namespace) {
     return {};
 }
 
-Result<void> VmClient::AttachCard(const Card& card) {
-    CC_TRY(Call({.verb = VmVerb::kAttachNetwork, .card = card}, -1, kVerbDeadline));
+Result<void> VmClient::AttachCard(const Card& card, const Fd& network_namespace) {
+    CC_TRY(Call({.verb = VmVerb::kAttachNetwork, .card = card}, network_namespace.get(),
+                kVerbDeadline));
     return {};
 }
 

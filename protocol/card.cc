@@ -9,7 +9,9 @@ namespace cc {
 
 namespace {
 
-constexpr CardKind kCardKinds[] = {CardKind::kTap, CardKind::kPhysical, CardKind::kVhostUser};
+constexpr CardKind kCardKinds[] = {CardKind::kTap, CardKind::kMacvtap, CardKind::kPhysical,
+                                   CardKind::kVhostUser};
+constexpr size_t kMostLinkName = 15;     // IFNAMSIZ, likewise
 constexpr size_t kMostSocketPath = 107;  // sun_path, with its NUL
 
 Result<CardKind> ParseCardKind(std::string_view text) {
@@ -21,6 +23,10 @@ Result<CardKind> ParseCardKind(std::string_view text) {
 // It becomes an argument, and part of paths.
 Result<void> CheckSource(const Card& card) {
     const std::string& source = card.source;
+    if (card.kind == CardKind::kMacvtap &&
+        (source.empty() || source.size() > kMostLinkName ||
+         source.find_first_of(std::string_view("/\0", 2)) != std::string::npos))
+        return Fail(Cat(Quoted(source, 64), " is not the name of a link"));
     if (card.kind == CardKind::kPhysical && !IsPciAddress(source))
         return Fail(Cat(Quoted(source, 64), " is not the address of a PCI device"));
     if (card.kind == CardKind::kVhostUser &&
@@ -36,6 +42,8 @@ std::string_view Name(CardKind kind) {
     switch (kind) {
         case CardKind::kTap:
             return "tap";
+        case CardKind::kMacvtap:
+            return "macvtap";
         case CardKind::kPhysical:
             return "physical";
         case CardKind::kVhostUser:

@@ -26,7 +26,8 @@ Result<std::vector<Card>> CardsMember(const Json& document) {
     if (array == nullptr) return cards;
     for (const Json& entry : *array) {
         CC_ASSIGN(Card card, Context("cards", ParseCard(entry)));
-        if (card.kind == CardKind::kTap) return Fail("cards: a tap is no device of its own");
+        if (card.kind == CardKind::kTap || card.kind == CardKind::kMacvtap)
+            return Fail("cards: nothing that lies in a network namespace is there from the start");
         for (const Card& other : cards)
             if (other.number == card.number)
                 return Fail(Cat("cards: there are two with the number ", card.number));

@@ -56,7 +56,7 @@ struct VmConfig {
     bool mem_prealloc = false;
     bool hugepages = false;
     bool nic = false;  // a network device, to be attached later (VmVerb::kAttachNetwork)
-    // Beside that one, devices that are there from the start.
+    // Beside that one, devices that are there from the start: neither taps nor macvtaps.
     std::vector<Card> cards;
     // Other programs of the host may map its memory: vhost-user needs that. Only with kBoot.
     bool shared_memory = false;

@@ -36,8 +36,9 @@ enum class VmVerb {
     kResume,         // {} -> {}
     kAttachNetwork,  // nic + a network namespace -> {}; the tap of this network device of the
                      // machine's (TapName) is there, down; a device that the machine has not yet is
-                     // plugged in. Repeated with the same namespace: nothing. With another kind
-                     // than tap: source -> {}; the device is plugged in, if it is not there yet
+                     // plugged in. Repeated with the same namespace: nothing. Of a
+                     // macvtap, with its source: likewise, up. Of other kinds: source -> {}; the
+                     // device is plugged in, if it is not there yet
     kWatchNetwork,   // path, sandbox + a network namespace -> {}; whenever links, addresses or
                      // routes change in it, `cc-runtime --root PATH follow-network
                      // --sandbox=SANDBOX` is run, the namespace its descriptor

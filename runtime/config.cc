@@ -114,15 +114,10 @@ Result<void> SetBootTimeout(RuntimeConfig& config, int64_t value) {
     return {};
 }
 
-// What 3.0's models are for, tcfilter does as well: a guest sees no difference.
 Result<void> SetNetworkModel(RuntimeConfig& config, const std::string& value) {
-    if (value != "default" && value != "tcfilter" && value != "none" && value != "bridged" &&
-        value != "macvtap")
-        return Fail("must be one of default, tcfilter, none, bridged, macvtap");
     config.network = value != "none";
-    if (value == "bridged" || value == "macvtap")
-        config.warnings.push_back(
-            Cat("internetworking_model = \"", value, "\" is done as tcfilter"));
+    if (!config.network) return {};
+    CC_ASSIGN(config.model, ParseLinkModel(value == "default" ? "tcfilter" : value));
     return {};
 }
 

@@ -49,6 +49,7 @@ struct RuntimeConfig {
 
     // [runtime]
     bool network = true;  // machines have a network device
+    LinkModel model = LinkModel::kTcfilter;
     PhysicalLinks physical = PhysicalLinks::kAuto;
     bool debug = false;
     std::string run_dir = "/run/clear-containers";

@@ -138,20 +138,47 @@ void Keeper::AttachCard(const Card& card, Engine::Done done) {
 }
 
 void Keeper::AttachNetwork(const Card& card, Fd network_namespace, Engine::Done done) {
+    if (card.kind == CardKind::kMacvtap)
+        return AttachMacvtap(card, std::move(network_namespace), std::move(done));
     if (card.kind != CardKind::kTap) return AttachCard(card, std::move(done));
     const int number = card.number;
     const bool there = nics_.contains(number);
     auto attached = AttachNic(number, std::move(network_namespace));
     if (!attached || there) return done(Context("attach_network", std::move(attached)));
+    PlugNic(number, std::move(done));
+}
+
+void Keeper::PlugNic(int number, Engine::Done done) {
     engine_->PlugNic(
         number, nics_.at(number).back_end(),
         [this, number, done = std::move(done)](Result<void> plugged) {
-            if (plugged)
+            if (plugged) {
                 (void)nics_.at(number).Release();
-            else
+            } else {
                 nics_.erase(number);
+                cards_.erase(number);
+            }
             done(Context("attach_network: plugging in a network device", std::move(plugged)));
         });
+}
+
+// It cannot be moved from one link to another: the number is that link's for good.
+void Keeper::AttachMacvtap(const Card& card, Fd network_namespace, Engine::Done done) {
+    const auto there = cards_.find(card.number);
+    if (there != cards_.end() && there->second == card) return done({});
+    auto made = [&]() -> Result<void> {
+        if (!network_namespace) return Fail("no network namespace came with the request", EINVAL);
+        CC_TRY(CheckRoom(card.number));
+        if (nics_.contains(card.number))
+            return Fail(Cat("network device ", card.number, " of the machine is a tap"), EEXIST);
+        CC_ASSIGN(Nic nic, Nic::MakeMacvtap(card.number, std::move(network_namespace), card.source,
+                                            MayUseVhost()));
+        nics_.emplace(card.number, std::move(nic));
+        return {};
+    }();
+    if (!made) return done(Context("attach_network", std::move(made)));
+    cards_.emplace(card.number, card);
+    PlugNic(card.number, std::move(done));
 }
 
 Result<void> Keeper::WatchNetwork(const VmRequest& request, Fd network_namespace) {
@@ -337,6 +364,7 @@ void Keeper::OnEnd(const EngineEnd& end) {
     network_watch_.reset();
     port_forward_.reset();
     dns_.reset();
+    nics_.clear();
     sockets_.Run();
     TellReady({.error = useless_.empty() ? Cat("starting the VM: ", end.why) : useless_,
                .status = {},

@@ -54,6 +54,8 @@ class Keeper {
     void AttachNetwork(const Card& card, Fd network_namespace, Engine::Done done);
     Result<void> CheckRoom(int number) const;
     void AttachCard(const Card& card, Engine::Done done);
+    void AttachMacvtap(const Card& card, Fd network_namespace, Engine::Done done);
+    void PlugNic(int number, Engine::Done done);
     bool MayUseVhost() const;
     Result<void> AttachNic(int number, Fd network_namespace);
     Result<void> WatchNetwork(const VmRequest& request, Fd network_namespace);

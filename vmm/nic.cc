@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "netns/macvtap.h"
 #include "netns/redirect.h"
 #include "protocol/network.h"
 
@@ -56,6 +57,27 @@ Result<Nic> Nic::Make(int number, bool vhost) {
     if (::ioctl(tap->get(), TUNSETIFF, &request) < 0)
         return FailErrno("making the machine's network device, a tap");
     return Nic(name, {std::move(*tap), vhost ? OpenVhostNet() : Fd()});
+}
+
+Result<Nic> Nic::MakeMacvtap(int number, Fd network_namespace, const std::string& below,
+                             bool vhost) {
+    if (::ioctl(network_namespace.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
+        return Fail("what came with the request is no network namespace", EINVAL);
+    CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
+    Nic nic(TapName(number), {});
+    CC_TRY(netns::AddMacvtap(socket, nic.name_, below));
+    nic.namespace_ = std::move(network_namespace);
+    nic.macvtap_ = true;
+    CC_ASSIGN(nic.back_end_.tap, netns::OpenMacvtap(nic.namespace_, nic.name_));
+    if (vhost) nic.back_end_.vhost = OpenVhostNet();
+    return nic;
+}
+
+// Whoever had the link below may have taken that away, and this with it.
+Nic::~Nic() {
+    if (!macvtap_ || !namespace_) return;
+    if (const auto socket = netns::Socket::OpenIn(namespace_))
+        (void)netns::DeleteLink(*socket, name_);
 }
 
 Result<void> Nic::Attach(Fd network_namespace) {

@@ -2,7 +2,8 @@
 // The host's end of a network device of the machine's: a tap, and where the host's kernel can carry
 // its frames to the guest and back (vhost-net), one end of that. It begins in the keeper's own
 // network namespace, where nothing else is, and is moved to where its frames shall go once that is
-// known. It ends with the last descriptor of it, which is the VMM's.
+// known. It ends with the last descriptor of it, which is the VMM's. A macvtap is made where its
+// frames go, above a link, and ends with this object.
 #pragma once
 
 #include <string>
@@ -31,6 +32,13 @@ class Nic {
     // leave checksums and segmentation to whoever needs them.
     static Result<Nic> Make(int number, bool vhost);
 
+    // Above the link `below` of another namespace, under the name of this device's tap.
+    static Result<Nic> MakeMacvtap(int number, Fd network_namespace, const std::string& below,
+                                   bool vhost);
+    Nic(Nic&&) = default;
+    Nic& operator=(Nic&&) = delete;
+    ~Nic();
+
     const NicBackEnd& back_end() const { return back_end_; }
     // The VMM has it from now on.
     NicBackEnd Release() { return std::exchange(back_end_, {}); }
@@ -43,6 +51,7 @@ class Nic {
     std::string name_;
     NicBackEnd back_end_;
     Fd namespace_;
+    bool macvtap_ = false;
 };
 
 }  // namespace cc

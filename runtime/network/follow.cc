@@ -21,10 +21,13 @@ bool JoinedBefore(const Network& told, const NetworkLink& link) {
     });
 }
 
-Result<void> PlugCard(const SandboxRecord& sandbox, const CardRecord& card) {
+Result<void> PlugCard(const SandboxRecord& sandbox, const CardRecord& card, const NetworkLink& link,
+                      const Fd& network_namespace) {
     CC_TRY(TakeDevice(PciBus(), card));
     CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox.vm_directory));
-    return vm.AttachCard(card.card);
+    if (card.card.kind != CardKind::kMacvtap) return vm.AttachCard(card.card);
+    CC_TRY(vm.AttachCard(card.card, network_namespace));
+    return FitMacvtap(network_namespace, link, card.card.number);
 }
 
 Result<void> JoinLinks(const SandboxRecord& sandbox, const Network& wanted,
@@ -32,13 +35,13 @@ Result<void> JoinLinks(const SandboxRecord& sandbox, const Network& wanted,
     for (const auto& link : wanted.links) {
         if (JoinedBefore(sandbox.network.told, link)) continue;
         if (const CardRecord* card = CardOf(sandbox.network.cards, link)) {
-            CC_TRY(PlugCard(sandbox, *card));
+            CC_TRY(PlugCard(sandbox, *card, link, network_namespace));
             continue;
         }
         CC_ASSIGN(const int number, NicNumber(link.device));
         CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox.vm_directory));
         CC_TRY(vm.AttachNetwork(number, network_namespace));
-        CC_TRY(JoinTap(network_namespace, link));
+        CC_TRY(JoinTap(network_namespace, link, sandbox.network.policy.model));
     }
     return {};
 }

@@ -17,7 +17,15 @@ enum class PhysicalLinks {
     kTap,   // as every other link
 };
 
+// How all others are joined to the machine.
+enum class LinkModel {
+    kTcfilter,  // a tap; the kernel's traffic control hands frames over
+    kBridged,   // a tap and a bridge
+    kMacvtap,   // a macvtap, whose frames are the link's
+};
+
 struct LinkPolicy {
+    LinkModel model = LinkModel::kTcfilter;
     PhysicalLinks physical = PhysicalLinks::kAuto;
     int devices = kMostNics;  // that such a machine can have
     bool operator==(const LinkPolicy&) const = default;
@@ -25,6 +33,9 @@ struct LinkPolicy {
 
 std::string_view Name(PhysicalLinks links);  // "auto", "vfio", "tap"
 Result<PhysicalLinks> ParsePhysicalLinks(std::string_view text);
+
+std::string_view Name(LinkModel model);  // "tcfilter", "bridged", "macvtap"
+Result<LinkModel> ParseLinkModel(std::string_view text);
 
 Json ToJson(const LinkPolicy& policy);
 Result<LinkPolicy> ParseLinkPolicy(const Json& json);

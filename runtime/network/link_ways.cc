@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "netns/bus_info.h"
+#include "netns/macvtap.h"
 
 namespace cc::runtime {
 
@@ -26,6 +27,13 @@ bool IsOurs(const std::string& path, mode_t type, mode_t writable) {
            status.st_uid == ::geteuid() && (status.st_mode & writable) == 0;
 }
 
+Result<std::string> WhyNoMacvtap(const Fd& network_namespace, const std::string& link) {
+    CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
+    if (!netns::KnowsMacvtap(socket)) return "this host's kernel has none: `modprobe macvtap`";
+    CC_ASSIGN(const bool can, netns::CanCarryMacvtap(socket, link));
+    return can ? "" : "a macvlan or ipvlan cannot carry one";
+}
+
 Failure NoRoom(const NetworkLink& link, std::string_view why) {
     return Fail(Cat("the link ", link.name, " ", why,
                     ", for which a virtual machine of this type has no room: set machine_type"),
@@ -38,6 +46,8 @@ struct WayFinder {
     const LinkPolicy& policy;
 
     Result<LinkWay> WayOf(const NetworkLink& link) const;
+    // A tap, where there can be no macvtap.
+    Result<LinkWay> MacvtapWay(const NetworkLink& link) const;
     // None: it is no device of the host's, or none that this machine is to be given.
     Result<LinkWay> PhysicalWay(const NetworkLink& link) const;
     Result<PciDevice> PassableDevice(const NetworkLink& link, const std::string& address) const;
@@ -72,7 +82,19 @@ Result<LinkWay> WayFinder::WayOf(const NetworkLink& link) const {
         if (policy.devices < 2) return NoRoom(link, "is served by vhost-user");
         return LinkWay{CardKind::kVhostUser, std::move(socket), {}};
     }
-    return PhysicalWay(link);
+    CC_ASSIGN(LinkWay way, PhysicalWay(link));
+    if (way.kind == CardKind::kTap && policy.model == LinkModel::kMacvtap) return MacvtapWay(link);
+    return way;
+}
+
+Result<LinkWay> WayFinder::MacvtapWay(const NetworkLink& link) const {
+    const auto ask = host.no_macvtap ? host.no_macvtap : WhyNoMacvtap;
+    CC_ASSIGN(std::string why, ask(place, link.name));
+    if (policy.devices < 2) why = "nothing can be plugged into a machine of this type";
+    if (why.empty()) return LinkWay{CardKind::kMacvtap, link.name, {}};
+    Log(LogLevel::kWarn, "a link is joined by tcfilter instead of macvtap",
+        {{"link", link.name}, {"why", why}});
+    return LinkWay();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// By which way each link of a container's network namespace reaches the machine: most by a tap. One
+// By which way each link of a container's network namespace reaches the machine: most by a tap, or,
+// if the configuration says so and the link can carry it, by a macvtap. One
 // that is a device of the host's is given to the machine whole (vfio-pci), and one that a program
 // serves (vhost-user) is that program's to serve.
 #pragma once
@@ -20,6 +21,8 @@ struct LinkHost {
     // Followed by an address of the link and /vhu.sock (3.0's place).
     std::string vhost_user = "/tmp/vhostuser_";
     std::function<Result<std::string>(const Fd&, const std::string&)> bus_info;  // none: the real
+    // Why the link cannot carry a macvtap; empty: it can.
+    std::function<Result<std::string>(const Fd&, const std::string&)> no_macvtap;  // none: the real
 };
 
 struct LinkWay {

@@ -5,8 +5,10 @@
 
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "netns/apply.h"
+#include "netns/bridge.h"
 #include "netns/redirect.h"
 #include "netns/scan.h"
 #include "runtime/network/cards.h"
@@ -27,6 +29,17 @@ const NetworkLink* Find(const std::vector<NetworkLink>& links, const std::string
     const auto found = std::find_if(links.begin(), links.end(),
                                     [&](const NetworkLink& link) { return link.name == name; });
     return found == links.end() ? nullptr : &*found;
+}
+
+Result<std::vector<std::string>> OwnLinks(const netns::Socket& socket) {
+    CC_ASSIGN(const netns::CachePtr links, netns::ReadLinks(socket));
+    std::vector<std::string> names;
+    for (auto* object = nl_cache_get_first(links.get()); object != nullptr;
+         object = nl_cache_get_next(object)) {
+        const char* name = rtnl_link_get_name(reinterpret_cast<rtnl_link*>(object));
+        if (name != nullptr && IsOwnLinkName(name)) names.emplace_back(name);
+    }
+    return names;
 }
 
 // Nothing is left that needs a link which is not there.
@@ -82,9 +95,11 @@ Result<std::string> AssignCard(const NetworkLink& link, const LinkWay& way, Netw
     CardRecord card;
     card.card = {0, way.kind, way.source};
     card.driver = way.driver;
+    if (way.kind == CardKind::kMacvtap) card.below = link.index;
     if (way.kind == CardKind::kPhysical) card.held = PartOf(plan.network, link);
     for (auto& known : plan.cards)
-        if (known.card.kind == way.kind && known.card.source == way.source) {
+        if (known.card.kind == way.kind && known.card.source == way.source &&
+            (way.kind != CardKind::kMacvtap || known.below == link.index)) {
             known.held = card.held;
             return DeviceOf(known);
         }
@@ -174,7 +189,8 @@ Result<NetworkPlan> PlanNetwork(Network found, const NetworkRecord& record, cons
 
 Result<void> CheckPlan(const Fd& network_namespace, const NetworkPlan& plan, MachineType machine) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
-    if (netns::FindLink(socket, std::string(kTapName)))
+    CC_ASSIGN(const auto ours, OwnLinks(socket));
+    if (!ours.empty())
         return Fail(
             "the network namespace is that of another container's virtual machine; containers "
             "that shall share a network must be made as one pod");
@@ -211,7 +227,15 @@ Result<NetworkRecord> RecordOf(const Fd& network_namespace, const std::string& p
     return record;
 }
 
-Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link) {
+Result<void> FitMacvtap(const Fd& network_namespace, const NetworkLink& link, int number) {
+    CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
+    NetworkLink macvtap;
+    macvtap.name = TapName(number);
+    macvtap.mtu = link.mtu;
+    return Context("the machine's macvtap", netns::ApplyLink(socket, macvtap));
+}
+
+Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link, LinkModel model) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
     CC_ASSIGN(const int number, NicNumber(link.device));
     NetworkLink tap;
@@ -222,6 +246,13 @@ Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link) {
     CC_ASSIGN(const netns::FoundLink inside, netns::FindLink(socket, tap.name));
     CC_ASSIGN(const netns::FoundLink outside, netns::FindLink(socket, link.name));
     const std::string what = Cat("joining ", link.name, " and ", tap.name);
+    if (model == LinkModel::kBridged) {
+        const auto bridged =
+            netns::Bridge(socket, BridgeName(number), {outside.index, inside.index});
+        if (bridged) return {};
+        Log(LogLevel::kWarn, "a link is joined by tcfilter instead of a bridge",
+            {{"link", link.name}, {"why", bridged.error().message}});
+    }
     CC_TRY(Context(what, netns::Redirect(socket, inside.index, outside.index)));
     return Context(what, netns::Redirect(socket, outside.index, inside.index));
 }
@@ -238,7 +269,13 @@ Fd FindNetwork(const NetworkRecord& record, const ProcessId& shim) {
 Result<void> LeaveTap(const Fd& network_namespace, const NetworkRecord& record) {
     if (!network_namespace) return {};
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
+    // Bridges and macvtaps outlive the machine.
+    CC_ASSIGN(const auto ours, OwnLinks(socket));
     Result<void> left;
+    for (const auto& name : ours) {
+        auto deleted = netns::DeleteLink(socket, name);
+        if (!deleted && left) left = std::move(deleted);
+    }
     for (const auto& name : record.links) {
         const auto link = netns::FindLink(socket, name);
         // Engines take their links away before us.

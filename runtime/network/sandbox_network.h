@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sandbox's network: what its namespace on the host holds is what the guest shall have.
 //
-// The model is tcfilter: the namespace keeps its links, with names and addresses, because engines
-// look them up there; frames that arrive at one go to a tap of the machine's, which is moved into
-// the namespace, and the other way round. See docs/networks.md.
+// The namespace keeps its links, with names and addresses, because engines look them up there;
+// frames that arrive at one go to a device of the machine's, and the other way round. See
+// docs/networks.md.
 #pragma once
 
 #include "base/fd.h"
@@ -41,8 +41,11 @@ Network FirstPart(const Network& plan);
 Result<NetworkRecord> RecordOf(const Fd& network_namespace, const std::string& path);
 std::vector<std::string> NamesOf(const std::vector<NetworkLink>& links);
 
-// The link and its device's tap, which is in the namespace already.
-Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link);
+// The link and its device's tap, which is in the namespace already. A link that cannot be the port
+// of a bridge is joined by tcfilter, with a warning.
+Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link, LinkModel model);
+// A macvtap has the MTU that the link below it had when it was made.
+Result<void> FitMacvtap(const Fd& network_namespace, const NetworkLink& link, int number);
 
 // None: the namespace has gone, and there is nothing to undo.
 Fd FindNetwork(const NetworkRecord& record, const ProcessId& shim);

@@ -155,6 +155,7 @@ namespace {
 Json ToJson(const CardRecord& record) {
     Json json = cc::ToJson(record.card);
     json["driver"] = record.driver;
+    json["below"] = record.below;
     json["held"] = cc::ToJson(record.held);
     return json;
 }
@@ -198,6 +199,7 @@ Result<CardRecord> ParseCardRecord(const Json& json) {
     CardRecord record;
     CC_ASSIGN(record.card, ParseCard(json));
     CC_ASSIGN(record.driver, StringMember(json, "driver"));
+    CC_ASSIGN(record.below, IntMember(json, "below", 0, 0, INT32_MAX));
     CC_ASSIGN(const Json* held, ObjectMember(json, "held"));
     if (held != nullptr) {
         CC_ASSIGN(record.held, ParseNetwork(*held));

@@ -60,6 +60,7 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text);
 struct CardRecord {
     Card card;
     std::string driver;  // that a physical one had, and shall have again
+    int64_t below = 0;   // index of the link that a macvtap is above
     Network held;        // what the namespace held of its link, which goes with the driver
     bool operator==(const CardRecord&) const = default;
 };

@@ -45,10 +45,13 @@ NetworkRoute RouteOver(const std::string& to, const std::vector<std::string>& li
 struct Found {
     test::PciHost pci;
     std::string bus_info = kFunction;
-    LinkHost host{pci.Bus(), "/nowhere/vhostuser_",
-                  [this](const Fd&, const std::string& link) -> Result<std::string> {
-                      return link == "eth0" ? bus_info : std::string();
-                  }};
+    LinkHost host{
+        pci.Bus(), "/nowhere/vhostuser_",
+        [this](const Fd&, const std::string& link) -> Result<std::string> {
+            return link == "eth0" ? bus_info : std::string();
+        },
+        [this](const Fd&, const std::string&) -> Result<std::string> { return no_macvtap; }};
+    std::string no_macvtap;
     Network network;
     NetworkRecord record;
 
@@ -167,7 +170,8 @@ TEST_CASE("what the host cannot give is reached by a tap, unless the configurati
     Found found;
     found.record.policy.physical = PhysicalLinks::kTap;
     CHECK(found.Plan()->cards.empty());
-    found.record.policy = {PhysicalLinks::kVfio, MostNics(MachineType::kMicrovm)};
+    found.record.policy = {LinkModel::kTcfilter, PhysicalLinks::kVfio,
+                           MostNics(MachineType::kMicrovm)};
     CHECK(Says(found.WhyNotPlanned(), "machine_type"));
     // What is no PCI device is no matter for vfio.
     found.bus_info = "usb-0000:00:14.0-1";
@@ -216,6 +220,51 @@ TEST_CASE("a link that a program serves has a device with that program's socket"
     REQUIRE(::unlink(path.c_str()) == 0);
     REQUIRE(WriteFileAtomic(path, "", 0600));
     CHECK(found.Plan()->cards.empty());
+}
+
+TEST_CASE("with macvtap each link that can carry one has one, and keeps it") {
+    Found found;
+    found.bus_info.clear();
+    found.record.policy.model = LinkModel::kMacvtap;
+    auto plan = found.Plan();
+    REQUIRE_MESSAGE(plan, plan.error().message);
+    REQUIRE(plan->cards.size() == 2);
+    CHECK(plan->cards[0].card == Card{15, CardKind::kMacvtap, "eth0"});
+    CHECK(plan->cards[1].card == Card{14, CardKind::kMacvtap, "eth1"});
+    CHECK(plan->network.links[0].device == NicAddress(15));
+    CHECK_FALSE(NeedsSharedMemory(plan->cards));
+    // Nothing of it is kept by a machine that begins.
+    CHECK(FirstPart(plan->network).links.empty());
+    // Recorded, and then the command was killed.
+    found.record.cards = plan->cards;
+    CHECK(found.Plan()->cards == plan->cards);
+    found.record.told = plan->network;
+    CHECK(found.Plan()->network == plan->network);
+    SandboxRecord sandbox;
+    sandbox.network = found.record;
+    CHECK(ParseSandboxRecord(Encode(sandbox))->network.cards == plan->cards);
+    CHECK(ParseSandboxRecord(Encode(sandbox))->network.policy == found.record.policy);
+    // A new link of that name is another one, and a macvtap cannot move.
+    found.network.links[0].index = 12;
+    const auto anew = found.Plan();
+    REQUIRE(anew);
+    REQUIRE(anew->cards.size() == 3);
+    CHECK(anew->cards[2].card == Card{13, CardKind::kMacvtap, "eth0"});
+    CHECK(anew->network.links[0].device == NicAddress(13));
+    // Where there can be none: as by default.
+    found.record = {};
+    found.record.policy.model = LinkModel::kMacvtap;
+    found.no_macvtap = "it is a macvlan";
+    CHECK(found.Plan()->cards.empty());
+    CHECK(found.Plan()->network.links[0].device == kNicAddress);
+    found.no_macvtap.clear();
+    found.record.policy.devices = MostNics(MachineType::kMicrovm);
+    found.network.links.pop_back();
+    CHECK(found.Plan()->cards.empty());
+    // A device of the host's, and one that a program serves, are what they are.
+    found.record.policy.devices = kMostNics;
+    found.bus_info = kFunction;
+    CHECK(found.Plan()->cards[0].card.kind == CardKind::kPhysical);
 }
 
 TEST_CASE("cards and taps share the room that a machine has") {

@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "netns/apply.h"
+#include "netns/bridge.h"
+#include "netns/macvtap.h"
 #include "netns/redirect.h"
 #include "runtime/network/sandbox_network.h"
 #include "tests/unit/netns/namespace.h"
@@ -163,7 +165,7 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     const Fd keeper = test::NewNetworkNamespace([&] {
         auto made = Nic::Make(0, false);
         REQUIRE_MESSAGE(made, made.error().message);
-        nic = std::move(*made);
+        nic.emplace(std::move(*made));
         tap = nic->Release().tap;
         auto attached = nic->Attach(container.Duplicate().value());
         CHECK_MESSAGE(attached, attached.error().message);
@@ -172,7 +174,7 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
         REQUIRE_FALSE(attached);
         CHECK(attached.error().message.find("already") != std::string::npos);
     });
-    auto joined = JoinTap(container, plan->network.links[0]);
+    auto joined = JoinTap(container, plan->network.links[0], LinkModel::kTcfilter);
     REQUIRE_MESSAGE(joined, joined.error().message);
     const auto eth0 = netns::FindLink(socket, "eth0"),
                inside = netns::FindLink(socket, std::string(kTapName));
@@ -199,6 +201,73 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     CHECK(netns::DeleteLink(socket, "eth0"));
     CHECK(LeaveTap(found, *record));
     CHECK(LeaveTap({}, *record));
+}
+
+TEST_CASE("a link is joined by a bridge, or by tcfilter where it cannot be its port") {
+    for (const bool busy : {false, true}) {
+        CAPTURE(busy);
+        const Fd container = test::NewNetworkNamespace();
+        const netns::Socket socket = test::SocketIn(container);
+        test::MakeVeth(socket, "eth0", "host");
+        REQUIRE(netns::ApplyLink(socket, Link("eth0", {{"10.0.0.2/24"}})));
+        const auto plan = PlanNetwork(container, {});
+        REQUIRE(plan);
+        // Somebody else's bridge has it.
+        if (busy) REQUIRE(netns::Bridge(socket, "other", {netns::FindLink(socket, "eth0")->index}));
+        std::optional<Nic> nic;
+        test::NewNetworkNamespace([&] {
+            nic.emplace(Nic::Make(0, false).value());
+            CHECK(nic->Attach(container.Duplicate().value()));
+        });
+        for (int i = 0; i < 2; ++i) {
+            const auto joined = JoinTap(container, plan->network.links[0], LinkModel::kBridged);
+            REQUIRE_MESSAGE(joined, joined.error().message);
+        }
+        const auto eth0 = netns::FindLink(socket, "eth0");
+        CHECK(bool(netns::FindLink(socket, BridgeName(0))) == !busy);
+        CHECK(netns::HasIngress(socket, eth0->index).value_or(!busy) == busy);
+        CHECK_FALSE(CheckPlan(container, *plan, MachineType::kPc));
+        // Also when the machine is there still.
+        NetworkRecord record;
+        record.links = {"eth0"};
+        CHECK(LeaveTap(container, record));
+        for (const auto& name : {BridgeName(0), TapName(0)})
+            CHECK_FALSE(netns::FindLink(socket, name));
+        CHECK_FALSE(netns::HasIngress(socket, eth0->index).value_or(true));
+        CHECK(CheckPlan(container, *plan, MachineType::kPc));
+    }
+}
+
+TEST_CASE("a macvtap ends with the keeper's device, or is removed after it was killed") {
+    const Fd container = test::NewNetworkNamespace();
+    const netns::Socket socket = test::SocketIn(container);
+    if (!netns::KnowsMacvtap(socket)) {
+        MESSAGE("SKIPPED: this kernel has no macvtap");
+        return;
+    }
+    test::MakeVeth(socket, "eth0", "host");
+    REQUIRE(netns::ApplyLink(socket, Link("eth0", {{"10.0.0.2/24"}})));
+    const auto make = [&] {
+        return Nic::MakeMacvtap(15, container.Duplicate().value(), "eth0", false);
+    };
+    {
+        const auto nic = make();
+        REQUIRE_MESSAGE(nic, nic.error().message);
+        CHECK(nic->back_end().tap);
+        CHECK(netns::FindLink(socket, TapName(15)));
+        NetworkLink link = Link("eth0", {});
+        link.mtu = 1300;
+        CHECK(FitMacvtap(container, link, 15));
+        // One above it is enough, and the one that is there stays.
+        CHECK_FALSE(make());
+        CHECK(netns::FindLink(socket, TapName(15)));
+    }
+    CHECK_FALSE(netns::FindLink(socket, TapName(15)));
+    REQUIRE(netns::AddMacvtap(socket, TapName(15), "eth0"));
+    CHECK(LeaveTap(container, {}));
+    CHECK_FALSE(netns::FindLink(socket, TapName(15)));
+    CHECK_FALSE(Nic::MakeMacvtap(15, container.Duplicate().value(), "eth9", false));
+    CHECK_FALSE(Nic::MakeMacvtap(15, OpenFile("/dev/null", O_RDONLY).value(), "eth0", false));
 }
 
 TEST_CASE("another namespace at the same place is left alone") {
