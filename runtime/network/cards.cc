@@ -57,11 +57,10 @@ const CardRecord* CardOf(const std::vector<CardRecord>& cards, const NetworkLink
     return found == cards.end() ? nullptr : &*found;
 }
 
-std::vector<Card> CardsOf(const std::vector<CardRecord>& cards) {
+std::vector<Card> CardsFromStart(const std::vector<CardRecord>& cards) {
     std::vector<Card> all;
-    all.reserve(cards.size());
     for (const auto& card : cards)
-        all.push_back(card.card);
+        if (card.card.kind != CardKind::kMacvtap) all.push_back(card.card);
     return all;
 }
 

@@ -15,7 +15,8 @@ namespace cc::runtime {
 std::string DeviceOf(const CardRecord& card);
 // Null: the link has a tap.
 const CardRecord* CardOf(const std::vector<CardRecord>& cards, const NetworkLink& link);
-std::vector<Card> CardsOf(const std::vector<CardRecord>& cards);
+// Those that a machine can begin with; what lies in the container's namespace is plugged in.
+std::vector<Card> CardsFromStart(const std::vector<CardRecord>& cards);
 bool NeedsSharedMemory(const std::vector<CardRecord>& cards);
 
 // Takes what is physical from its driver; it is recorded before. Repeated: nothing.

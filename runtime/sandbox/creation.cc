@@ -217,7 +217,7 @@ Result<void> Creation::StartVm() {
     wanted.shared_memory = NeedsSharedMemory(sandbox_.network.cards);
     // One that is restored has them plugged in later.
     if (!config_.enable_template || !CanBeCloned(wanted))
-        wanted.cards = CardsOf(sandbox_.network.cards);
+        wanted.cards = CardsFromStart(sandbox_.network.cards);
     CC_ASSIGN(const StartedVm vm, Context("starting the virtual machine",
                                           ObtainVm(config_, wanted, sandbox_, self_, enter)));
     origin_ = vm.origin;

@@ -95,6 +95,7 @@ TEST_CASE("a device of the host's is given to the machine whole, and known there
     CHECK(CardOf(plan->cards, plan->network.links[0]) == &plan->cards[0]);
     CHECK(CardOf(plan->cards, plan->network.links[1]) == nullptr);
     CHECK_FALSE(NeedsSharedMemory(plan->cards));
+    CHECK(CardsFromStart(plan->cards) == std::vector<Card>{plan->cards[0].card});
     // Changes nothing so far.
     CHECK(found.pci.writes.empty());
 }
@@ -233,6 +234,7 @@ TEST_CASE("with macvtap each link that can carry one has one, and keeps it") {
     CHECK(plan->cards[1].card == Card{14, CardKind::kMacvtap, "eth1"});
     CHECK(plan->network.links[0].device == NicAddress(15));
     CHECK_FALSE(NeedsSharedMemory(plan->cards));
+    CHECK(CardsFromStart(plan->cards).empty());
     // Nothing of it is kept by a machine that begins.
     CHECK(FirstPart(plan->network).links.empty());
     // Recorded, and then the command was killed.
