@@ -87,7 +87,8 @@ Result<void> AddMacvtap(const Socket& socket, const std::string& name, const std
     return Context(what, SetUp(socket, made.index, true));
 }
 
-Result<Fd> OpenMacvtap(const Fd& network_namespace, const std::string& name) {
+Result<std::vector<Fd>> OpenMacvtap(const Fd& network_namespace, const std::string& name,
+                                    int queues) {
     CC_ASSIGN(const Socket socket, Socket::OpenIn(network_namespace));
     CC_ASSIGN(const FoundLink link, FindLink(socket, name));
     CC_ASSIGN(const dev_t device,
@@ -95,9 +96,12 @@ Result<Fd> OpenMacvtap(const Fd& network_namespace, const std::string& name) {
     CC_ASSIGN(const Fd place, MountDetached("tmpfs"));
     if (::mknodat(place.get(), "tap", S_IFCHR | 0600, device) < 0)
         return FailErrno(Cat("making a node for ", name));
-    Fd tap = Fd::Adopt(::openat(place.get(), "tap", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    if (!tap) return FailErrno(Cat("opening the macvtap ", name));
-    return tap;
+    std::vector<Fd> taps;
+    for (int i = 0; i < queues; ++i) {
+        taps.push_back(Fd::Adopt(::openat(place.get(), "tap", O_RDWR | O_NONBLOCK | O_CLOEXEC)));
+        if (!taps.back()) return FailErrno(Cat("opening the macvtap ", name));
+    }
+    return taps;
 }
 
 // None can be above loopback; what knows them says that it is no place for one.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "netns/socket.h"
 
@@ -11,8 +12,10 @@ namespace cc::netns {
 // Makes it above the link `below`, up, in the mode "passthru": it has the address of that link and
 // whatever arrives there for somebody; what is for all arrives at both. Its MTU is that link's.
 Result<void> AddMacvtap(const Socket& socket, const std::string& name, const std::string& below);
-// Opens it, also where /dev does not have it, or has another namespace's in its place.
-Result<Fd> OpenMacvtap(const Fd& network_namespace, const std::string& name);
+// Opens it, also where /dev does not have it, or has another namespace's in its place. Each
+// descriptor is a queue of it.
+Result<std::vector<Fd>> OpenMacvtap(const Fd& network_namespace, const std::string& name,
+                                    int queues);
 
 // Whether this kernel knows macvtaps. Makes none.
 bool KnowsMacvtap(const Socket& socket);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/keeper.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 
@@ -83,7 +84,7 @@ Result<void> Keeper::Start() {
 Result<void> Keeper::MakeNic() {
     CC_TRY(LeaveNetwork());
     if (!config_.nic) return {};
-    CC_ASSIGN(Nic nic, Nic::Make(0, MayUseVhost()));
+    CC_ASSIGN(Nic nic, Nic::Make(0, Queues(), MayUseVhost()));
     nics_.emplace(0, std::move(nic));
     return {};
 }
@@ -91,6 +92,12 @@ Result<void> Keeper::MakeNic() {
 // Only with KVM does a guest reach the host's kernel without waking QEMU.
 bool Keeper::MayUseVhost() const {
     return config_.vhost_net && acceleration_.engine == Acceleration::kKvm;
+}
+
+// Of a device that is made now: one a processor.
+int Keeper::Queues() const {
+    const int64_t cpus = config_.vcpus + (engine_ ? engine_->grown().cpus : 0);
+    return static_cast<int>(std::clamp<int64_t>(cpus, 1, kMostQueues));
 }
 
 Result<void> Keeper::CheckRoom(int number) const {
@@ -111,7 +118,7 @@ Result<void> Keeper::AttachNic(int number, Fd network_namespace) {
     if (const auto there = nics_.find(number); there != nics_.end())
         return there->second.Attach(std::move(network_namespace));
     CC_TRY(CheckRoom(number));
-    CC_ASSIGN(Nic nic, Nic::Make(number, MayUseVhost()));
+    CC_ASSIGN(Nic nic, Nic::Make(number, Queues(), MayUseVhost()));
     CC_TRY(nic.Attach(std::move(network_namespace)));
     nics_.emplace(number, std::move(nic));
     return {};
@@ -172,7 +179,7 @@ void Keeper::AttachMacvtap(const Card& card, Fd network_namespace, Engine::Done 
         if (nics_.contains(card.number))
             return Fail(Cat("network device ", card.number, " of the machine is a tap"), EEXIST);
         CC_ASSIGN(Nic nic, Nic::MakeMacvtap(card.number, std::move(network_namespace), card.source,
-                                            MayUseVhost()));
+                                            Queues(), MayUseVhost()));
         nics_.emplace(card.number, std::move(nic));
         return {};
     }();

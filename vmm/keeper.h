@@ -57,6 +57,7 @@ class Keeper {
     void AttachMacvtap(const Card& card, Fd network_namespace, Engine::Done done);
     void PlugNic(int number, Engine::Done done);
     bool MayUseVhost() const;
+    int Queues() const;
     Result<void> AttachNic(int number, Fd network_namespace);
     Result<void> WatchNetwork(const VmRequest& request, Fd network_namespace);
     Result<Fd> Listen(std::string_view name, int type);

@@ -8,6 +8,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -18,9 +19,12 @@ Result<void> LeaveNetwork();
 
 constexpr const char* kVhostNetDevice = "/dev/vhost-net";
 
+// Of a machine with several processors each has a queue of its own, up to so many.
+constexpr int kMostQueues = 8;
+
 struct NicBackEnd {
-    Fd tap;
-    Fd vhost;  // none: the VMM carries the frames
+    std::vector<Fd> taps;    // one a queue
+    std::vector<Fd> vhosts;  // likewise; none: the VMM carries the frames
 };
 
 // None where the host has no such device, or we may not use it.
@@ -29,12 +33,13 @@ Fd OpenVhostNet(const std::string& device = kVhostNetDevice);
 class Nic {
   public:
     // In the caller's network namespace. Frames carry virtio-net's header, so that the guest may
-    // leave checksums and segmentation to whoever needs them.
-    static Result<Nic> Make(int number, bool vhost);
+    // leave checksums and segmentation to whoever needs them. `queues`: 1 to kMostQueues; a kernel
+    // that cannot do several makes one.
+    static Result<Nic> Make(int number, int queues, bool vhost);
 
     // Above the link `below` of another namespace, under the name of this device's tap.
     static Result<Nic> MakeMacvtap(int number, Fd network_namespace, const std::string& below,
-                                   bool vhost);
+                                   int queues, bool vhost);
     Nic(Nic&&) = default;
     Nic& operator=(Nic&&) = delete;
     ~Nic();

@@ -514,4 +514,45 @@ TEST_CASE("a link that a model cannot take is joined as by default, with a warni
     }
 }
 
+TEST_CASE("with several processors a network has as many queues") {
+    if (SkipWithoutIp()) return;
+    if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) return Skip("this host has one processor");
+    for (const char* model : {"tcfilter", "bridged", "macvtap"}) {
+        CAPTURE(model);
+        Host host("default_vcpus = 2", Cat("internetworking_model = \"", model, "\""));
+        World world;
+        Place place;
+        world.Connect(place, 2);
+        host.Start("c1", {"sh", "-c", "while true; do nc -l -p 7000 -e cat; done"}, "", In(place));
+        const std::string queues = Ask(host, "c1", "ls /sys/class/net/eth0/queues");
+        for (const char* one : {"rx-0", "rx-1", "tx-0", "tx-1"})
+            CHECK_MESSAGE(Has(queues, one), queues);
+        // One that is plugged in has them, too.
+        ConnectMore(world, place, "eth1");
+        CHECK(Becomes(host, "ls /sys/class/net/eth1/queues", "rx-1"));
+        const Finished sent = Shell(
+            Cat("export D=", host.directory(), "; head -c 1000000 /dev/zero >$D/sent; ",
+                "for i in 1 2 3 4 5; do ", world.outside().in(), host.rootfs(),
+                "/bin/busybox nc -w 20 10.55.0.2 7000 <$D/sent >$D/back && cmp $D/sent $D/back && ",
+                "echo same && exit; sleep 1; done"));
+        CHECK_MESSAGE(sent.out == "same\n", sent.out, sent.err);
+        CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+        host.CheckNoResidue();
+    }
+}
+
+TEST_CASE("a clone has the queues of its template") {
+    if (SkipWithoutIp()) return;
+    if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) return Skip("this host has one processor");
+    Host host = Host::WithTemplates("vm_cache_number = 0", "default_vcpus = 2");
+    World world;
+    Place place;
+    world.Connect(place, 2);
+    host.Start("c1", {"sleep", "1000"}, "", In(place));
+    CHECK(Has(Ask(host, "c1", "ls /sys/class/net/eth0/queues"), "rx-1"));
+    CHECK(Has(Ask(host, "c1", "ping -c 3 -W 5 10.55.0.1"), " 0% packet loss"));
+    CHECK(Reaches(host, world, "10.55.0.2"));
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+}
+
 }  // namespace cc::test

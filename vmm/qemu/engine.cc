@@ -155,7 +155,12 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     shared_memory_ = plan.config.shared_memory;
     start_deadline_ms_ = plan.config.start_deadline_ms;
     Descriptors numbers;
-    if (plan.nic.vhost) numbers.vhost = kVhostFd;
+    numbers.taps.clear();
+    const auto queues = static_cast<int>(plan.nic.taps.size());
+    for (int i = 0; i < queues; ++i) {
+        numbers.taps.push_back(Descriptors::TapFd(i));
+        if (!plan.nic.vhosts.empty()) numbers.vhosts.push_back(Descriptors::VhostFd(i));
+    }
     CC_ASSIGN(auto arguments, Arguments(plan.config, Facts(plan), numbers));
     CC_ASSIGN(FdPair control, MakeSocketPair(SOCK_STREAM));
     CC_ASSIGN(FdPair console, MakeSocketPair(SOCK_STREAM));
@@ -172,8 +177,10 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
                    {plan.ctl_listener.get(), numbers.ctl},
                    {plan.io_listener.get(), numbers.io},
                    {plan.dns.get(), numbers.dns}};
-    if (plan.config.nic) options.fds.push_back({plan.nic.tap.get(), numbers.tap});
-    if (plan.nic.vhost) options.fds.push_back({plan.nic.vhost.get(), numbers.vhost});
+    for (size_t i = 0; i < plan.nic.taps.size(); ++i)
+        options.fds.push_back({plan.nic.taps[i].get(), numbers.taps[i]});
+    for (size_t i = 0; i < plan.nic.vhosts.size(); ++i)
+        options.fds.push_back({plan.nic.vhosts[i].get(), numbers.vhosts[i]});
     if (origin_ != VmOrigin::kBoot) options.fds.push_back({plan.memory.get(), numbers.memory});
     if (origin_ == VmOrigin::kTemplate)
         state_ = std::move(plan.state);

@@ -205,8 +205,9 @@ TEST_CASE("a macvtap carries frames both ways, and its link keeps what it has") 
     CHECK(CanCarryMacvtap(pair.socket, "eth0").value_or(false));
     auto made = AddMacvtap(pair.socket, "tap15_cc", "eth0");
     REQUIRE_MESSAGE(made, made.error().message);
-    auto tap = OpenMacvtap(pair.place, "tap15_cc");
-    REQUIRE_MESSAGE(tap, tap.error().message);
+    auto taps = OpenMacvtap(pair.place, "tap15_cc", 1);
+    REQUIRE_MESSAGE(taps, taps.error().message);
+    const Fd* tap = &taps->front();
     CHECK(Seen(pair) == before);
     Send(pair.packets, FrameTo(kLinkMac, kFarMac, "to the guest"));
     CHECK(Comes(*tap, "to the guest"));
@@ -218,7 +219,7 @@ TEST_CASE("a macvtap carries frames both ways, and its link keeps what it has") 
     Send(pair.packets, FrameTo("\x33\x33\xff\x12\x34\x56", kFarMac, "to a group"));
     CHECK(Comes(*tap, "to a group"));
     // It outlives its descriptor.
-    tap->Reset();
+    taps->clear();
     CHECK(FindLink(pair.socket, "tap15_cc"));
     CHECK_FALSE(AddMacvtap(pair.socket, "tap14_cc", "eth0"));
     REQUIRE(DeleteLink(pair.socket, "tap15_cc"));
@@ -239,9 +240,9 @@ TEST_CASE("macvtaps of two namespaces whose links have the same index are two") 
     Fd first, second;
     for (auto [pair, tap] : {std::pair{&one, &first}, std::pair{&two, &second}}) {
         REQUIRE(AddMacvtap(pair->socket, "tap1_cc", "eth0"));
-        auto opened = OpenMacvtap(pair->place, "tap1_cc");
+        auto opened = OpenMacvtap(pair->place, "tap1_cc", 1);
         REQUIRE_MESSAGE(opened, opened.error().message);
-        *tap = std::move(*opened);
+        *tap = std::move(opened->front());
     }
     CHECK(FindLink(one.socket, "tap1_cc")->index == FindLink(two.socket, "tap1_cc")->index);
     Send(one.packets, FrameTo(kLinkMac, kFarMac, "to the first"));

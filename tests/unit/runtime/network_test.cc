@@ -163,10 +163,10 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     std::optional<Nic> nic;
     Fd tap;
     const Fd keeper = test::NewNetworkNamespace([&] {
-        auto made = Nic::Make(0, false);
+        auto made = Nic::Make(0, 1, false);
         REQUIRE_MESSAGE(made, made.error().message);
         nic.emplace(std::move(*made));
-        tap = nic->Release().tap;
+        tap = std::move(nic->Release().taps.front());
         auto attached = nic->Attach(container.Duplicate().value());
         CHECK_MESSAGE(attached, attached.error().message);
         CHECK(nic->Attach(container.Duplicate().value()));
@@ -216,7 +216,7 @@ TEST_CASE("a link is joined by a bridge, or by tcfilter where it cannot be its p
         if (busy) REQUIRE(netns::Bridge(socket, "other", {netns::FindLink(socket, "eth0")->index}));
         std::optional<Nic> nic;
         test::NewNetworkNamespace([&] {
-            nic.emplace(Nic::Make(0, false).value());
+            nic.emplace(Nic::Make(0, 1, false).value());
             CHECK(nic->Attach(container.Duplicate().value()));
         });
         for (int i = 0; i < 2; ++i) {
@@ -248,12 +248,12 @@ TEST_CASE("a macvtap ends with the keeper's device, or is removed after it was k
     test::MakeVeth(socket, "eth0", "host");
     REQUIRE(netns::ApplyLink(socket, Link("eth0", {{"10.0.0.2/24"}})));
     const auto make = [&] {
-        return Nic::MakeMacvtap(15, container.Duplicate().value(), "eth0", false);
+        return Nic::MakeMacvtap(15, container.Duplicate().value(), "eth0", 2, false);
     };
     {
         const auto nic = make();
         REQUIRE_MESSAGE(nic, nic.error().message);
-        CHECK(nic->back_end().tap);
+        CHECK(nic->back_end().taps.size() == 2);
         CHECK(netns::FindLink(socket, TapName(15)));
         NetworkLink link = Link("eth0", {});
         link.mtu = 1300;
@@ -266,8 +266,8 @@ TEST_CASE("a macvtap ends with the keeper's device, or is removed after it was k
     REQUIRE(netns::AddMacvtap(socket, TapName(15), "eth0"));
     CHECK(LeaveTap(container, {}));
     CHECK_FALSE(netns::FindLink(socket, TapName(15)));
-    CHECK_FALSE(Nic::MakeMacvtap(15, container.Duplicate().value(), "eth9", false));
-    CHECK_FALSE(Nic::MakeMacvtap(15, OpenFile("/dev/null", O_RDONLY).value(), "eth0", false));
+    CHECK_FALSE(Nic::MakeMacvtap(15, container.Duplicate().value(), "eth9", 2, false));
+    CHECK_FALSE(Nic::MakeMacvtap(15, OpenFile("/dev/null", O_RDONLY).value(), "eth0", 2, false));
 }
 
 TEST_CASE("another namespace at the same place is left alone") {

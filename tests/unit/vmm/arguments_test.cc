@@ -368,10 +368,37 @@ TEST_CASE("frames that the host's kernel carries come through a second descripto
     VmConfig config = Config(MachineType::kPc);
     config.nic = true;
     Descriptors descriptors;
-    descriptors.vhost = kVhostFd;
+    descriptors.vhosts = {Descriptors::VhostFd(0)};
     const auto words = Arguments(config, Emulated(), descriptors);
     REQUIRE(words);
     CHECK(After(*words, "-netdev") == "tap,id=net0,fd=9,vhost=on,vhostfd=11");
+}
+
+TEST_CASE("each queue of a network device has descriptors of its own") {
+    Descriptors descriptors;
+    for (int queue = 1; queue < 3; ++queue)
+        descriptors.taps.push_back(Descriptors::TapFd(queue));
+    for (const auto machine : {MachineType::kPc, MachineType::kMicrovm}) {
+        VmConfig config = Config(machine);
+        if (machine == MachineType::kMicrovm) config.image.clear(), config.initrd = "/k/initrd";
+        config.nic = true;
+        const auto words = Arguments(config, Emulated(), descriptors);
+        REQUIRE(words);
+        CHECK(After(*words, "-netdev") == "tap,id=net0,fds=9:16:17,vhost=off");
+        const auto device = std::find_if(words->begin(), words->end(), [](const auto& word) {
+            return word.starts_with("virtio-net");
+        });
+        REQUIRE(device != words->end());
+        // Interrupts are numbered where there is a PCI bus.
+        CHECK(device->ends_with(machine == MachineType::kPc ? ",romfile=,mq=on,vectors=8"
+                                                            : "guest_announce=off,mq=on"));
+    }
+    descriptors.vhosts = {Descriptors::VhostFd(0), Descriptors::VhostFd(1),
+                          Descriptors::VhostFd(2)};
+    VmConfig config = Config(MachineType::kPc);
+    config.nic = true;
+    CHECK(After(*Arguments(config, Emulated(), descriptors), "-netdev") ==
+          "tap,id=net0,fds=9:16:17,vhost=on,vhostfds=11:32:33");
 }
 
 TEST_CASE("a network device has its fixed place, and its tap is a descriptor") {

@@ -12,9 +12,13 @@ namespace cc::qemu {
 namespace {
 
 struct Player : PlayedQemu {
-    std::optional<Result<void>> Plug(MachineType machine, int number, bool vhost = false) {
-        NicBackEnd end{OpenFile("/dev/null", O_RDWR).value(), {}};
-        if (vhost) end.vhost = OpenFile("/dev/null", O_RDWR).value();
+    std::optional<Result<void>> Plug(MachineType machine, int number, bool vhost = false,
+                                     int queues = 1) {
+        NicBackEnd end;
+        for (int i = 0; i < queues; ++i) {
+            end.taps.push_back(OpenFile("/dev/null", O_RDWR).value());
+            if (vhost) end.vhosts.push_back(OpenFile("/dev/null", O_RDWR).value());
+        }
         return Run([&](auto done) {
             PlugNic(*client, machine, number, end, std::chrono::seconds(5), std::move(done));
         });
@@ -62,6 +66,27 @@ TEST_CASE("with vhost-net both descriptors go, and both are taken back") {
         CHECK(all[all.size() - 2]["arguments"]["fdname"] == "tap1_cc");
         CHECK(all[all.size() - 1]["arguments"]["fdname"] == "vhost1_cc");
     }
+}
+
+TEST_CASE("each queue of a network device has its descriptors, and an interrupt each way") {
+    Player qemu;
+    const auto plugged = qemu.Plug(MachineType::kPc, 1, true, 3);
+    REQUIRE(plugged);
+    REQUIRE_MESSAGE(*plugged, plugged->error().message);
+    CHECK(qemu.descriptors == 6);
+    REQUIRE(qemu.commands.size() == 8);
+    CHECK(qemu.commands[6]["arguments"] ==
+          Json::parse(R"({"type":"tap","id":"net1","fds":"tap1_cc:tap1_cc_1:tap1_cc_2","vhost":true,
+              "vhostfds":"vhost1_cc:vhost1_cc_1:vhost1_cc_2"})"));
+    CHECK(qemu.commands[7]["arguments"]["mq"] == true);
+    CHECK(qemu.commands[7]["arguments"]["vectors"] == 8);
+    Player refuses;
+    refuses.refused = "netdev_add";
+    CHECK_FALSE(*refuses.Plug(MachineType::kPc, 1, false, 2));
+    const auto& all = refuses.commands;
+    REQUIRE(all.size() == 5);
+    CHECK(all[3]["arguments"]["fdname"] == "tap1_cc");
+    CHECK(all[4]["arguments"]["fdname"] == "tap1_cc_1");
 }
 
 TEST_CASE("on q35 a network device is plugged into a root port") {
