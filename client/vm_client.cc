@@ -124,8 +124,14 @@ Result<void> VmClient::ShareRemove(const std::string& path) {
 }
 
 Result<void> VmClient::AttachNetwork(int nic, const Fd& network_namespace) {
-    CC_TRY(
-        Call({.verb = VmVerb::kAttachNetwork, .nic = nic}, network_namespace.get(), kVerbDeadline));
+    CC_TRY(Call({.verb = VmVerb::kAttachNetwork, .card = {.number = nic}}, network_namespace.get(),
+                kVerbDeadline));
+    return {};
+}
+
+Result<void> VmClient::AttachCard(const Card& card, const Fd& network_namespace) {
+    CC_TRY(Call({.verb = VmVerb::kAttachNetwork, .card = card}, network_namespace.get(),
+                kVerbDeadline));
     return {};
 }
 

@@ -38,6 +38,8 @@ class VmClient {
     Result<void> ShareRemove(const std::string& path);
     // Device 0 is there, others are plugged in when they are first attached.
     Result<void> AttachNetwork(int nic, const Fd& network_namespace);
+    // One that is no tap; a macvtap's namespace is that of the link below it.
+    Result<void> AttachCard(const Card& card, const Fd& network_namespace = {});
     Result<void> WatchNetwork(const Fd& network_namespace, const std::string& root,
                               const std::string& sandbox);
     Result<void> Grow(const VmGrowth& growth);

@@ -51,8 +51,10 @@ Result<std::string> TemplateKey(const std::string& program, const VmConfig& conf
 }
 
 bool CanBeCloned(const VmConfig& config) {
-    // Both say that the memory shall be the VM's own from the start.
-    return !config.hugepages && !config.mem_prealloc;
+    // The first two say that the memory shall be the VM's own from the start, the third that others
+    // shall see it; and a machine that is saved has no devices of its host's.
+    return !config.hugepages && !config.mem_prealloc && !config.shared_memory &&
+           config.cards.empty();
 }
 
 std::string TemplateDirectoryName(const std::string& key) {

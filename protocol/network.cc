@@ -139,6 +139,16 @@ bool IsTapName(std::string_view name) {
     return false;
 }
 
+std::string BridgeName(int number) {
+    return Cat("br", number, kTapEnd);
+}
+
+bool IsOwnLinkName(std::string_view name) {
+    for (int number = 0; number < kMostNics; ++number)
+        if (name == TapName(number) || name == BridgeName(number)) return true;
+    return false;
+}
+
 Json ToJson(const Network& network) {
     Json links = Json::array(), routes = Json::array(), neighbours = Json::array();
     for (const auto& link : network.links)

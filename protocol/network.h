@@ -31,6 +31,10 @@ constexpr int kMostNics = 16;
 constexpr std::string_view kTapName = "tap0_cc";
 std::string TapName(int number);  // of device N
 bool IsTapName(std::string_view name);
+// Of the bridge that joins it with a link, where that is how they are joined.
+std::string BridgeName(int number);
+// Whether it is a link of ours, in a container's network namespace.
+bool IsOwnLinkName(std::string_view name);
 
 struct LinkAddress {
     std::string address;

@@ -20,6 +20,22 @@ Result<std::string> Text(const Json& document, std::string_view key) {
     return text;
 }
 
+Result<std::vector<Card>> CardsMember(const Json& document) {
+    std::vector<Card> cards;
+    CC_ASSIGN(const Json* array, ArrayMember(document, "cards"));
+    if (array == nullptr) return cards;
+    for (const Json& entry : *array) {
+        CC_ASSIGN(Card card, Context("cards", ParseCard(entry)));
+        if (card.kind == CardKind::kTap || card.kind == CardKind::kMacvtap)
+            return Fail("cards: nothing that lies in a network namespace is there from the start");
+        for (const Card& other : cards)
+            if (other.number == card.number)
+                return Fail(Cat("cards: there are two with the number ", card.number));
+        cards.push_back(std::move(card));
+    }
+    return cards;
+}
+
 Result<VmConfig> FromJson(const Json& document) {
     const VmConfig defaults;
     VmConfig config;
@@ -43,6 +59,8 @@ Result<VmConfig> FromJson(const Json& document) {
     CC_ASSIGN(config.mem_prealloc, BoolMember(document, "mem_prealloc"));
     CC_ASSIGN(config.hugepages, BoolMember(document, "hugepages"));
     CC_ASSIGN(config.nic, BoolMember(document, "nic"));
+    CC_ASSIGN(config.cards, CardsMember(document));
+    CC_ASSIGN(config.shared_memory, BoolMember(document, "shared_memory"));
     CC_ASSIGN(config.vhost_net, BoolMember(document, "vhost_net"));
     CC_ASSIGN(config.generation_id, BoolMember(document, "generation_id"));
     CC_ASSIGN(const std::string origin, StringMember(document, "origin", Name(defaults.origin)));
@@ -73,6 +91,10 @@ std::string Encode(const VmConfig& config) {
     document["mem_prealloc"] = config.mem_prealloc;
     document["hugepages"] = config.hugepages;
     document["nic"] = config.nic;
+    document["cards"] = Json::array();
+    for (const Card& card : config.cards)
+        document["cards"].push_back(ToJson(card));
+    document["shared_memory"] = config.shared_memory;
     document["vhost_net"] = config.vhost_net;
     document["generation_id"] = config.generation_id;
     document["origin"] = std::string(Name(config.origin));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "protocol/card.h"
 
 namespace cc {
 
@@ -54,7 +55,11 @@ struct VmConfig {
     int64_t memory_mib = 128;
     bool mem_prealloc = false;
     bool hugepages = false;
-    bool nic = false;        // a network device, to be attached later (VmVerb::kAttachNetwork)
+    bool nic = false;  // a network device, to be attached later (VmVerb::kAttachNetwork)
+    // Beside that one, devices that are there from the start: neither taps nor macvtaps.
+    std::vector<Card> cards;
+    // Other programs of the host may map its memory: vhost-user needs that. Only with kBoot.
+    bool shared_memory = false;
     bool vhost_net = false;  // with hardware acceleration the host's kernel carries its frames
     // A device by which the guest's kernel learns that it has been cloned (vmgenid); the firmware
     // must be one that can tell the device where its number lies.

@@ -5,7 +5,6 @@
 #include <array>
 
 #include "base/json_full.h"
-#include "protocol/network.h"
 
 namespace cc {
 
@@ -99,7 +98,7 @@ std::string Encode(const VmRequest& request) {
         document["mib"] = request.growth.mib;
         document["cpus"] = request.growth.cpus;
     }
-    if (request.verb == VmVerb::kAttachNetwork) document["nic"] = request.nic;
+    if (request.verb == VmVerb::kAttachNetwork) document.update(ToJson(request.card));
     if (request.verb == VmVerb::kWatchNetwork) document["sandbox"] = request.sandbox;
     return DumpJson(document);
 }
@@ -117,9 +116,7 @@ Result<VmRequest> ParseVmRequest(std::string_view text) {
                                                           : CheckSharePath(request.path)));
     }
     if (request.verb == VmVerb::kAttachNetwork) {
-        CC_ASSIGN(const int64_t nic,
-                  Context(name, IntMember(document, "nic", 0, 0, kMostNics - 1)));
-        request.nic = static_cast<int>(nic);
+        CC_ASSIGN(request.card, Context(name, ParseCard(document)));
     }
     if (request.verb == VmVerb::kWatchNetwork) {
         CC_ASSIGN(request.sandbox, Context(name, StringMember(document, "sandbox")));

@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "protocol/card.h"
 
 namespace cc {
 
@@ -35,7 +36,9 @@ enum class VmVerb {
     kResume,         // {} -> {}
     kAttachNetwork,  // nic + a network namespace -> {}; the tap of this network device of the
                      // machine's (TapName) is there, down; a device that the machine has not yet is
-                     // plugged in. Repeated with the same namespace: nothing
+                     // plugged in. Repeated with the same namespace: nothing. Of a
+                     // macvtap, with its source: likewise, up. Of other kinds: source -> {}; the
+                     // device is plugged in, if it is not there yet
     kWatchNetwork,   // path, sandbox + a network namespace -> {}; whenever links, addresses or
                      // routes change in it, `cc-runtime --root PATH follow-network
                      // --sandbox=SANDBOX` is run, the namespace its descriptor
@@ -68,7 +71,7 @@ struct VmRequest {
     VmVerb verb = VmVerb::kStatus;
     std::string path = {};     // share verbs: relative, no "." or ".." or empty components
     VmGrowth growth = {};      // of kGrow: not none
-    int nic = 0;               // of kAttachNetwork: below kMostNics
+    Card card = {};            // of kAttachNetwork
     std::string sandbox = {};  // of kWatchNetwork; `path` is the runtime's --root
 };
 std::string Encode(const VmRequest& request);

@@ -128,15 +128,15 @@ Key Paths(std::string_view section, std::string_view name,
     return key;
 }
 
-// What 3.0's models are for, tcfilter does as well: a guest sees no difference.
 Result<void> SetNetworkModel(RuntimeConfig& config, const std::string& value) {
-    if (value != "default" && value != "tcfilter" && value != "none" && value != "bridged" &&
-        value != "macvtap")
-        return Fail("must be one of default, tcfilter, none, bridged, macvtap");
     config.network = value != "none";
-    if (value == "bridged" || value == "macvtap")
-        config.warnings.push_back(
-            Cat("internetworking_model = \"", value, "\" is done as tcfilter"));
+    if (!config.network) return {};
+    CC_ASSIGN(config.model, ParseLinkModel(value == "default" ? "tcfilter" : value));
+    return {};
+}
+
+Result<void> SetPhysicalLinks(RuntimeConfig& config, const std::string& value) {
+    CC_ASSIGN(config.physical, ParsePhysicalLinks(value));
     return {};
 }
 
@@ -201,6 +201,7 @@ const std::vector<Key>& Keys() {
         Path(own, "run_dir", &C::run_dir),
         Number(own, "boot_timeout", SetBootTimeout),
         Choice(own, "internetworking_model", SetNetworkModel),
+        Choice(own, "physical_interfaces", SetPhysicalLinks),
     };
     return keys;
 }

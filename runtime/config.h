@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocol/vm_config.h"
+#include "runtime/network/link_policy.h"
 
 namespace cc::runtime {
 
@@ -49,6 +50,8 @@ struct RuntimeConfig {
 
     // [runtime]
     bool network = true;  // machines have a network device
+    LinkModel model = LinkModel::kTcfilter;
+    PhysicalLinks physical = PhysicalLinks::kAuto;
     bool debug = false;
     std::string run_dir = "/run/clear-containers";
     std::chrono::seconds boot_timeout{60};

@@ -63,6 +63,8 @@ class Engine {
     virtual VmGrowth grown() const = 0;  // since it was started, all in all
     // Plugs network device `number` into the machine.
     virtual void PlugNic(int number, const NicBackEnd& back_end, Done done) = 0;
+    // The same of one that is no tap.
+    virtual void PlugCard(const Card& card, Done done) = 0;
     // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.
     virtual void Save(Done done) = 0;
     // Politely, then by force two seconds later; on_end tells.

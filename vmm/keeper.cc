@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/keeper.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 
@@ -83,7 +84,7 @@ Result<void> Keeper::Start() {
 Result<void> Keeper::MakeNic() {
     CC_TRY(LeaveNetwork());
     if (!config_.nic) return {};
-    CC_ASSIGN(Nic nic, Nic::Make(0, MayUseVhost()));
+    CC_ASSIGN(Nic nic, Nic::Make(0, Queues(), MayUseVhost()));
     nics_.emplace(0, std::move(nic));
     return {};
 }
@@ -93,37 +94,98 @@ bool Keeper::MayUseVhost() const {
     return config_.vhost_net && acceleration_.engine == Acceleration::kKvm;
 }
 
+// Of a device that is made now: one a processor.
+int Keeper::Queues() const {
+    const int64_t cpus = config_.vcpus + (engine_ ? engine_->grown().cpus : 0);
+    return static_cast<int>(std::clamp<int64_t>(cpus, 1, kMostQueues));
+}
+
+Result<void> Keeper::CheckRoom(int number) const {
+    if (cards_.contains(number))
+        return Fail(Cat("network device ", number, " of the machine is no tap"), EEXIST);
+    const int most = MostNics(config_.machine);
+    if (number < most) return {};
+    return Fail(Cat("a virtual machine of the type ", Name(config_.machine), " has room for ", most,
+                    most == 1 ? " network device" : " network devices",
+                    "; connect the container to fewer networks"),
+                ENOSPC);
+}
+
 // A device that is there, or a tap for one that is to be.
 Result<void> Keeper::AttachNic(int number, Fd network_namespace) {
     if (!network_namespace) return Fail("no network namespace came with the request", EINVAL);
     if (nics_.empty()) return Fail("the machine has no network device", ENODEV);
     if (const auto there = nics_.find(number); there != nics_.end())
         return there->second.Attach(std::move(network_namespace));
-    const int most = MostNics(config_.machine);
-    if (number >= most)
-        return Fail(Cat("a virtual machine of the type ", Name(config_.machine), " has room for ",
-                        most, most == 1 ? " network device" : " network devices",
-                        "; connect the container to fewer networks"),
-                    ENOSPC);
-    CC_ASSIGN(Nic nic, Nic::Make(number, MayUseVhost()));
+    CC_TRY(CheckRoom(number));
+    CC_ASSIGN(Nic nic, Nic::Make(number, Queues(), MayUseVhost()));
     CC_TRY(nic.Attach(std::move(network_namespace)));
     nics_.emplace(number, std::move(nic));
     return {};
 }
 
-void Keeper::AttachNetwork(int number, Fd network_namespace, Engine::Done done) {
+// One that is there already is what was asked for.
+void Keeper::AttachCard(const Card& card, Engine::Done done) {
+    const auto there = cards_.find(card.number);
+    if (there != cards_.end() && there->second == card) return done({});
+    auto can = CheckRoom(card.number);
+    if (can && nics_.contains(card.number))
+        can = Fail(Cat("network device ", card.number, " of the machine is a tap"), EEXIST);
+    if (can && card.kind == CardKind::kVhostUser && !config_.shared_memory)
+        can = Fail(
+            "the machine's memory is its own, because it had no vhost-user network when it was "
+            "made; make the container anew, with its network");
+    if (!can) return done(Context("attach_network", std::move(can)));
+    cards_.emplace(card.number, card);
+    engine_->PlugCard(
+        card, [this, number = card.number, done = std::move(done)](Result<void> plugged) {
+            if (!plugged) cards_.erase(number);
+            done(Context("attach_network: plugging in a network device", std::move(plugged)));
+        });
+}
+
+void Keeper::AttachNetwork(const Card& card, Fd network_namespace, Engine::Done done) {
+    if (card.kind == CardKind::kMacvtap)
+        return AttachMacvtap(card, std::move(network_namespace), std::move(done));
+    if (card.kind != CardKind::kTap) return AttachCard(card, std::move(done));
+    const int number = card.number;
     const bool there = nics_.contains(number);
     auto attached = AttachNic(number, std::move(network_namespace));
     if (!attached || there) return done(Context("attach_network", std::move(attached)));
+    PlugNic(number, std::move(done));
+}
+
+void Keeper::PlugNic(int number, Engine::Done done) {
     engine_->PlugNic(
         number, nics_.at(number).back_end(),
         [this, number, done = std::move(done)](Result<void> plugged) {
-            if (plugged)
+            if (plugged) {
                 (void)nics_.at(number).Release();
-            else
+            } else {
                 nics_.erase(number);
+                cards_.erase(number);
+            }
             done(Context("attach_network: plugging in a network device", std::move(plugged)));
         });
+}
+
+// It cannot be moved from one link to another: the number is that link's for good.
+void Keeper::AttachMacvtap(const Card& card, Fd network_namespace, Engine::Done done) {
+    const auto there = cards_.find(card.number);
+    if (there != cards_.end() && there->second == card) return done({});
+    auto made = [&]() -> Result<void> {
+        if (!network_namespace) return Fail("no network namespace came with the request", EINVAL);
+        CC_TRY(CheckRoom(card.number));
+        if (nics_.contains(card.number))
+            return Fail(Cat("network device ", card.number, " of the machine is a tap"), EEXIST);
+        CC_ASSIGN(Nic nic, Nic::MakeMacvtap(card.number, std::move(network_namespace), card.source,
+                                            Queues(), MayUseVhost()));
+        nics_.emplace(card.number, std::move(nic));
+        return {};
+    }();
+    if (!made) return done(Context("attach_network", std::move(made)));
+    cards_.emplace(card.number, card);
+    PlugNic(card.number, std::move(done));
 }
 
 Result<void> Keeper::WatchNetwork(const VmRequest& request, Fd network_namespace) {
@@ -168,6 +230,8 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
     CC_ASSIGN(FdPair questions, MakeSocketPair(SOCK_STREAM));
     plan.dns = std::move(questions.second);
     CC_ASSIGN(dns_, DnsRelay::Open(loop_, std::move(questions.first)));
+    for (const Card& card : config_.cards)
+        cards_.emplace(card.number, card);
     if (const auto nic = nics_.find(0); nic != nics_.end()) plan.nic = nic->second.Release();
     CC_ASSIGN(Fd verbs, Listen(kVerbSocketName, SOCK_SEQPACKET));
     CC_ASSIGN(verbs_, PacketServer::Open(
@@ -307,6 +371,7 @@ void Keeper::OnEnd(const EngineEnd& end) {
     network_watch_.reset();
     port_forward_.reset();
     dns_.reset();
+    nics_.clear();
     sockets_.Run();
     TellReady({.error = useless_.empty() ? Cat("starting the VM: ", end.why) : useless_,
                .status = {},
@@ -355,7 +420,7 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
         case VmVerb::kShareRemove:
             return later(share_->Remove(request.path));
         case VmVerb::kAttachNetwork:
-            return AttachNetwork(request.nic, std::move(fd), later);
+            return AttachNetwork(request.card, std::move(fd), later);
         case VmVerb::kWatchNetwork:
             return later(WatchNetwork(request, std::move(fd)));
         case VmVerb::kPause:

@@ -51,8 +51,13 @@ class Keeper {
     Result<void> Start();
     Result<void> StartVm(int64_t image_bytes);
     Result<void> MakeNic();
-    void AttachNetwork(int number, Fd network_namespace, Engine::Done done);
+    void AttachNetwork(const Card& card, Fd network_namespace, Engine::Done done);
+    Result<void> CheckRoom(int number) const;
+    void AttachCard(const Card& card, Engine::Done done);
+    void AttachMacvtap(const Card& card, Fd network_namespace, Engine::Done done);
+    void PlugNic(int number, Engine::Done done);
     bool MayUseVhost() const;
+    int Queues() const;
     Result<void> AttachNic(int number, Fd network_namespace);
     Result<void> WatchNetwork(const VmRequest& request, Fd network_namespace);
     Result<Fd> Listen(std::string_view name, int type);
@@ -83,6 +88,7 @@ class Keeper {
     uv::SignalWatch terminate_, interrupt_;
     std::unique_ptr<Share> share_;
     std::map<int, Nic> nics_;
+    std::map<int, Card> cards_;  // that are no taps
     std::unique_ptr<NetworkWatch> network_watch_;
     std::unique_ptr<PortForward> port_forward_;
     std::unique_ptr<DnsRelay> dns_;

@@ -29,7 +29,7 @@ constexpr int kRetries = 3;
 // Ours come and go with what we do.
 Result<Network> Look(const netns::Socket& reader) {
     CC_ASSIGN(Network network, netns::ReadNetwork(reader));
-    std::erase_if(network.links, [](const NetworkLink& link) { return IsTapName(link.name); });
+    std::erase_if(network.links, [](const NetworkLink& link) { return IsOwnLinkName(link.name); });
     return network;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "netns/macvtap.h"
 #include "netns/redirect.h"
 #include "protocol/network.h"
 
@@ -42,8 +43,19 @@ Fd OpenVhostNet(const std::string& device) {
     return {};
 }
 
-Result<Nic> Nic::Make(int number, bool vhost) {
-    const std::string name = TapName(number);
+namespace {
+
+// For as many queues, or for none.
+std::vector<Fd> OpenVhostNets(size_t count) {
+    std::vector<Fd> vhosts;
+    for (size_t i = 0; i < count; ++i) {
+        vhosts.push_back(OpenVhostNet());
+        if (!vhosts.back()) return {};
+    }
+    return vhosts;
+}
+
+Result<Fd> OpenTap(const std::string& name, bool one_of_several) {
     auto tap = OpenFile("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (!tap)
         return Fail(Cat("making the machine's network device: ", tap.error().message,
@@ -52,10 +64,58 @@ Result<Nic> Nic::Make(int number, bool vhost) {
                     tap.error().code);
     ifreq request{};
     request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    if (one_of_several) request.ifr_flags |= IFF_MULTI_QUEUE;
     name.copy(request.ifr_name, IFNAMSIZ - 1);
     if (::ioctl(tap->get(), TUNSETIFF, &request) < 0)
         return FailErrno("making the machine's network device, a tap");
-    return Nic(name, {std::move(*tap), vhost ? OpenVhostNet() : Fd()});
+    return std::move(*tap);
+}
+
+// Each descriptor is a queue; the first makes the device.
+Result<std::vector<Fd>> OpenTaps(const std::string& name, int queues) {
+    std::vector<Fd> taps;
+    for (int i = 0; i < queues; ++i) {
+        auto tap = OpenTap(name, queues > 1);
+        if (!tap && queues > 1) {
+            Log(LogLevel::kInfo, "a network device has one queue", {{"why", tap.error().message}});
+            taps.clear();
+            return OpenTaps(name, 1);
+        }
+        if (!tap) return Failure(tap.error());
+        taps.push_back(std::move(*tap));
+    }
+    return taps;
+}
+
+}  // namespace
+
+Result<Nic> Nic::Make(int number, int queues, bool vhost) {
+    const std::string name = TapName(number);
+    CC_ASSIGN(std::vector<Fd> taps, OpenTaps(name, queues));
+    Nic nic(name, {std::move(taps), {}});
+    if (vhost) nic.back_end_.vhosts = OpenVhostNets(nic.back_end_.taps.size());
+    return nic;
+}
+
+Result<Nic> Nic::MakeMacvtap(int number, Fd network_namespace, const std::string& below, int queues,
+                             bool vhost) {
+    if (::ioctl(network_namespace.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
+        return Fail("what came with the request is no network namespace", EINVAL);
+    CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
+    Nic nic(TapName(number), {});
+    CC_TRY(netns::AddMacvtap(socket, nic.name_, below));
+    nic.namespace_ = std::move(network_namespace);
+    nic.macvtap_ = true;
+    CC_ASSIGN(nic.back_end_.taps, netns::OpenMacvtap(nic.namespace_, nic.name_, queues));
+    if (vhost) nic.back_end_.vhosts = OpenVhostNets(nic.back_end_.taps.size());
+    return nic;
+}
+
+// Whoever had the link below may have taken that away, and this with it.
+Nic::~Nic() {
+    if (!macvtap_ || !namespace_) return;
+    if (const auto socket = netns::Socket::OpenIn(namespace_))
+        (void)netns::DeleteLink(*socket, name_);
 }
 
 Result<void> Nic::Attach(Fd network_namespace) {

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "client/vm_client.h"
 #include "protocol/update_network.h"
+#include "runtime/network/cards.h"
 #include "runtime/network/sandbox_network.h"
 #include "runtime/sandbox/agent_call.h"
 
@@ -20,14 +21,27 @@ bool JoinedBefore(const Network& told, const NetworkLink& link) {
     });
 }
 
+Result<void> PlugCard(const SandboxRecord& sandbox, const CardRecord& card, const NetworkLink& link,
+                      const Fd& network_namespace) {
+    CC_TRY(TakeDevice(PciBus(), card));
+    CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox.vm_directory));
+    if (card.card.kind != CardKind::kMacvtap) return vm.AttachCard(card.card);
+    CC_TRY(vm.AttachCard(card.card, network_namespace));
+    return FitMacvtap(network_namespace, link, card.card.number);
+}
+
 Result<void> JoinLinks(const SandboxRecord& sandbox, const Network& wanted,
                        const Fd& network_namespace) {
     for (const auto& link : wanted.links) {
         if (JoinedBefore(sandbox.network.told, link)) continue;
+        if (const CardRecord* card = CardOf(sandbox.network.cards, link)) {
+            CC_TRY(PlugCard(sandbox, *card, link, network_namespace));
+            continue;
+        }
         CC_ASSIGN(const int number, NicNumber(link.device));
         CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox.vm_directory));
         CC_TRY(vm.AttachNetwork(number, network_namespace));
-        CC_TRY(JoinTap(network_namespace, link));
+        CC_TRY(JoinTap(network_namespace, link, sandbox.network.policy.model));
     }
     return {};
 }
@@ -48,8 +62,10 @@ Result<void> FollowNetwork(const Store& store, SandboxRecord& sandbox,
                            const Fd& network_namespace) {
     NetworkRecord& record = sandbox.network;
     if (!record.follows) return {};
-    CC_ASSIGN(Network wanted, PlanNetwork(network_namespace, record.told));
+    CC_ASSIGN(NetworkPlan plan, PlanNetwork(network_namespace, record));
+    Network& wanted = plan.network;
     if (wanted == record.told) return {};
+    record.cards = std::move(plan.cards);
     const std::vector<std::string> names = NamesOf(wanted.links);
     Log(LogLevel::kInfo, "the network of a sandbox has changed",
         {{"sandbox", sandbox.id}, {"links", Join(names, " ")}});

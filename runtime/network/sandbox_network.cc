@@ -5,10 +5,13 @@
 
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "netns/apply.h"
+#include "netns/bridge.h"
 #include "netns/redirect.h"
 #include "netns/scan.h"
+#include "runtime/network/cards.h"
 #include "runtime/sandbox/shim_process.h"
 
 namespace cc::runtime {
@@ -26,6 +29,17 @@ const NetworkLink* Find(const std::vector<NetworkLink>& links, const std::string
     const auto found = std::find_if(links.begin(), links.end(),
                                     [&](const NetworkLink& link) { return link.name == name; });
     return found == links.end() ? nullptr : &*found;
+}
+
+Result<std::vector<std::string>> OwnLinks(const netns::Socket& socket) {
+    CC_ASSIGN(const netns::CachePtr links, netns::ReadLinks(socket));
+    std::vector<std::string> names;
+    for (auto* object = nl_cache_get_first(links.get()); object != nullptr;
+         object = nl_cache_get_next(object)) {
+        const char* name = rtnl_link_get_name(reinterpret_cast<rtnl_link*>(object));
+        if (name != nullptr && IsOwnLinkName(name)) names.emplace_back(name);
+    }
+    return names;
 }
 
 // Nothing is left that needs a link which is not there.
@@ -55,27 +69,78 @@ bool IsTaken(const std::vector<NetworkLink>& links, const std::string& device) {
                        [&](const NetworkLink& link) { return link.device == device; });
 }
 
-// The first that no link has.
-Result<std::string> FreeDevice(const std::vector<NetworkLink>& links) {
-    for (int number = 0; number < kMostNics; ++number)
-        if (std::string device = NicAddress(number); !IsTaken(links, device)) return device;
+bool IsCard(const std::vector<CardRecord>& cards, const std::string& device) {
+    return std::any_of(cards.begin(), cards.end(), [&](const CardRecord& card) {
+        return NicAddress(card.card.number) == device || DeviceOf(card) == device;
+    });
+}
+
+// One that no link has. Taps are numbered from below and stay in the machine, others from above, so
+// that one does not find the other in its place.
+Result<int> FreeDevice(const std::vector<NetworkLink>& links, const NetworkPlan& plan,
+                       const LinkPolicy& policy, bool tap) {
+    const int first = tap ? 0 : 1, most = std::max(policy.devices, 1);
+    for (int i = first; i < most; ++i) {
+        const int number = tap ? i : most - i;
+        const std::string device = NicAddress(number);
+        if (!IsTaken(links, device) && !IsCard(plan.cards, device)) return number;
+    }
     return Fail(Cat("the network namespace has ", links.size(), " links with addresses (",
-                    Join(NamesOf(links), ", "), "); a virtual machine can be given ", kMostNics));
+                    Join(NamesOf(links), ", "), "); a virtual machine can be given ", most));
+}
+
+// One that was taken already, by a call that was interrupted, is the same device still.
+Result<std::string> AssignCard(const NetworkLink& link, const LinkWay& way, NetworkPlan& plan,
+                               const LinkPolicy& policy) {
+    CardRecord card;
+    card.card = {0, way.kind, way.source};
+    card.driver = way.driver;
+    if (way.kind == CardKind::kMacvtap) card.below = link.index;
+    if (way.kind == CardKind::kPhysical) card.held = PartOf(plan.network, link);
+    for (auto& known : plan.cards)
+        if (known.card.kind == way.kind && known.card.source == way.source &&
+            (way.kind != CardKind::kMacvtap || known.below == link.index)) {
+            known.held = card.held;
+            return DeviceOf(known);
+        }
+    CC_ASSIGN(card.card.number, FreeDevice(plan.network.links, plan, policy, false));
+    plan.cards.push_back(card);
+    return DeviceOf(card);
+}
+
+// What left the namespace with its device, as it was there. A new link of that name wins.
+void AddHeld(Network& found, const std::vector<CardRecord>& cards) {
+    for (const auto& card : cards) {
+        const Network& held = card.held;
+        if (held.links.empty() || Find(found.links, held.links.front().name) != nullptr) continue;
+        found.links.push_back(held.links.front());
+        found.routes.insert(found.routes.end(), held.routes.begin(), held.routes.end());
+        found.neighbours.insert(found.neighbours.end(), held.neighbours.begin(),
+                                held.neighbours.end());
+    }
 }
 
 // A link that was made anew, as engines do, has its address again, and with the same device no
 // other can have that address meanwhile.
-Result<void> AssignDevices(std::vector<NetworkLink>& links, const Network& told) {
+Result<void> AssignDevices(NetworkPlan& plan, const NetworkRecord& record, const LinkWays& ways) {
+    auto& links = plan.network.links;
+    const Network& told = record.told;
     for (auto& link : links)
         for (const auto& known : told.links)
             if (known.index == link.index) link.device = known.device;
     for (auto& link : links)
+        if (const auto way = ways.find(link.index); link.device.empty() && way != ways.end()) {
+            CC_ASSIGN(link.device, AssignCard(link, way->second, plan, record.policy));
+        }
+    for (auto& link : links)
         for (const auto& known : told.links)
-            if (link.device.empty() && known.mac == link.mac && !IsTaken(links, known.device))
+            if (link.device.empty() && known.mac == link.mac && !IsTaken(links, known.device) &&
+                !IsCard(plan.cards, known.device))
                 link.device = known.device;
     for (auto& link : links)
         if (link.device.empty()) {
-            CC_ASSIGN(link.device, FreeDevice(links));
+            CC_ASSIGN(const int number, FreeDevice(links, plan, record.policy, true));
+            link.device = NicAddress(number);
         }
     return {};
 }
@@ -99,30 +164,42 @@ Failure RefuseHostNetwork() {
         "--publish for ports that shall be reached from outside) or none (--network none)");
 }
 
-Result<Network> PlanNetwork(const Fd& network_namespace, const Network& told) {
+Result<NetworkPlan> PlanNetwork(const Fd& network_namespace, const NetworkRecord& record,
+                                const LinkHost& host) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
     CC_ASSIGN(Network found, Context("reading the network namespace", netns::ReadNetwork(socket)));
-    return PlanNetwork(std::move(found), told);
+    CC_ASSIGN(const LinkWays ways, FindWays(host, network_namespace, found, record));
+    return PlanNetwork(std::move(found), record, ways);
 }
 
-Result<Network> PlanNetwork(Network found, const Network& told) {
-    std::erase_if(found.links, [](const NetworkLink& link) { return link.addresses.empty(); });
-    if (found.links.empty()) return Network{};
-    CC_TRY(CheckEthernet(found.links));
-    CC_TRY(AssignDevices(found.links, told));
-    DropOthers(found);
-    return found;
+Result<NetworkPlan> PlanNetwork(Network found, const NetworkRecord& record, const LinkWays& ways) {
+    NetworkPlan plan{std::move(found), record.cards};
+    Network& network = plan.network;
+    AddHeld(network, plan.cards);
+    std::erase_if(network.links, [](const NetworkLink& link) { return link.addresses.empty(); });
+    if (network.links.empty()) {
+        network = {};
+        return plan;
+    }
+    CC_TRY(CheckEthernet(network.links));
+    CC_TRY(AssignDevices(plan, record, ways));
+    DropOthers(network);
+    return plan;
 }
 
-Result<void> CheckPlan(const Fd& network_namespace, const Network& plan, MachineType machine) {
+Result<void> CheckPlan(const Fd& network_namespace, const NetworkPlan& plan, MachineType machine) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
-    if (netns::FindLink(socket, std::string(kTapName)))
+    CC_ASSIGN(const auto ours, OwnLinks(socket));
+    if (!ours.empty())
         return Fail(
             "the network namespace is that of another container's virtual machine; containers "
             "that shall share a network must be made as one pod");
-    if (plan.links.size() > static_cast<size_t>(MostNics(machine)))
-        return Fail(Cat("the network namespace has ", plan.links.size(), " links with addresses (",
-                        Join(NamesOf(plan.links), ", "), "); a virtual machine of the type ",
+    const auto& links = plan.network.links;
+    // The tap that every machine begins with is there, used or not.
+    const size_t taps = std::max<size_t>(links.size() - plan.cards.size(), 1);
+    if (taps + plan.cards.size() > static_cast<size_t>(MostNics(machine)))
+        return Fail(Cat("the network namespace has ", links.size(), " links with addresses (",
+                        Join(NamesOf(links), ", "), "); a virtual machine of the type ",
                         Name(machine), " can be given ", MostNics(machine),
                         ": connect the container to fewer networks, or set machine_type"));
     return {};
@@ -150,7 +227,15 @@ Result<NetworkRecord> RecordOf(const Fd& network_namespace, const std::string& p
     return record;
 }
 
-Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link) {
+Result<void> FitMacvtap(const Fd& network_namespace, const NetworkLink& link, int number) {
+    CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
+    NetworkLink macvtap;
+    macvtap.name = TapName(number);
+    macvtap.mtu = link.mtu;
+    return Context("the machine's macvtap", netns::ApplyLink(socket, macvtap));
+}
+
+Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link, LinkModel model) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
     CC_ASSIGN(const int number, NicNumber(link.device));
     NetworkLink tap;
@@ -161,6 +246,13 @@ Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link) {
     CC_ASSIGN(const netns::FoundLink inside, netns::FindLink(socket, tap.name));
     CC_ASSIGN(const netns::FoundLink outside, netns::FindLink(socket, link.name));
     const std::string what = Cat("joining ", link.name, " and ", tap.name);
+    if (model == LinkModel::kBridged) {
+        const auto bridged =
+            netns::Bridge(socket, BridgeName(number), {outside.index, inside.index});
+        if (bridged) return {};
+        Log(LogLevel::kWarn, "a link is joined by tcfilter instead of a bridge",
+            {{"link", link.name}, {"why", bridged.error().message}});
+    }
     CC_TRY(Context(what, netns::Redirect(socket, inside.index, outside.index)));
     return Context(what, netns::Redirect(socket, outside.index, inside.index));
 }
@@ -177,7 +269,13 @@ Fd FindNetwork(const NetworkRecord& record, const ProcessId& shim) {
 Result<void> LeaveTap(const Fd& network_namespace, const NetworkRecord& record) {
     if (!network_namespace) return {};
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
+    // Bridges and macvtaps outlive the machine.
+    CC_ASSIGN(const auto ours, OwnLinks(socket));
     Result<void> left;
+    for (const auto& name : ours) {
+        auto deleted = netns::DeleteLink(socket, name);
+        if (!deleted && left) left = std::move(deleted);
+    }
     for (const auto& name : record.links) {
         const auto link = netns::FindLink(socket, name);
         // Engines take their links away before us.

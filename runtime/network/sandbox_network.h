@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sandbox's network: what its namespace on the host holds is what the guest shall have.
 //
-// The model is tcfilter: the namespace keeps its links, with names and addresses, because engines
-// look them up there; frames that arrive at one go to a tap of the machine's, which is moved into
-// the namespace, and the other way round. See docs/networks.md.
+// The namespace keeps its links, with names and addresses, because engines look them up there;
+// frames that arrive at one go to a device of the machine's, and the other way round. See
+// docs/networks.md.
 #pragma once
 
 #include "base/fd.h"
 #include "protocol/network.h"
 #include "protocol/vm_config.h"
+#include "runtime/network/link_ways.h"
 #include "runtime/state/records.h"
 
 namespace cc::runtime {
@@ -18,16 +19,21 @@ namespace cc::runtime {
 Result<bool> IsHostNetwork(const Fd& network_namespace);
 Failure RefuseHostNetwork();
 
+struct NetworkPlan {
+    Network network;
+    std::vector<CardRecord> cards;  // of the machine's devices those that are no taps
+};
 // What the guest shall have of what the namespace holds: links with addresses, each with a device
-// of the machine's (NetworkLink::device), and what leads over them. Links that are `told` already
-// keep their device. Reads the namespace and changes nothing. An error: what a machine cannot be
-// given.
-Result<Network> PlanNetwork(const Fd& network_namespace, const Network& told);
+// of the machine's (NetworkLink::device), and what leads over them. Links that were told already
+// keep their device; those that left the namespace with their device are the guest's all the same.
+// Reads the namespace and changes nothing. An error: what a machine cannot be given.
+Result<NetworkPlan> PlanNetwork(const Fd& network_namespace, const NetworkRecord& record,
+                                const LinkHost& host = {});
 // The same of what was read.
-Result<Network> PlanNetwork(Network found, const Network& told);
+Result<NetworkPlan> PlanNetwork(Network found, const NetworkRecord& record, const LinkWays& ways);
 // Nobody else's machine has the namespace, and a machine of this type has devices enough. Before
 // anything is made.
-Result<void> CheckPlan(const Fd& network_namespace, const Network& plan, MachineType machine);
+Result<void> CheckPlan(const Fd& network_namespace, const NetworkPlan& plan, MachineType machine);
 // The part of it that needs no device but the one that every machine begins with.
 Network FirstPart(const Network& plan);
 
@@ -35,8 +41,11 @@ Network FirstPart(const Network& plan);
 Result<NetworkRecord> RecordOf(const Fd& network_namespace, const std::string& path);
 std::vector<std::string> NamesOf(const std::vector<NetworkLink>& links);
 
-// The link and its device's tap, which is in the namespace already.
-Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link);
+// The link and its device's tap, which is in the namespace already. A link that cannot be the port
+// of a bridge is joined by tcfilter, with a warning.
+Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link, LinkModel model);
+// A macvtap has the MTU that the link below it had when it was made.
+Result<void> FitMacvtap(const Fd& network_namespace, const NetworkLink& link, int number);
 
 // None: the namespace has gone, and there is nothing to undo.
 Fd FindNetwork(const NetworkRecord& record, const ProcessId& shim);

@@ -10,8 +10,10 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "client/vm_client.h"
+#include "host/template_key.h"
 #include "runtime/clock.h"
 #include "runtime/guest_assets.h"
+#include "runtime/network/cards.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
 #include "runtime/sandbox/limits.h"
@@ -209,11 +211,16 @@ Result<void> Creation::MakeCgroups() {
 }
 
 Result<void> Creation::StartVm() {
+    CC_TRY(TakeDevices());
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
     const auto enter = [this] { return EnterCgroup(vm_cgroup_, vm_scope_, 0); };
     VmConfig wanted = MakeVmConfig(config_, guest_, hypervisor_, sandbox_);
     wanted.memory_mib = vm_size_.memory_mib;
     wanted.vcpus = vm_size_.cpus;
+    wanted.shared_memory = NeedsSharedMemory(sandbox_.network.cards);
+    // One that is restored has them plugged in later.
+    if (!config_.enable_template || !CanBeCloned(wanted))
+        wanted.cards = CardsFromStart(sandbox_.network.cards);
     CC_ASSIGN(const StartedVm vm, Context("starting the virtual machine",
                                           ObtainVm(config_, wanted, sandbox_, self_, enter)));
     origin_ = vm.origin;

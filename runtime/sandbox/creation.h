@@ -97,6 +97,7 @@ class Creation {
     // Parts of steps.
     Result<void> PlanContainer();
     Result<void> OpenNetwork();
+    Result<void> TakeDevices();
     Result<void> TellNetwork(cc::StartPod& pod) const;
     Result<void> RecordNetwork();
     Result<void> ConnectNetwork() const;
@@ -127,7 +128,7 @@ class Creation {
     VmOrigin origin_ = VmOrigin::kBoot;
     bool emulated_ = false;
     Fd network_;  // its namespace: one that is there, or the shim's new one
-    Network network_plan_;
+    NetworkPlan network_plan_;
     bool new_network_ = false;
     Fd hook_mounts_;  // the mount namespace of createContainer hooks, until the share has its
                       // mounts

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "client/vm_client.h"
+#include "runtime/network/cards.h"
 #include "runtime/network/follow.h"
 #include "runtime/sandbox/creation.h"
 
@@ -31,17 +32,31 @@ Result<void> Creation::ReadNetwork() {
     if (new_network_) {
         CC_ASSIGN(network_, NetworkNamespaceOf(shim_->process().pid()));
     }
-    CC_ASSIGN(network_plan_, PlanNetwork(network_, {}));
-    CC_TRY(CheckPlan(network_, network_plan_, config_.machine));
     const OciNamespace* network = bundle_.spec.Namespace("network");
     CC_ASSIGN(sandbox_.network, RecordOf(network_, new_network_ ? "" : network->path));
+    sandbox_.network.policy = {config_.model, config_.physical, MostNics(config_.machine)};
+    CC_ASSIGN(network_plan_, PlanNetwork(network_, sandbox_.network));
+    return CheckPlan(network_, network_plan_, config_.machine);
+}
+
+// Before the VM is there, which may have them from its start; they go back once it has ended.
+Result<void> Creation::TakeDevices() {
+    if (network_plan_.cards.empty()) return {};
+    sandbox_.network.cards = network_plan_.cards;
+    CC_TRY(store_.Save(sandbox_));
+    undo_.Push([this] {
+        LogFailure("returning devices to the host",
+                   ReturnDevices(PciBus(), sandbox_.network.cards, network_));
+    });
+    for (const auto& card : sandbox_.network.cards)
+        CC_TRY(TakeDevice(PciBus(), card));
     return {};
 }
 
 // Before it is connected: what is recorded and missing harms nobody.
 Result<void> Creation::RecordNetwork() {
     if (!config_.network) return {};
-    sandbox_.network.told = FirstPart(network_plan_);
+    sandbox_.network.told = FirstPart(network_plan_.network);
     sandbox_.network.links = NamesOf(sandbox_.network.told.links);
     sandbox_.network.follows = agent_ && agent_->extension >= kNetworkUpdateExtension;
     undo_.Push([this] { LogFailure("undoing the network", LeaveTap(network_, sandbox_.network)); });
@@ -55,7 +70,7 @@ Result<void> Creation::ConnectNetwork() const {
     if (first.links.empty()) return {};
     CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
     CC_TRY(vm.AttachNetwork(0, network_));
-    return JoinTap(network_, first.links.front());
+    return JoinTap(network_, first.links.front(), sandbox_.network.policy.model);
 }
 
 // Links beyond the first need devices that are plugged in now; from here on the keeper looks for
@@ -71,11 +86,12 @@ Result<void> Creation::TellNetwork(cc::StartPod& pod) const {
     if (!config_.network) return {};
     const bool known = agent_ && agent_->extension >= kNetworkExtension;
     const bool follows = agent_ && agent_->extension >= kNetworkUpdateExtension;
-    if (network_plan_.links.size() > (known ? 1 : 0) && !follows)
+    const bool more = network_plan_.network.links.size() > (known ? 1 : 0);
+    if ((more || !network_plan_.cards.empty()) && !follows)
         return Fail(Cat("the agent in the guest's image is older than this program and knows no ",
                         known ? "second network" : "networks",
                         ": install image and program of one version"));
-    if (known) pod.network = FirstPart(network_plan_);
+    if (known) pod.network = FirstPart(network_plan_.network);
     return {};
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "runtime/network/cards.h"
 #include "runtime/network/sandbox_network.h"
 #include "runtime/oci/spec.h"
 #include "runtime/sandbox/agent_call.h"
@@ -151,9 +152,14 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
     CC_TRY(EndShim(container, hangs && !ends_vm ? kNow : kShimDeadline));
     done("shim");
     if (sandbox && ends_vm) CC_TRY(EndVm(*sandbox));
-    if (sandbox && ends_vm)
+    if (sandbox && ends_vm) {
         if (const auto left = LeaveTap(network, sandbox->network); !left)
             NoteRemains("undoing the network", left.error());
+        // A driver that does not want its device back will not tomorrow, either.
+        if (const auto left = ReturnDevices(PciBus(), sandbox->network.cards, network); !left)
+            Log(LogLevel::kError, "a device of the host's has no driver",
+                {{"why", left.error().message}});
+    }
     if (vm_lives && !ends_vm) Unshare(*sandbox, container.id);
     done("vm");
     if (ends_vm && sandbox) EndScopeAnyway(sandbox->scope);

@@ -176,6 +176,27 @@ Result<VmAssets> AssetsMember(const Json& json) {
     return assets;
 }
 
+Json ToJson(const CardRecord& record) {
+    Json json = cc::ToJson(record.card);
+    json["driver"] = record.driver;
+    json["below"] = record.below;
+    json["held"] = cc::ToJson(record.held);
+    return json;
+}
+
+Json ToJson(const NetworkRecord& record) {
+    Json cards = Json::array();
+    for (const auto& card : record.cards)
+        cards.push_back(ToJson(card));
+    return {{"path", record.path},
+            {"inode", record.inode},
+            {"links", record.links},
+            {"follows", record.follows},
+            {"told", cc::ToJson(record.told)},
+            {"policy", ToJson(record.policy)},
+            {"cards", std::move(cards)}};
+}
+
 }  // namespace
 
 std::string Encode(const SandboxRecord& record) {
@@ -194,18 +215,25 @@ std::string Encode(const SandboxRecord& record) {
                        {"kernel", ToJson(record.assets.kernel)},
                        {"image", ToJson(record.assets.image)}}},
                      {"pod", record.pod},
-                     {"network",
-                      {{"path", record.network.path},
-                       {"inode", record.network.inode},
-                       {"links", record.network.links},
-                       {"follows", record.network.follows},
-                       {"told", ToJson(record.network.told)}}},
+                     {"network", ToJson(record.network)},
                      {"cgroups", record.cgroups},
                      {"cgroupsCreated", record.cgroups_created},
                      {"scope", record.scope}});
 }
 
 namespace {
+
+Result<CardRecord> ParseCardRecord(const Json& json) {
+    CardRecord record;
+    CC_ASSIGN(record.card, ParseCard(json));
+    CC_ASSIGN(record.driver, StringMember(json, "driver"));
+    CC_ASSIGN(record.below, IntMember(json, "below", 0, 0, INT32_MAX));
+    CC_ASSIGN(const Json* held, ObjectMember(json, "held"));
+    if (held != nullptr) {
+        CC_ASSIGN(record.held, ParseNetwork(*held));
+    }
+    return record;
+}
 
 // Older records have none.
 Result<NetworkRecord> NetworkMember(const Json& json) {
@@ -221,15 +249,26 @@ Result<NetworkRecord> NetworkMember(const Json& json) {
     if (!link.empty()) record.links.push_back(link);
     CC_ASSIGN(record.follows, BoolMember(*network, "follows"));
     CC_ASSIGN(const Json* told, ObjectMember(*network, "told"));
-    if (told == nullptr) return record;
-    CC_ASSIGN(record.told, ParseNetwork(*told));
+    if (told != nullptr) {
+        CC_ASSIGN(record.told, ParseNetwork(*told));
+    }
+    CC_ASSIGN(const Json* policy, ObjectMember(*network, "policy"));
+    if (policy != nullptr) {
+        CC_ASSIGN(record.policy, Context("policy", ParseLinkPolicy(*policy)));
+    }
+    CC_ASSIGN(const Json* cards, ArrayMember(*network, "cards"));
+    if (cards == nullptr) return record;
+    for (const Json& entry : *cards) {
+        CC_ASSIGN(CardRecord card, Context("cards", ParseCardRecord(entry)));
+        record.cards.push_back(std::move(card));
+    }
     return record;
 }
 
 }  // namespace
 
 Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
-    CC_ASSIGN(const Json json, ParseJson(text, {.bytes = 1 << 20, .depth = 8}));
+    CC_ASSIGN(const Json json, ParseJson(text, {.bytes = 1 << 20, .depth = 12}));
     SandboxRecord record;
     CC_ASSIGN(record.id, StringMember(json, "id"));
     CC_ASSIGN(record.vm_name, StringMember(json, "vmName"));

@@ -13,7 +13,9 @@
 #include <sys/types.h>
 
 #include "base/result.h"
+#include "protocol/card.h"
 #include "protocol/network.h"
+#include "runtime/network/link_policy.h"
 
 namespace cc::runtime {
 
@@ -54,6 +56,15 @@ struct ContainerRecord {
 std::string Encode(const ContainerRecord& record);
 Result<ContainerRecord> ParseContainerRecord(std::string_view text);
 
+// A network device of the machine's that is no tap.
+struct CardRecord {
+    Card card;
+    std::string driver;  // that a physical one had, and shall have again
+    int64_t below = 0;   // index of the link that a macvtap is above
+    Network held;        // what the namespace held of its link, which goes with the driver
+    bool operator==(const CardRecord&) const = default;
+};
+
 // How the sandbox's network was reached, to undo it, and what the guest has of it, to follow it.
 struct NetworkRecord {
     std::string path;    // of its namespace; empty: that of the sandbox's own container's shim
@@ -61,6 +72,8 @@ struct NetworkRecord {
     std::vector<std::string> links;  // that may be joined to the machine's taps
     bool follows = false;            // the guest can be told of changes
     Network told;
+    LinkPolicy policy;
+    std::vector<CardRecord> cards;  // never fewer: what was plugged in stays
 };
 
 // A file that a VM was made of.

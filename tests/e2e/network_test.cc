@@ -400,4 +400,159 @@ TEST_CASE("who connects to 127.0.0.1 in the container's namespace reaches the gu
     CHECK(Shell(fetch).status != 0);
 }
 
+namespace {
+
+// Of eth0, whether the kernel has made sure of them yet or not.
+std::string Addresses(const Place& place) {
+    return Shell(place.in() + "ip addr show eth0 | sed 's/ tentative//'").out;
+}
+
+}  // namespace
+
+TEST_CASE("every model joins the machine with its network, follows it, and leaves it as it was") {
+    if (SkipWithoutIp()) return;
+    for (const char* model : {"bridged", "macvtap"}) {
+        CAPTURE(model);
+        Host host("", Cat("internetworking_model = \"", model, "\""));
+        World world;
+        Place place;
+        if (std::string(model) == "macvtap" &&
+            Shell(world.outside().in() + "ip link add probe link br0 type macvtap").status != 0) {
+            Skip("this kernel has no macvtap");
+            return;
+        }
+        (void)Shell(world.outside().in() + "ip link delete probe");
+        world.Connect(place, 2);
+        const std::string before = Links(place);
+        const std::string addresses = Addresses(place);
+        for (const char* victim : {"", "qemu-system-x86_64", "cc-vmm"}) {
+            CAPTURE(victim);
+            host.Start("c1", {"sleep", "1000"}, "", In(place));
+            const std::string joined = Links(place);
+            CHECK_MESSAGE(Has(joined, std::string(model) == "bridged" ? "br0_cc" : "tap15_cc"),
+                          joined);
+            // Engines look for it.
+            CHECK(Has(Shell(place.in() + "ip addr show eth0").out, "inet 10.55.0.2/24"));
+            const std::string inside = Ask(host, "c1", "ip addr show eth0");
+            for (const char* part : {"mtu 1400", "02:42:0a:37:00:02", "10.55.0.2/24", "fd55::2/64"})
+                CHECK_MESSAGE(Has(inside, part), part, " in ", inside);
+            CHECK(Has(Ask(host, "c1", "ping -c 1 -W 5 10.55.0.1"), " 0% packet loss"));
+            CHECK(Has(Ask(host, "c1", "ping -6 -c 1 -W 5 fd55::1"), " 0% packet loss"));
+            CHECK(Reaches(host, world, "10.55.0.2"));
+            if (*victim == '\0') {
+                // Another network that comes, and goes.
+                ConnectMore(world, place, "eth1");
+                CHECK(Becomes(host, "ip -o addr", "10.56.0.2/24"));
+                CHECK(Has(Ask(host, "c1", "ping -c 1 -W 5 10.56.0.1"), " 0% packet loss"));
+                CHECK(Reaches(host, world, "10.56.0.2"));
+                Must(place.in() + "ip link delete eth1");
+                CHECK(Becomes(host, "ip -o link", "eth1", false));
+                CHECK(Has(Ask(host, "c1", "ping -c 1 -W 5 10.55.0.1"), " 0% packet loss"));
+            } else {
+                CHECK(host.Kill(victim, SIGKILL));
+                CHECK(host.WaitStatus("c1", "stopped"));
+            }
+            CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+            CHECK(Links(place) == before);
+            CHECK(Addresses(place) == addresses);
+        }
+        // And after a creation that was killed or failed.
+        for (const char* how : {"--kill-after", "--fail-after"}) {
+            CAPTURE(how);
+            const std::string bundle = host.Bundle("c2", {"true"}, In(place));
+            CHECK(host.Runtime({"create", how, "pod", "--bundle", bundle, "c2"}).status != 0);
+            (void)host.Runtime({"delete", "--force", "c2"});
+            CHECK(Links(place) == before);
+        }
+        host.CheckNoResidue();
+    }
+}
+
+TEST_CASE("a megabyte each way, by a bridge to a macvtap") {
+    if (SkipWithoutIp()) return;
+    Host bridged("", "internetworking_model = \"bridged\""),
+        macvtap("", "internetworking_model = \"macvtap\"");
+    World world;
+    Place one, two;
+    world.Connect(one, 2);
+    world.Connect(two, 3);
+    bridged.Start("server", {"sh", "-c", "while true; do nc -l -p 7000 -e cat; done"}, "", In(one));
+    const std::string send =
+        "head -c 1000000 /dev/zero | tr '\\0' x >/tmp/sent; "
+        "for i in 1 2 3 4 5; do nc -w 20 10.55.0.2 7000 </tmp/sent >/tmp/back && break; sleep 1; "
+        "done; cmp /tmp/sent /tmp/back && echo same";
+    const Finished client = macvtap.Run("client", {"sh", "-c", send}, "", In(two));
+    CHECK_MESSAGE(client.out == "same\n", client.err);
+    CHECK(bridged.Runtime({"delete", "--force", "server"}).status == 0);
+    bridged.CheckNoResidue();
+    macvtap.CheckNoResidue();
+}
+
+TEST_CASE("a link that a model cannot take is joined as by default, with a warning") {
+    if (SkipWithoutIp()) return;
+    World world;
+    Place place;
+    Must(world.outside().in() + "ip link add far type veth peer name near");
+    Must(world.outside().in() + "ip link set far master br0 up");
+    Must(world.outside().in() + "ip link set near up");
+    Must(Cat(world.outside().in(), "ip link add link near name up0 type macvlan mode bridge"));
+    Must(Cat(world.outside().in(), "ip link set up0 netns ", place.pid(), " name eth0"));
+    Must(place.in() + "ip link set eth0 up");
+    Must(place.in() + "ip addr add 10.55.0.5/24 dev eth0");
+    const std::string before = Links(place);
+    for (const char* model : {"bridged", "macvtap"}) {
+        CAPTURE(model);
+        Host host("", Cat("internetworking_model = \"", model, "\""));
+        const std::string log = host.directory() + "/runtime.log",
+                          bundle = host.Bundle("c1", {"ping", "-c", "1", "-W", "5", "10.55.0.1"},
+                                               In(place));
+        const Finished run = host.Runtime({"--log", log, "run", "--bundle", bundle, "c1"});
+        CHECK_MESSAGE(Has(run.out, " 0% packet loss"), run.out, run.err);
+        const std::string said = ReadFile(log, 1 << 20).value_or("");
+        CHECK(Has(said, "instead of macvtap") == (std::string(model) == "macvtap"));
+        CHECK(Links(place) == before);
+    }
+}
+
+TEST_CASE("with several processors a network has as many queues") {
+    if (SkipWithoutIp()) return;
+    if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) return Skip("this host has one processor");
+    for (const char* model : {"tcfilter", "bridged", "macvtap"}) {
+        CAPTURE(model);
+        Host host("default_vcpus = 2", Cat("internetworking_model = \"", model, "\""));
+        World world;
+        Place place;
+        world.Connect(place, 2);
+        host.Start("c1", {"sh", "-c", "while true; do nc -l -p 7000 -e cat; done"}, "", In(place));
+        const std::string queues = Ask(host, "c1", "ls /sys/class/net/eth0/queues");
+        for (const char* one : {"rx-0", "rx-1", "tx-0", "tx-1"})
+            CHECK_MESSAGE(Has(queues, one), queues);
+        // One that is plugged in has them, too.
+        ConnectMore(world, place, "eth1");
+        CHECK(Becomes(host, "ls /sys/class/net/eth1/queues", "rx-1"));
+        const Finished sent = Shell(
+            Cat("export D=", host.directory(), "; head -c 1000000 /dev/zero >$D/sent; ",
+                "for i in 1 2 3 4 5; do ", world.outside().in(), host.rootfs(),
+                "/bin/busybox nc -w 20 10.55.0.2 7000 <$D/sent >$D/back && cmp $D/sent $D/back && ",
+                "echo same && exit; sleep 1; done"));
+        CHECK_MESSAGE(sent.out == "same\n", sent.out, sent.err);
+        CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+        host.CheckNoResidue();
+    }
+}
+
+TEST_CASE("a clone has the queues of its template") {
+    if (SkipWithoutIp()) return;
+    if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) return Skip("this host has one processor");
+    Host host = Host::WithTemplates("vm_cache_number = 0", "default_vcpus = 2");
+    World world;
+    Place place;
+    world.Connect(place, 2);
+    host.Start("c1", {"sleep", "1000"}, "", In(place));
+    CHECK(Has(Ask(host, "c1", "ls /sys/class/net/eth0/queues"), "rx-1"));
+    CHECK(Has(Ask(host, "c1", "ping -c 3 -W 5 10.55.0.1"), " 0% packet loss"));
+    CHECK(Reaches(host, world, "10.55.0.2"));
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+}
+
 }  // namespace cc::test

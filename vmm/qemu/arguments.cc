@@ -8,8 +8,10 @@
 #include "protocol/dns_frame.h"
 #include "protocol/network.h"
 #include "vmm/kernel_line.h"
+#include "vmm/qemu/card.h"
 #include "vmm/qemu/layout.h"
 #include "vmm/qemu/machine.h"
+#include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/option.h"
 
 namespace cc::qemu {
@@ -97,19 +99,32 @@ void AddShare(Vector& to, const VmConfig& config) {
                  Option().Set("fsdev", "share").Set("mount_tag", kShareTag));
 }
 
+std::string Numbers(const std::vector<int>& all) {
+    std::vector<std::string> texts;
+    texts.reserve(all.size());
+    for (const int number : all)
+        texts.push_back(Cat(number));
+    return Join(texts, ":");
+}
+
 // Nobody waits for its word that it has moved (as QEMU does for saved machines): it has been
 // nowhere yet. No option ROM: no machine boots from it, and it would be saved and restored.
 void AddNic(Vector& to, const VmConfig& config, const Descriptors& descriptors) {
     Option tap("tap");
-    tap.Set("id", "net0").Set("fd", descriptors.tap);
-    if (descriptors.vhost >= 0)
-        tap.On("vhost").Set("vhostfd", descriptors.vhost);
-    else
+    const auto& taps = descriptors.taps;
+    const auto& vhosts = descriptors.vhosts;
+    tap.Set("id", "net0").Set(taps.size() > 1 ? "fds" : "fd", Numbers(taps));
+    if (vhosts.empty())
         tap.Off("vhost");
+    else
+        tap.On("vhost").Set(vhosts.size() > 1 ? "vhostfds" : "vhostfd", Numbers(vhosts));
     to.Add("-netdev", tap);
     Option device;
     device.Set("netdev", "net0").Set("mac", kNicAddress).Off("guest_announce");
-    if (config.machine != MachineType::kMicrovm) device.Set("romfile", "");
+    const bool pci = config.machine != MachineType::kMicrovm;
+    if (pci) device.Set("romfile", "");
+    if (taps.size() > 1) device.On("mq");
+    if (pci && taps.size() > 1) device.Set("vectors", VectorsFor(taps.size()));
     to.AddVirtio("net", "nic0", kNicSlot, device);
 }
 
@@ -167,6 +182,9 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
                                    .On("multifunction"));
     }
     if (config.generation_id) out.Add("-device", Option("vmgenid").Set("guid", "auto"));
+    for (const Card& card : config.cards)
+        for (const auto& [flag, value] : CardArguments(config.machine, card))
+            out.Add(flag, value);
     if (HasRootImage(config)) AddRootImage(out, config, facts);
     if (!facts.firmware.empty()) out.Add("-bios", facts.firmware);
     out.Add("-kernel", config.kernel);

@@ -23,12 +23,14 @@ struct Descriptors {
     int io = 6;
     int memory = 7;  // of a template and its clones
     int state = 8;   // of a clone
-    int tap = 9;     // of VmConfig::nic
     int dns = 10;    // one end of a socket pair
-    int vhost = -1;  // beside the tap, kVhostFd or none
-};
+    // Of VmConfig::nic, one a queue; beside them, as many of vhost-net, or none.
+    std::vector<int> taps = {TapFd(0)};
+    std::vector<int> vhosts = {};
 
-constexpr int kVhostFd = 11;
+    static constexpr int TapFd(int queue) { return queue == 0 ? 9 : 15 + queue; }
+    static constexpr int VhostFd(int queue) { return queue == 0 ? 11 : 31 + queue; }
+};
 
 struct MachineFacts {
     Acceleration acceleration = Acceleration::kTcg;  // decided: kKvm or kTcg

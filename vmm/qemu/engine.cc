@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/qemu/engine.h"
 
+#include <algorithm>
 #include <csignal>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -13,6 +15,7 @@
 #include "vmm/confine.h"
 #include "vmm/lines.h"
 #include "vmm/qemu/arguments.h"
+#include "vmm/qemu/card.h"
 #include "vmm/qemu/cpu_plug.h"
 #include "vmm/qemu/memory_plug.h"
 #include "vmm/qemu/nic_plug.h"
@@ -59,6 +62,22 @@ MachineFacts Facts(const EnginePlan& plan) {
     return facts;
 }
 
+// A device of the host's that a guest has may reach all of the guest's memory at any time, so the
+// kernel keeps that where it is, and counts it against a limit, which is raised as far as we may.
+bool PinsMemory(const VmConfig& config) {
+    return std::any_of(config.cards.begin(), config.cards.end(),
+                       [](const Card& card) { return card.kind == CardKind::kPhysical; });
+}
+Result<void> AllowPinning(pid_t pid) {
+    rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
+    if (::prlimit(pid, RLIMIT_MEMLOCK, &limit, nullptr) == 0) return {};
+    const char* what = "allowing the VMM to keep the guest's memory in place";
+    if (::prlimit(pid, RLIMIT_MEMLOCK, nullptr, &limit) < 0) return FailErrno(what);
+    limit.rlim_cur = limit.rlim_max;
+    if (::prlimit(pid, RLIMIT_MEMLOCK, &limit, nullptr) < 0) return FailErrno(what);
+    return {};
+}
+
 class QemuEngine : public Engine {
   public:
     QemuEngine(uv::Loop& loop, EngineCallbacks callbacks)
@@ -80,6 +99,7 @@ class QemuEngine : public Engine {
     void Grow(const VmGrowth& growth, Done done) override;
     VmGrowth grown() const override { return grown_; }
     void PlugNic(int number, const NicBackEnd& back_end, Done done) override;
+    void PlugCard(const Card& card, Done done) override;
     void Save(Done done) override;
     void Stop() override;
 
@@ -111,6 +131,7 @@ class QemuEngine : public Engine {
     int status_ = 0;
     VmOrigin origin_ = VmOrigin::kBoot;
     MachineType machine_ = MachineType::kPc;
+    bool shared_memory_ = false;
     Fd state_;  // of a template: where it is saved
     Done saved_;
     bool started_ = false;
@@ -131,9 +152,15 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     program_ = plan.config.hypervisor;
     origin_ = plan.config.origin;
     machine_ = plan.config.machine;
+    shared_memory_ = plan.config.shared_memory;
     start_deadline_ms_ = plan.config.start_deadline_ms;
     Descriptors numbers;
-    if (plan.nic.vhost) numbers.vhost = kVhostFd;
+    numbers.taps.clear();
+    const auto queues = static_cast<int>(plan.nic.taps.size());
+    for (int i = 0; i < queues; ++i) {
+        numbers.taps.push_back(Descriptors::TapFd(i));
+        if (!plan.nic.vhosts.empty()) numbers.vhosts.push_back(Descriptors::VhostFd(i));
+    }
     CC_ASSIGN(auto arguments, Arguments(plan.config, Facts(plan), numbers));
     CC_ASSIGN(FdPair control, MakeSocketPair(SOCK_STREAM));
     CC_ASSIGN(FdPair console, MakeSocketPair(SOCK_STREAM));
@@ -150,8 +177,10 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
                    {plan.ctl_listener.get(), numbers.ctl},
                    {plan.io_listener.get(), numbers.io},
                    {plan.dns.get(), numbers.dns}};
-    if (plan.config.nic) options.fds.push_back({plan.nic.tap.get(), numbers.tap});
-    if (plan.nic.vhost) options.fds.push_back({plan.nic.vhost.get(), numbers.vhost});
+    for (size_t i = 0; i < plan.nic.taps.size(); ++i)
+        options.fds.push_back({plan.nic.taps[i].get(), numbers.taps[i]});
+    for (size_t i = 0; i < plan.nic.vhosts.size(); ++i)
+        options.fds.push_back({plan.nic.vhosts[i].get(), numbers.vhosts[i]});
     if (origin_ != VmOrigin::kBoot) options.fds.push_back({plan.memory.get(), numbers.memory});
     if (origin_ == VmOrigin::kTemplate)
         state_ = std::move(plan.state);
@@ -159,7 +188,10 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
         options.fds.push_back({plan.state.get(), numbers.state});
     options.new_process_group = true;
     options.parent_death_signal = SIGKILL;
-    options.in_child = ConfineVmm;
+    options.in_child = [pins = PinsMemory(plan.config)]() -> Result<void> {
+        if (pins) CC_TRY(AllowPinning(0));
+        return ConfineVmm();
+    };
     Log(LogLevel::kDebug, "starting the VMM", {{"arguments", Join(options.arguments, " ")}});
     CC_ASSIGN(process_, Spawn(options));
     start_timer_.Start(milliseconds(start_deadline_ms_));
@@ -201,12 +233,20 @@ void QemuEngine::Grow(const VmGrowth& growth, Done done) {
     if (!started_) return done(Fail("the VM is not up"));
     const auto memory = [this, mib = growth.mib, done = std::move(done)](Result<void> plugged) {
         if (!plugged || mib == 0) return done(std::move(plugged));
-        PlugMemory(*qmp_, ++modules_, mib, kVerbDeadline, [this, mib, done](Result<void> more) {
-            if (more) grown_.mib += mib;
-            done(std::move(more));
-        });
+        PlugMemory(*qmp_, ++modules_, mib, shared_memory_, kVerbDeadline,
+                   [this, mib, done](Result<void> more) {
+                       if (more) grown_.mib += mib;
+                       done(std::move(more));
+                   });
     };
     PlugCpus(*qmp_, growth.cpus, grown_.cpus, kVerbDeadline, memory);
+}
+
+void QemuEngine::PlugCard(const Card& card, Done done) {
+    if (!started_) return done(Fail("the VM is not up"));
+    if (card.kind == CardKind::kPhysical)
+        if (auto allowed = AllowPinning(process_.pid()); !allowed) return done(std::move(allowed));
+    qemu::PlugCard(*qmp_, machine_, card, kVerbDeadline, std::move(done));
 }
 
 void QemuEngine::PlugNic(int number, const NicBackEnd& back_end, Done done) {

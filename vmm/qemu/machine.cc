@@ -121,8 +121,11 @@ std::string MemoryBackend(const VmConfig& config, int memory) {
             .Set("share", config.origin == VmOrigin::kTemplate ? "on" : "off")
             .text();
     // Private and anonymous: the kernel may merge its pages with other VMs' and use huge ones.
-    Option option(config.hugepages ? "memory-backend-memfd" : "memory-backend-ram");
+    // Shared, its descriptor is what a program that serves a device is given.
+    Option option(config.hugepages || config.shared_memory ? "memory-backend-memfd"
+                                                           : "memory-backend-ram");
     option.Set("id", "ram").Set("size", Cat(config.memory_mib, "M"));
+    if (config.shared_memory) option.On("share");
     if (config.hugepages) option.On("hugetlb");
     // Huge pages that are not there shall be an error now, not a SIGBUS later.
     if (config.mem_prealloc || config.hugepages) option.On("prealloc");

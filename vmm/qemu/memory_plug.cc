@@ -51,12 +51,15 @@ Result<uint64_t> AddressBehind(std::string_view memory_devices) {
     return (end + kBlock - 1) / kBlock * kBlock;
 }
 
-void PlugMemory(QmpClient& qmp, int number, int64_t mib, std::chrono::milliseconds deadline,
-                std::function<void(Result<void>)> done) {
+void PlugMemory(QmpClient& qmp, int number, int64_t mib, bool shared,
+                std::chrono::milliseconds deadline, std::function<void(Result<void>)> done) {
     const MemoryPlug plug{qmp, Cat("memory", number), Cat("module", number), deadline,
                           std::move(done)};
-    const Json memory = {
-        {"qom-type", "memory-backend-ram"}, {"id", plug.memory}, {"size", mib << 20}};
+    // As what the machine began with (machine.cc).
+    Json memory = {{"qom-type", shared ? "memory-backend-memfd" : "memory-backend-ram"},
+                   {"id", plug.memory},
+                   {"size", mib << 20}};
+    if (shared) memory["share"] = true;
     qmp.Execute("object-add", DumpJson(memory), deadline, [plug](const Result<std::string>& made) {
         if (!made) return plug.done(Failure(made.error()));
         plug.qmp.Execute(

@@ -12,8 +12,8 @@ namespace cc::qemu {
 
 // `number` names the module, and is not used again. `mib`: a multiple of kMemoryBlockMib. The
 // client outlives the wait.
-void PlugMemory(QmpClient& qmp, int number, int64_t mib, std::chrono::milliseconds deadline,
-                std::function<void(Result<void>)> done);
+void PlugMemory(QmpClient& qmp, int number, int64_t mib, bool shared,
+                std::chrono::milliseconds deadline, std::function<void(Result<void>)> done);
 
 // Where the next module goes, from the answer of query-memory-devices: behind all others, where a
 // Linux guest can use it. 0: anywhere, as there are none.

@@ -7,8 +7,7 @@
 #include "base/json_full.h"
 #include "base/text.h"
 #include "protocol/network.h"
-#include "vmm/qemu/layout.h"
-#include "vmm/qemu/machine.h"
+#include "vmm/qemu/card.h"
 
 namespace cc::qemu {
 
@@ -22,13 +21,23 @@ struct NicPlug {
     QmpClient& qmp;
     MachineType machine;
     int number;
+    size_t queues;
     bool has_vhost;
     std::chrono::milliseconds deadline;
     std::function<void(Result<void>)> done;
 
     std::string back_end() const { return Cat("net", number); }
-    std::string tap() const { return TapName(number); }
-    std::string vhost() const { return Cat("vhost", number, "_cc"); }
+    // What QEMU knows the descriptors by: first all taps, then all of vhost-net.
+    std::vector<std::string> taps() const { return Names(TapName(number)); }
+    std::vector<std::string> vhosts() const {
+        return has_vhost ? Names(Cat("vhost", number, "_cc")) : std::vector<std::string>();
+    }
+    std::vector<std::string> Names(const std::string& first) const {
+        std::vector<std::string> names = {first};
+        while (names.size() < queues)
+            names.push_back(Cat(first, "_", names.size()));
+        return names;
+    }
 
     // Goes on with `next` when the command has succeeded; otherwise undoes, and then tells the
     // failure: whoever hears it finds nothing left.
@@ -47,11 +56,12 @@ Json DeviceOf(const NicPlug& plug) {
     Json device = {{"driver", "virtio-net-pci"}, {"id", Cat("nic", plug.number)},
                    {"netdev", plug.back_end()},  {"mac", NicAddress(plug.number)},
                    {"guest_announce", false},    {"romfile", ""}};
-    if (plug.machine == MachineType::kQ35) {
-        device["bus"] = Cat("hotplug", plug.number - 1);
-    } else {
-        device["bus"] = RootBus(plug.machine);
-        device["addr"] = SlotName(kFirstPlugSlot + plug.number - 1);
+    const CardPlace place = PlaceOf(plug.machine, plug.number);
+    device["bus"] = place.bus;
+    if (!place.slot.empty()) device["addr"] = place.slot;
+    if (plug.queues > 1) {
+        device["mq"] = true;
+        device["vectors"] = VectorsFor(plug.queues);
     }
     return device;
 }
@@ -64,22 +74,24 @@ void InsertNic(const NicPlug& plug) {
     plug.Step("device_add", DeviceOf(plug), undo, [done = plug.done] { done({}); });
 }
 
-// What was passed and no device has taken.
+// What was passed and no device has taken. Commands are answered in order.
 void CloseDescriptors(const NicPlug& plug, const Then& then) {
-    const auto close = [&plug](const std::string& name, const Then& closed) {
+    std::vector<std::string> names = plug.taps();
+    const auto vhosts = plug.vhosts();
+    names.insert(names.end(), vhosts.begin(), vhosts.end());
+    for (const auto& name : names)
         plug.qmp.Execute("closefd", DumpJson(Json{{"fdname", name}}), plug.deadline,
-                         [closed](const auto&) { closed(); });
-    };
-    if (!plug.has_vhost) return close(plug.tap(), then);
-    // Commands are answered in order.
-    close(plug.tap(), [] {});
-    close(plug.vhost(), then);
+                         [then, last = name == names.back()](const auto&) {
+                             if (last) then();
+                         });
 }
 
 void Connect(const NicPlug& plug) {
-    Json tap = {{"type", "tap"}, {"id", plug.back_end()}, {"fd", plug.tap()}};
+    const bool several = plug.queues > 1;
+    Json tap = {{"type", "tap"}, {"id", plug.back_end()}};
+    tap[several ? "fds" : "fd"] = Join(plug.taps(), ":");
     tap["vhost"] = plug.has_vhost;
-    if (plug.has_vhost) tap["vhostfd"] = plug.vhost();
+    if (plug.has_vhost) tap[several ? "vhostfds" : "vhostfd"] = Join(plug.vhosts(), ":");
     plug.Step(
         "netdev_add", tap, [plug](const Then& then) { CloseDescriptors(plug, then); },
         [plug] { InsertNic(plug); });
@@ -89,25 +101,29 @@ void Connect(const NicPlug& plug) {
 
 void PlugNic(QmpClient& qmp, MachineType machine, int number, const NicBackEnd& end,
              std::chrono::milliseconds deadline, std::function<void(Result<void>)> done) {
-    const NicPlug plug{qmp,      machine,        number, static_cast<bool>(end.vhost),
+    const NicPlug plug{qmp,      machine,        number, end.taps.size(), !end.vhosts.empty(),
                        deadline, std::move(done)};
-    const auto pass = [&plug](const std::string& name, const Fd& fd,
-                              const std::function<void(const Result<std::string>&)>& then) {
-        plug.qmp.ExecuteWithFd("getfd", DumpJson(Json{{"fdname", name}}), fd, plug.deadline, then);
+    struct Passed {
+        size_t left;
+        std::optional<Error> failed;
     };
-    // Commands are answered in order: what becomes of the first is known when the last is.
-    auto failed = std::make_shared<std::optional<Error>>();
-    const auto passed = [failed](const Result<std::string>& got) {
-        if (!got) *failed = got.error();
+    // Commands are answered in order: what becomes of each is known when the last is.
+    auto passed = std::make_shared<Passed>();
+    passed->left = end.taps.size() + end.vhosts.size();
+    const auto pass = [plug, passed](const std::string& name, const Fd& fd) {
+        plug.qmp.ExecuteWithFd(
+            "getfd", DumpJson(Json{{"fdname", name}}), fd, plug.deadline,
+            [plug, passed](const Result<std::string>& got) {
+                if (!got) passed->failed = got.error();
+                if (--passed->left > 0) return;
+                if (!passed->failed) return Connect(plug);
+                CloseDescriptors(plug, [plug, passed] { plug.done(Failure(*passed->failed)); });
+            });
     };
-    const auto all = [plug, failed, passed](const Result<std::string>& got) {
-        passed(got);
-        if (!*failed) return Connect(plug);
-        CloseDescriptors(plug, [plug, failed] { plug.done(Failure(**failed)); });
-    };
-    if (!plug.has_vhost) return pass(plug.tap(), end.tap, all);
-    pass(plug.tap(), end.tap, passed);
-    pass(plug.vhost(), end.vhost, all);
+    for (size_t i = 0; i < end.taps.size(); ++i)
+        pass(plug.taps()[i], end.taps[i]);
+    for (size_t i = 0; i < end.vhosts.size(); ++i)
+        pass(plug.vhosts()[i], end.vhosts[i]);
 }
 
 }  // namespace cc::qemu

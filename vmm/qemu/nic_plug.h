@@ -11,6 +11,12 @@
 
 namespace cc::qemu {
 
+// Of a device with several queues: an interrupt for each direction of each, one for its control
+// queue and one for changes of its configuration.
+constexpr size_t VectorsFor(size_t queues) {
+    return 2 * queues + 2;
+}
+
 // `number`: 1 to MostNics() - 1, not plugged in yet. The back end is duplicated
 // before this returns. The client outlives the wait. After a failure nothing of it is left in the
 // VMM.

@@ -152,7 +152,8 @@ void Obey(int qmp, const std::string& line) {
             "{\"return\": [" + place + "2}}," + place + "1}}], \"id\": " + IdOf(line) + "}\r\n");
         return;
     }
-    const bool nic = line.find("virtio-net-pci") != std::string::npos;
+    const bool nic = line.find("virtio-net-pci") != std::string::npos ||
+                     line.find("vfio-pci") != std::string::npos;
     const bool cpu = line.find("max-x86_64-cpu") != std::string::npos;
     const bool fits =
         nic ? !Asked("fake.no-room") : cpu || line.find("\"addr\":4429185024") != std::string::npos;

@@ -129,13 +129,33 @@ TEST_CASE("a machine's devices and their taps have numbers") {
     CHECK_FALSE(NicNumber(""));
     for (const char* other : {"tap0", "eth0", "tap_cc", "tap16_cc", ""})
         CHECK_FALSE(IsTapName(other));
+    CHECK(IsOwnLinkName("br3_cc"));
+    CHECK(IsOwnLinkName("tap3_cc"));
+    for (const char* other : {"br0", "br16_cc", "eth0", ""})
+        CHECK_FALSE(IsOwnLinkName(other));
 }
 
 TEST_CASE("verbs about networks") {
-    const auto attach = ParseVmRequest(Encode(VmRequest{.verb = VmVerb::kAttachNetwork, .nic = 3}));
-    REQUIRE(attach);
-    CHECK(attach->nic == 3);
-    CHECK(ParseVmRequest(R"({"verb":"attach_network"})")->nic == 0);
+    for (const Card& card : {Card{3}, Card{1, CardKind::kPhysical, "0000:03:1f.7"},
+                             Card{15, CardKind::kMacvtap, "eth0"},
+                             Card{2, CardKind::kVhostUser, "/tmp/vhostuser_10.0.0.2/vhu.sock"}}) {
+        const auto attach =
+            ParseVmRequest(Encode(VmRequest{.verb = VmVerb::kAttachNetwork, .card = card}));
+        REQUIRE_MESSAGE(attach, attach.error().message);
+        CHECK(attach->card == card);
+    }
+    CHECK(ParseVmRequest(R"({"verb":"attach_network"})")->card == Card());
+    for (const char* refused :
+         {R"("nic":1,"kind":"physical","source":"03:10.0")", R"("nic":1,"kind":"physical")",
+          R"("nic":1,"kind":"physical","source":"0000:03:10.8")",
+          R"("nic":1,"kind":"physical","source":"0000:03:10.0/..")",
+          R"("nic":0,"kind":"physical","source":"0000:03:10.0")",
+          R"("nic":1,"kind":"vhost-user","source":"vhu.sock")", R"("nic":1,"kind":"vhost-user")",
+          R"("nic":1,"kind":"macvtap")", R"("nic":1,"kind":"macvtap","source":"a/b")",
+          R"("nic":1,"kind":"macvtap","source":"sixteen-letters-")",
+          R"("nic":1,"kind":"other","source":"/a")"})
+        CHECK_FALSE_MESSAGE(ParseVmRequest(Cat(R"({"verb":"attach_network",)", refused, "}")),
+                            refused);
     CHECK_FALSE(ParseVmRequest(R"({"verb":"attach_network","nic":16})"));
     CHECK_FALSE(ParseVmRequest(R"({"verb":"attach_network","nic":-1})"));
     const auto watch = ParseVmRequest(

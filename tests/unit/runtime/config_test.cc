@@ -169,18 +169,29 @@ TEST_CASE("every key of the default configuration is known and has its default")
     CHECK(config->kernel == "/usr/share/clear-containers/vmlinux.container");
 }
 
-TEST_CASE("3.0's network models are understood, and what is done instead is said") {
+TEST_CASE("what becomes of the host's devices is one of three") {
+    const auto config = [](const std::string& what) {
+        return ParseConfig("[runtime]\nphysical_interfaces = \"" + what + "\"\n", "c.toml");
+    };
+    CHECK(ParseConfig("", "c.toml")->physical == PhysicalLinks::kAuto);
+    for (const auto what : {PhysicalLinks::kAuto, PhysicalLinks::kVfio, PhysicalLinks::kTap})
+        CHECK(config(std::string(Name(what)))->physical == what);
+    const auto wrong = config("sriov");
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().message.find("auto, vfio, tap") != std::string::npos);
+}
+
+TEST_CASE("network models, 3.0's and ours") {
     const auto config = [](const std::string& model) {
         return ParseConfig("[runtime]\ninternetworking_model = \"" + model + "\"\n", "c.toml");
     };
     for (const char* model : {"default", "tcfilter"}) {
         CHECK(config(model)->network);
-        CHECK(config(model)->warnings.empty());
+        CHECK(config(model)->model == LinkModel::kTcfilter);
     }
-    for (const char* model : {"macvtap", "bridged"}) {
-        CHECK(config(model)->network);
-        REQUIRE(config(model)->warnings.size() == 1);
-        CHECK(config(model)->warnings[0].find("tcfilter") != std::string::npos);
+    for (const auto model : {LinkModel::kMacvtap, LinkModel::kBridged}) {
+        CHECK(config(std::string(Name(model)))->network);
+        CHECK(config(std::string(Name(model)))->model == model);
     }
     CHECK_FALSE(config("none")->network);
     CHECK_FALSE(config("enlightened"));

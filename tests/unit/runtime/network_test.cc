@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "netns/apply.h"
+#include "netns/bridge.h"
+#include "netns/macvtap.h"
 #include "netns/redirect.h"
 #include "runtime/network/sandbox_network.h"
 #include "tests/unit/netns/namespace.h"
@@ -34,8 +36,17 @@ NetworkRoute Route(const std::string& to, const std::vector<std::string>& links)
     return route;
 }
 
+// With taps only.
+Result<Network> Plan(Network found, const Network& told = {}) {
+    NetworkRecord record;
+    record.told = told;
+    CC_ASSIGN(NetworkPlan plan, PlanNetwork(std::move(found), record, {}));
+    CHECK(plan.cards.empty());
+    return std::move(plan.network);
+}
+
 std::string WhyNot(Network network) {
-    const auto plan = PlanNetwork(std::move(network), {});
+    const auto plan = Plan(std::move(network));
     return plan ? "" : plan.error().message;
 }
 
@@ -50,7 +61,7 @@ TEST_CASE("links with addresses are the container's, with what leads over them")
                     Route("10.8.0.0/16", {"eth0", "eth1"})};
     found.neighbours = {{"eth0", "10.0.0.9", "02:00:00:00:00:09"},
                         {"tunl0", "10.5.0.9", "02:00:00:00:00:09"}};
-    const auto plan = PlanNetwork(found, {});
+    const auto plan = Plan(found);
     REQUIRE_MESSAGE(plan, plan.error().message);
     CHECK(NamesOf(plan->links) == std::vector<std::string>{"eth0", "eth1"});
     CHECK(plan->links[0].device == kNicAddress);
@@ -71,19 +82,19 @@ TEST_CASE("a link keeps its device whatever else comes and goes, by its index") 
         found.links.back().index = index;
         found.links.back().mac = Cat("02:42:00:00:00:0", index);
     }
-    const auto told = PlanNetwork(found, {});
+    const auto told = Plan(found);
     REQUIRE(told);
-    CHECK(PlanNetwork(found, *told) == *told);
+    CHECK(Plan(found, *told) == *told);
     found.links.erase(found.links.begin());
     found.links[0].name = "renamed";
-    const auto less = PlanNetwork(found, *told);
+    const auto less = Plan(found, *told);
     REQUIRE(less);
     CHECK(less->links[0].device == NicAddress(1));
     CHECK(less->links[1].device == NicAddress(2));
     // One with an old name is a new link all the same, and gets the device that is idle.
     found.links.push_back(Link("eth0", {{"10.9.0.2/24"}}));
     found.links.back().index = 9;
-    const auto more = PlanNetwork(found, *less);
+    const auto more = Plan(found, *less);
     REQUIRE(more);
     CHECK(more->links[2].device == NicAddress(0));
     // All made anew, the other way round: each address stays with its device.
@@ -93,7 +104,7 @@ TEST_CASE("a link keeps its device whatever else comes and goes, by its index") 
         link.index += 20;
         link.device.clear();
     }
-    const auto same = PlanNetwork(anew, *more);
+    const auto same = Plan(anew, *more);
     REQUIRE(same);
     for (const auto& link : same->links)
         for (const auto& before : more->links)
@@ -104,7 +115,7 @@ TEST_CASE("a namespace without addresses is that of --network none") {
     Network found;
     found.links = {Link("eth0", {})};
     found.routes = {Route("10.7.0.0/16", {})};
-    const auto plan = PlanNetwork(found, {});
+    const auto plan = Plan(found);
     REQUIRE(plan);
     CHECK(*plan == Network{});
 }
@@ -120,11 +131,11 @@ TEST_CASE("what a machine cannot be given is said, with what to do") {
     CHECK(WhyNot(found).find("eth0, eth1") != std::string::npos);
     const Fd place = test::NewNetworkNamespace();
     found.links.resize(2);
-    const auto plan = PlanNetwork(found, {});
+    const auto plan = Plan(found);
     REQUIRE(plan);
-    CHECK(CheckPlan(place, *plan, MachineType::kPc));
-    CHECK(CheckPlan(place, *plan, MachineType::kQ35));
-    const auto refused = CheckPlan(place, *plan, MachineType::kMicrovm);
+    CHECK(CheckPlan(place, {*plan, {}}, MachineType::kPc));
+    CHECK(CheckPlan(place, {*plan, {}}, MachineType::kQ35));
+    const auto refused = CheckPlan(place, {*plan, {}}, MachineType::kMicrovm);
     REQUIRE_FALSE(refused);
     for (const char* part : {"(eth0, eth1)", "microvm", "fewer networks"})
         CHECK_MESSAGE(refused.error().message.find(part) != std::string::npos, part);
@@ -146,15 +157,16 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     const auto plan = PlanNetwork(container, {});
     REQUIRE_MESSAGE(plan, plan.error().message);
     CHECK(CheckPlan(container, *plan, MachineType::kPc));
+    CHECK(plan->cards.empty());
 
     // The keeper's part.
     std::optional<Nic> nic;
     Fd tap;
     const Fd keeper = test::NewNetworkNamespace([&] {
-        auto made = Nic::Make(0, false);
+        auto made = Nic::Make(0, 1, false);
         REQUIRE_MESSAGE(made, made.error().message);
-        nic = std::move(*made);
-        tap = nic->Release().tap;
+        nic.emplace(std::move(*made));
+        tap = std::move(nic->Release().taps.front());
         auto attached = nic->Attach(container.Duplicate().value());
         CHECK_MESSAGE(attached, attached.error().message);
         CHECK(nic->Attach(container.Duplicate().value()));
@@ -162,7 +174,7 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
         REQUIRE_FALSE(attached);
         CHECK(attached.error().message.find("already") != std::string::npos);
     });
-    auto joined = JoinTap(container, plan->links[0]);
+    auto joined = JoinTap(container, plan->network.links[0], LinkModel::kTcfilter);
     REQUIRE_MESSAGE(joined, joined.error().message);
     const auto eth0 = netns::FindLink(socket, "eth0"),
                inside = netns::FindLink(socket, std::string(kTapName));
@@ -189,6 +201,73 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     CHECK(netns::DeleteLink(socket, "eth0"));
     CHECK(LeaveTap(found, *record));
     CHECK(LeaveTap({}, *record));
+}
+
+TEST_CASE("a link is joined by a bridge, or by tcfilter where it cannot be its port") {
+    for (const bool busy : {false, true}) {
+        CAPTURE(busy);
+        const Fd container = test::NewNetworkNamespace();
+        const netns::Socket socket = test::SocketIn(container);
+        test::MakeVeth(socket, "eth0", "host");
+        REQUIRE(netns::ApplyLink(socket, Link("eth0", {{"10.0.0.2/24"}})));
+        const auto plan = PlanNetwork(container, {});
+        REQUIRE(plan);
+        // Somebody else's bridge has it.
+        if (busy) REQUIRE(netns::Bridge(socket, "other", {netns::FindLink(socket, "eth0")->index}));
+        std::optional<Nic> nic;
+        test::NewNetworkNamespace([&] {
+            nic.emplace(Nic::Make(0, 1, false).value());
+            CHECK(nic->Attach(container.Duplicate().value()));
+        });
+        for (int i = 0; i < 2; ++i) {
+            const auto joined = JoinTap(container, plan->network.links[0], LinkModel::kBridged);
+            REQUIRE_MESSAGE(joined, joined.error().message);
+        }
+        const auto eth0 = netns::FindLink(socket, "eth0");
+        CHECK(bool(netns::FindLink(socket, BridgeName(0))) == !busy);
+        CHECK(netns::HasIngress(socket, eth0->index).value_or(!busy) == busy);
+        CHECK_FALSE(CheckPlan(container, *plan, MachineType::kPc));
+        // Also when the machine is there still.
+        NetworkRecord record;
+        record.links = {"eth0"};
+        CHECK(LeaveTap(container, record));
+        for (const auto& name : {BridgeName(0), TapName(0)})
+            CHECK_FALSE(netns::FindLink(socket, name));
+        CHECK_FALSE(netns::HasIngress(socket, eth0->index).value_or(true));
+        CHECK(CheckPlan(container, *plan, MachineType::kPc));
+    }
+}
+
+TEST_CASE("a macvtap ends with the keeper's device, or is removed after it was killed") {
+    const Fd container = test::NewNetworkNamespace();
+    const netns::Socket socket = test::SocketIn(container);
+    if (!netns::KnowsMacvtap(socket)) {
+        MESSAGE("SKIPPED: this kernel has no macvtap");
+        return;
+    }
+    test::MakeVeth(socket, "eth0", "host");
+    REQUIRE(netns::ApplyLink(socket, Link("eth0", {{"10.0.0.2/24"}})));
+    const auto make = [&] {
+        return Nic::MakeMacvtap(15, container.Duplicate().value(), "eth0", 2, false);
+    };
+    {
+        const auto nic = make();
+        REQUIRE_MESSAGE(nic, nic.error().message);
+        CHECK(nic->back_end().taps.size() == 2);
+        CHECK(netns::FindLink(socket, TapName(15)));
+        NetworkLink link = Link("eth0", {});
+        link.mtu = 1300;
+        CHECK(FitMacvtap(container, link, 15));
+        // One above it is enough, and the one that is there stays.
+        CHECK_FALSE(make());
+        CHECK(netns::FindLink(socket, TapName(15)));
+    }
+    CHECK_FALSE(netns::FindLink(socket, TapName(15)));
+    REQUIRE(netns::AddMacvtap(socket, TapName(15), "eth0"));
+    CHECK(LeaveTap(container, {}));
+    CHECK_FALSE(netns::FindLink(socket, TapName(15)));
+    CHECK_FALSE(Nic::MakeMacvtap(15, container.Duplicate().value(), "eth9", 2, false));
+    CHECK_FALSE(Nic::MakeMacvtap(15, OpenFile("/dev/null", O_RDONLY).value(), "eth0", 2, false));
 }
 
 TEST_CASE("another namespace at the same place is left alone") {

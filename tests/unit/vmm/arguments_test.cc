@@ -368,7 +368,7 @@ TEST_CASE("frames that the host's kernel carries come through a second descripto
     VmConfig config = Config(MachineType::kPc);
     config.nic = true;
     Descriptors descriptors;
-    descriptors.vhost = kVhostFd;
+    descriptors.vhosts = {Descriptors::VhostFd(0)};
     const auto words = Arguments(config, Emulated(), descriptors);
     REQUIRE(words);
     CHECK(After(*words, "-netdev") == "tap,id=net0,fd=9,vhost=on,vhostfd=11");
@@ -383,6 +383,33 @@ TEST_CASE("a machine that is cloned has a number that is new in each clone") {
     CHECK_FALSE(has());
     config.generation_id = true;
     CHECK(has());
+}
+
+TEST_CASE("each queue of a network device has descriptors of its own") {
+    Descriptors descriptors;
+    for (int queue = 1; queue < 3; ++queue)
+        descriptors.taps.push_back(Descriptors::TapFd(queue));
+    for (const auto machine : {MachineType::kPc, MachineType::kMicrovm}) {
+        VmConfig config = Config(machine);
+        if (machine == MachineType::kMicrovm) config.image.clear(), config.initrd = "/k/initrd";
+        config.nic = true;
+        const auto words = Arguments(config, Emulated(), descriptors);
+        REQUIRE(words);
+        CHECK(After(*words, "-netdev") == "tap,id=net0,fds=9:16:17,vhost=off");
+        const auto device = std::find_if(words->begin(), words->end(), [](const auto& word) {
+            return word.starts_with("virtio-net");
+        });
+        REQUIRE(device != words->end());
+        // Interrupts are numbered where there is a PCI bus.
+        CHECK(device->ends_with(machine == MachineType::kPc ? ",romfile=,mq=on,vectors=8"
+                                                            : "guest_announce=off,mq=on"));
+    }
+    descriptors.vhosts = {Descriptors::VhostFd(0), Descriptors::VhostFd(1),
+                          Descriptors::VhostFd(2)};
+    VmConfig config = Config(MachineType::kPc);
+    config.nic = true;
+    CHECK(After(*Arguments(config, Emulated(), descriptors), "-netdev") ==
+          "tap,id=net0,fds=9:16:17,vhost=on,vhostfds=11:32:33");
 }
 
 TEST_CASE("a network device has its fixed place, and its tap is a descriptor") {
@@ -405,6 +432,35 @@ TEST_CASE("a network device has its fixed place, and its tap is a descriptor") {
     CHECK(device(MachineType::kMicrovm) ==
           "virtio-net-device,id=nic0,bus=virtio-mmio-bus.3,netdev=net0,mac=02:cc:00:00:00:00,"
           "guest_announce=off");
+}
+
+TEST_CASE(
+    "cards come behind the root ports that they sit in, and memory that others map is shared") {
+    auto config = Config(MachineType::kQ35);
+    config.shared_memory = true;
+    config.cards = {{4, CardKind::kVhostUser, "/run/switch/vhu.sock"},
+                    {3, CardKind::kPhysical, "0000:03:10.0"}};
+    const auto words = ArgumentsOf(config);
+    CHECK(After(words, "-object") == "memory-backend-memfd,id=ram,size=128M,share=on");
+    const auto at = [&](const std::string& word) {
+        return std::find(words.begin(), words.end(), word);
+    };
+    const auto port =
+        at("pcie-root-port,id=hotplug3,bus=pcie.0,addr=0x10.3,chassis=4,multifunction=on");
+    const auto served =
+        at("driver=virtio-net-pci,id=nic4,bus=hotplug3,netdev=net4,mac=02:cc:00:00:00:04,romfile=,"
+           "guest_announce=off");
+    REQUIRE(port != words.end());
+    REQUIRE(served != words.end());
+    CHECK(port < served);
+    CHECK(at("driver=vfio-pci,id=nic3,bus=hotplug2,host=0000:03:10.0,rombar=0") != words.end());
+    CHECK(at("socket,id=vhost4,path=/run/switch/vhu.sock") != words.end());
+    const auto again = ParseVmConfig(Encode(config));
+    REQUIRE(again);
+    CHECK(again->cards == config.cards);
+    CHECK(again->shared_memory);
+    config.cards.push_back(config.cards.front());
+    CHECK_FALSE(ParseVmConfig(Encode(config)));
 }
 
 }  // namespace cc::qemu

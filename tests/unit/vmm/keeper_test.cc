@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -527,6 +528,53 @@ TEST_CASE("a machine that runs is given more network devices, each with a tap") 
     CHECK(Ends(vm.keeper.status.keeper_pid));
     for (const int number : {0, 1, 2})
         CHECK_FALSE(netns::FindLink(socket, TapName(number)));
+}
+
+TEST_CASE("a machine is given devices that are no taps, from its start and later, each once") {
+    const Card from_start{15, CardKind::kPhysical, "0000:03:10.0"};
+    const Card later{14, CardKind::kPhysical, "0000:03:10.2"};
+    const Card served{13, CardKind::kVhostUser, "/run/vhu.sock"};
+    for (const bool shared : {false, true}) {
+        CAPTURE(shared);
+        Vm vm;
+        vm.config.nic = true;
+        vm.config.shared_memory = shared;
+        if (shared) vm.config.cards = {from_start};
+        REQUIRE(vm.Start());
+        // As far as this process may raise it.
+        const auto locked = [&] {
+            rlimit limit{};
+            const auto pid = static_cast<pid_t>(vm.keeper.status.vmm_pid);
+            REQUIRE(::prlimit(pid, RLIMIT_MEMLOCK, nullptr, &limit) == 0);
+            return limit.rlim_cur == limit.rlim_max;
+        };
+        if (shared) CHECK(locked());
+        auto client = vm.Connect();
+        for (const Card& card : {from_start, later, later}) {
+            const auto attached = client.AttachCard(card);
+            CHECK_MESSAGE(attached, attached.error().message);
+        }
+        // All that the guest has stays where it is.
+        CHECK(locked());
+        const auto attached = client.AttachCard(served);
+        if (shared)
+            CHECK_MESSAGE(attached, attached.error().message);
+        else
+            CHECK(test::Contains(test::ErrorOf(attached), "memory is its own"));
+        CHECK(test::Contains(
+            test::ErrorOf(client.AttachCard({14, CardKind::kPhysical, "0000:03:10.4"})),
+            "device 14"));
+        const Fd place = test::NewNetworkNamespace();
+        CHECK(test::Contains(test::ErrorOf(client.AttachNetwork(14, place)), "no tap"));
+        CHECK(client.AttachNetwork(1, place));
+        CHECK(test::Contains(
+            test::ErrorOf(client.AttachCard({1, CardKind::kPhysical, "0000:03:10.4"})), "a tap"));
+        CHECK(client.Stop());
+    }
+    Vm full("fake.no-room");
+    REQUIRE(full.Start());
+    for (int i = 0; i < 2; ++i)
+        CHECK(test::Contains(test::ErrorOf(full.Connect().AttachCard(later)), "not there"));
 }
 
 TEST_CASE("a network device that the machine cannot be given leaves no tap") {

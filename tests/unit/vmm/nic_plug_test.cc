@@ -2,80 +2,26 @@
 // The conversation by which a network device is plugged in, with a QEMU that is played.
 #include "vmm/qemu/nic_plug.h"
 
-#include <optional>
-
-#include <doctest/doctest.h>
 #include <fcntl.h>
 
-#include "base/json_full.h"
-#include "base/text.h"
 #include "protocol/network.h"
+#include "tests/unit/vmm/played_qemu.h"
 
 namespace cc::qemu {
 
 namespace {
 
-// Answers every command with success but the one that is named.
-struct Player {
-    uv::Loop loop;
-    Fd peer;
-    std::unique_ptr<QmpClient> client;
-    uv::Poll heard{loop, [this](int) { Answer(); }};
-    uv::Timer patience{loop, [this] { loop.Stop(); }};
-    std::string refused;
-    std::vector<Json> commands;
-    size_t descriptors = 0;
-    std::string line;
-
-    Player() {
-        auto pair = MakeSocketPair(SOCK_STREAM);
-        REQUIRE(pair);
-        peer = std::move(pair->second);
-        auto opened = QmpClient::Open(
-            loop, std::move(pair->first),
-            {.on_ready = [this] { loop.Stop(); }, .on_event = nullptr, .on_end = [](auto) {}});
-        REQUIRE(opened);
-        client = std::move(*opened);
-        REQUIRE(heard.Open(peer.get()));
-        heard.Start(UV_READABLE);
-        REQUIRE(WriteAll(peer.get(), "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"));
-        Turn();
-        commands.clear();
-    }
-    void Turn() {
-        patience.Start(std::chrono::seconds(10));
-        loop.Run();
-    }
-    void Answer() {
-        auto received = ReceiveWithFds(peer.get(), 65536);
-        REQUIRE(received);
-        descriptors += received->fds.size();
-        line += received->bytes;
-        for (size_t end; (end = line.find('\n')) != std::string::npos; line.erase(0, end + 1)) {
-            const Json command = Json::parse(line.substr(0, end));
-            commands.push_back(command);
-            const bool refuse = command["execute"] == refused;
-            REQUIRE(WriteAll(peer.get(),
-                             Cat("{", refuse ? R"("error":{"desc":"no room"})" : R"("return":{})",
-                                 ",\"id\":", command["id"].dump(), "}\r\n")));
+struct Player : PlayedQemu {
+    std::optional<Result<void>> Plug(MachineType machine, int number, bool vhost = false,
+                                     int queues = 1) {
+        NicBackEnd end;
+        for (int i = 0; i < queues; ++i) {
+            end.taps.push_back(OpenFile("/dev/null", O_RDWR).value());
+            if (vhost) end.vhosts.push_back(OpenFile("/dev/null", O_RDWR).value());
         }
-    }
-    std::optional<Result<void>> Plug(MachineType machine, int number, bool vhost = false) {
-        std::optional<Result<void>> how;
-        NicBackEnd end{OpenFile("/dev/null", O_RDWR).value(), {}};
-        if (vhost) end.vhost = OpenFile("/dev/null", O_RDWR).value();
-        PlugNic(*client, machine, number, end, std::chrono::seconds(5), [&](Result<void> done) {
-            how = std::move(done);
-            loop.Stop();
+        return Run([&](auto done) {
+            PlugNic(*client, machine, number, end, std::chrono::seconds(5), std::move(done));
         });
-        Turn();
-        return how;
-    }
-    std::vector<std::string> Names() const {
-        std::vector<std::string> names;
-        for (const auto& command : commands)
-            names.push_back(command["execute"]);
-        return names;
     }
 };
 
@@ -120,6 +66,27 @@ TEST_CASE("with vhost-net both descriptors go, and both are taken back") {
         CHECK(all[all.size() - 2]["arguments"]["fdname"] == "tap1_cc");
         CHECK(all[all.size() - 1]["arguments"]["fdname"] == "vhost1_cc");
     }
+}
+
+TEST_CASE("each queue of a network device has its descriptors, and an interrupt each way") {
+    Player qemu;
+    const auto plugged = qemu.Plug(MachineType::kPc, 1, true, 3);
+    REQUIRE(plugged);
+    REQUIRE_MESSAGE(*plugged, plugged->error().message);
+    CHECK(qemu.descriptors == 6);
+    REQUIRE(qemu.commands.size() == 8);
+    CHECK(qemu.commands[6]["arguments"] ==
+          Json::parse(R"({"type":"tap","id":"net1","fds":"tap1_cc:tap1_cc_1:tap1_cc_2","vhost":true,
+              "vhostfds":"vhost1_cc:vhost1_cc_1:vhost1_cc_2"})"));
+    CHECK(qemu.commands[7]["arguments"]["mq"] == true);
+    CHECK(qemu.commands[7]["arguments"]["vectors"] == 8);
+    Player refuses;
+    refuses.refused = "netdev_add";
+    CHECK_FALSE(*refuses.Plug(MachineType::kPc, 1, false, 2));
+    const auto& all = refuses.commands;
+    REQUIRE(all.size() == 5);
+    CHECK(all[3]["arguments"]["fdname"] == "tap1_cc");
+    CHECK(all[4]["arguments"]["fdname"] == "tap1_cc_1");
 }
 
 TEST_CASE("on q35 a network device is plugged into a root port") {

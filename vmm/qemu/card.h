@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Network devices with something else than a tap behind them: a device of the host's, or a program
+// that serves one by vhost-user. In the arguments of a machine that boots, or plugged into one that
+// runs.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "protocol/vm_config.h"
+#include "vmm/qemu/qmp.h"
+
+namespace cc::qemu {
+
+// Flags and their values.
+std::vector<std::pair<std::string, std::string>> CardArguments(MachineType machine,
+                                                               const Card& card);
+
+// As PlugNic.
+void PlugCard(QmpClient& qmp, MachineType machine, const Card& card,
+              std::chrono::milliseconds deadline, std::function<void(Result<void>)> done);
+
+// Of device `number`, which is not the one that machines begin with: where it sits.
+struct CardPlace {
+    std::string bus;
+    std::string slot;  // empty: the bus has one only
+};
+CardPlace PlaceOf(MachineType machine, int number);
+
+}  // namespace cc::qemu
