@@ -25,6 +25,8 @@ Json Mounts() {
               {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
         Mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
         Mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}),
+        Mount("/sys/fs/cgroup", "cgroup", "cgroup",
+              {"nosuid", "noexec", "nodev", "relatime", "ro"}),
     });
 }
 
@@ -49,12 +51,15 @@ Json Linux() {
     Json namespaces = Json::array();
     for (const char* type : {"pid", "network", "ipc", "uts", "mount"})
         namespaces.push_back({{"type", type}});
-    const std::vector<std::string> masked = {"/proc/acpi",        "/proc/kcore",
-                                             "/proc/keys",        "/proc/timer_list",
-                                             "/proc/sched_debug", "/sys/firmware"};
+    const std::vector<std::string> masked = {
+        "/proc/acpi",          "/proc/asound",     "/proc/kcore",       "/proc/keys",
+        "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+        "/sys/firmware",       "/proc/scsi"};
     const std::vector<std::string> read_only = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
                                                 "/proc/sysrq-trigger"};
-    return {{"namespaces", std::move(namespaces)},
+    Json no_devices = Json::array({{{"allow", false}, {"access", "rwm"}}});  // but the default ones
+    return {{"resources", {{"devices", std::move(no_devices)}}},
+            {"namespaces", std::move(namespaces)},
             {"maskedPaths", masked},
             {"readonlyPaths", read_only}};
 }
@@ -85,6 +90,7 @@ std::string RootlessSpec(unsigned uid, unsigned gid) {
         if (space["type"] != "network") namespaces.push_back(space);
     namespaces.push_back({{"type", "user"}});
     spec["linux"]["namespaces"] = std::move(namespaces);
+    spec["linux"].erase("resources");
     spec["linux"]["uidMappings"] = IdMapping(uid);
     spec["linux"]["gidMappings"] = IdMapping(gid);
     for (auto& mount : spec["mounts"]) {
