@@ -190,6 +190,24 @@ TEST_CASE("state and list print what runc prints") {
         "web         0           stopped     /b          2026-11-21T23:32:54.123456789Z   root\n");
 }
 
+TEST_CASE("the guest has what runs or is paused, and what is created and held there") {
+    ContainerRecord container = Record("c1");
+    container.held = container.paused_before_start = true;
+    const auto again = ParseContainerRecord(Encode(container));
+    REQUIRE(again);
+    CHECK(again->held);
+    CHECK(again->paused_before_start);
+    CHECK_FALSE(ParseContainerRecord(Encode(Record("c1")))->paused_before_start);
+    for (const bool held : {false, true}) {
+        container.held = held;
+        CHECK(IsInGuest(Status::kRunning, container));
+        CHECK(IsInGuest(Status::kPaused, container));
+        CHECK(IsInGuest(Status::kCreated, container) == held);
+        CHECK_FALSE(IsInGuest(Status::kStopped, container));
+        CHECK_FALSE(IsInGuest(Status::kCreating, container));
+    }
+}
+
 TEST_CASE("records of another boot name no processes and no cgroups") {
     ContainerRecord container = Record("c1");
     SandboxRecord sandbox = StoredSandbox("c1");
