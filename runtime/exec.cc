@@ -59,7 +59,10 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     const std::string id = own.Get("container-id");
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
     CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
-    if (const Status status = CurrentStatus(container, store); status != Status::kRunning)
+    // One that waits for its start has its namespaces already, unless an old guest image makes it
+    // only then.
+    if (const Status status = CurrentStatus(container, store);
+        status == Status::kPaused || !IsInGuest(status, container))
         return Fail(Cat("cannot exec in a ", Name(status), " container"));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(const std::string text, store.LoadConfig(id));
@@ -98,8 +101,8 @@ Result<int> Exec(App& app, const CliValues& own) {
                         ": descriptors of the host cannot be passed into a virtual machine"));
     if (own.Has("cgroup"))
         return Fail(
-            "--cgroup: a process joins the cgroup of its container in the guest, no other can be "
-            "named from the host");
+            "--cgroup: a process joins the cgroup of its container in the guest, none below it can "
+            "be named yet");
     for (const char* label : {"process-label", "apparmor"})
         if (own.Has(label))
             Log(LogLevel::kWarn, "ignored: the guest has no such security module",
@@ -120,7 +123,7 @@ Result<int> Exec(App& app, const CliValues& own) {
 CliCommand ExecVerb() {
     return {
         .name = "exec",
-        .help = "run another process in a running container",
+        .help = "run another process in a container",
         .options =
             {ContainerId(),
              {.names = "command",
