@@ -117,8 +117,9 @@ Result<int> RunHostTest(const HostTestOptions& options) {
     CC_TRY(StartLog(log));
     const TestPlace place{Cat("/tmp/cc-agent-test.", ::getpid()),
                           Cat(kCgroups, "/cc-agent-test.", ::getpid())};
-    CC_ASSIGN(Listener control, Listener::At(options.control));
+    // In this order: who finds the control port finds both.
     CC_ASSIGN(Listener io, Listener::At(options.io));
+    CC_ASSIGN(Listener control, Listener::At(options.control));
     if (::unshare(CLONE_NEWNS | CLONE_NEWPID) < 0)
         return FailErrno("making namespaces (are you root?)");
     CC_TRY(PrepareMounts(options, place));

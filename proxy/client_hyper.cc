@@ -14,9 +14,18 @@ namespace cc::proxy {
 namespace {
 
 // Whether the command that has used this token may come again: the agent will know it by its id.
+// An older proxy's record does not say which that was.
 bool MayRepeat(Session& session, const HyperMessage& request) {
     return request.request_id != 0 && session.vm().linked() &&
-           (session.sent() || session.started());
+           (session.sent() || session.started()) &&
+           (session.request() == 0 || session.request() == request.request_id);
+}
+
+// The command whose answer an earlier proxy did not live to pass on, and whose process has come and
+// gone since.
+bool IsDone(const Token& token, const HyperMessage& request) {
+    return token.session == nullptr && request.request_id != 0 &&
+           token.request == request.request_id;
 }
 
 }  // namespace
@@ -53,6 +62,7 @@ void Client::StartProcess(ControlCode code, const HyperMessage& request) {
         if (token == nullptr || token->vm != vm_.get())
             return Refuse(Cat("unknown token ", Shown(tokens[0])), ErrorCode::kUnknownToken);
         session = token->session;
+        if (IsDone(*token, request)) return Answer({});
         if (session == nullptr || (session->reserved() && !MayRepeat(*session, request)))
             return Refuse(Cat("token already used: ", Shown(tokens[0])), ErrorCode::kTokenInUse);
     }
@@ -66,7 +76,7 @@ void Client::StartProcess(ControlCode code, const HyperMessage& request) {
     if (session == nullptr || session->reserved())
         return SendToAgent(vm_, code, relocated->data, held_session_, request.request_id);
 
-    session->Reserve(exec, std::move(relocated->container), number_);
+    session->Reserve(exec, std::move(relocated->container), number_, request.request_id);
     if (session->shim() != nullptr)
         return SendToAgent(vm_, code, relocated->data, held_session_, request.request_id);
     held_code_ = code;

@@ -43,6 +43,8 @@ constexpr size_t kMaxTokensPerRequest = 256;
 constexpr size_t kMaxSessionsPerVm = 4096;
 // Tokens that have done their duty are remembered, so that a second use is told from a wrong token.
 constexpr size_t kMaxSpentTokensPerVm = 1024;
+// Of these the next proxy knows: the command of a process that has ended already may be repeated.
+constexpr size_t kMaxSpentTokensInRecord = 64;
 // Commands an agent has not answered yet, those included whose client has given up.
 constexpr size_t kMaxPendingReplies = 1024;
 // Bytes of commands an agent has not read yet.

@@ -23,10 +23,11 @@ Session::Session(Vm& vm, const SessionRecord& record, Token* token)
     process_ = record.process;
     exec_ = record.exec;
     container_ = record.container;
+    request_ = record.request;
 }
 
 SessionRecord Session::record() const {
-    return {base_, token_->text, token_->user, process_, exec_, container_};
+    return {base_, token_->text, token_->user, process_, exec_, container_, request_};
 }
 
 void Session::Attach(Client& shim, const ConnectShim& request) {
@@ -106,11 +107,12 @@ void Session::VmLost(std::string_view why) {
     if (shim_ != nullptr) std::exchange(shim_, nullptr)->LeaveSession(why);
 }
 
-void Session::Reserve(bool exec, std::string container, uint64_t starter) {
+void Session::Reserve(bool exec, std::string container, uint64_t starter, uint64_t request) {
     process_ = ProcessState::kReserved;
     exec_ = exec;
     container_ = std::move(container);
     starter_ = starter;
+    request_ = request;
     vm_.Changed(base_);
 }
 

@@ -36,7 +36,7 @@ class Session {
 
     Vm& vm() { return vm_; }
     uint64_t base() const { return base_; }
-    Token* token() { return token_; }
+    Token* token() const { return token_; }
     Client* shim() { return shim_; }
     SessionRecord record() const;
     SessionCounters& counters() { return counters_; }
@@ -61,7 +61,9 @@ class Session {
     bool exited() const { return exit_.has_value(); }
     bool exec() const { return exec_; }
     const std::string& container() const { return container_; }
-    void Reserve(bool exec, std::string container, uint64_t starter);
+    // `request`: the command's id, or 0.
+    void Reserve(bool exec, std::string container, uint64_t starter, uint64_t request);
+    uint64_t request() const { return request_; }
     void Sent();
     void Failed();  // also for a command that was given up before it was sent
     void Started();
@@ -109,6 +111,7 @@ class Session {
     ProcessState process_ = ProcessState::kNone;
     bool exec_ = false;
     std::string container_;
+    uint64_t request_ = 0;
     uint64_t starter_ = 0;                             // the client whose Hyper waits for the shim
     std::optional<std::pair<int64_t, int64_t>> size_;  // columns, rows: for when the process runs
     std::optional<ProcessEnd> exit_;

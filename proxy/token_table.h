@@ -22,6 +22,9 @@ struct Token {
     uid_t user = 0;
     Vm* vm = nullptr;            // its tokens go before it does
     Session* session = nullptr;  // null: spent
+    // Of a spent one whose process was started by a command with an id: that id, and which process.
+    uint64_t request = 0;
+    uint64_t base = 0;
 };
 
 class TokenTable {

@@ -88,6 +88,12 @@ Vm::Vm(Router& router, const VmRecord& record)
     for (const auto& session : record.sessions)
         AddSession(
             std::make_shared<Session>(*this, session, AddToken(session.token, session.user)));
+    for (const auto& spent : record.spent) {
+        Token* token = AddToken(spent.token, spent.user);
+        token->request = spent.request;
+        token->base = spent.base;
+        spent_.push_back(token);
+    }
 }
 
 Vm::~Vm() = default;
@@ -229,7 +235,7 @@ void Vm::EndSessions(std::string_view why) {
     console_.Shut();
     for (auto& [base, session] : std::exchange(sessions_, {})) {
         session->VmLost(why);
-        Retire(session->token());
+        Retire(*session);
         router_.Bury(session);
     }
 }

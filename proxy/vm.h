@@ -149,6 +149,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void HandleReply(bool success, std::string_view payload);
     void Replied(const Pending& pending, bool success, std::string_view payload);
     VmRecord record() const;
+    std::string RecordOfGone(uint64_t base) const;
     bool SaveChanges(const std::vector<uint64_t>& sessions);
     Result<void> SaveWhole();
     void Saved(const Result<void>& how);
@@ -170,7 +171,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void EndSessions(std::string_view why);
     void MaybeEnd();
     void End();
-    void Retire(Token* token);
+    void Retire(const Session& session);
 
     Router& router_;
     const RegisterVm request_;

@@ -159,10 +159,23 @@ void Vm::Forget(uint64_t base) {
 
 VmRecord Vm::record() const {
     VmRecord record{record_name_, request_, unregistered_, extension_, offer_,
-                    marker_,      epoch_,   next_base_,    {}};
+                    marker_,      epoch_,   next_base_,    {},         {}};
     for (const auto& [base, session] : sessions_)
         record.sessions.push_back(session->record());
+    for (auto token = spent_.rbegin();
+         token != spent_.rend() && record.spent.size() < kMaxSpentTokensInRecord; ++token)
+        if ((*token)->request != 0)
+            record.spent.push_back(
+                {(*token)->base, (*token)->text, (*token)->user, (*token)->request});
+    std::ranges::reverse(record.spent);
     return record;
+}
+
+std::string Vm::RecordOfGone(uint64_t base) const {
+    const auto token = std::find_if(spent_.rbegin(), spent_.rend(),
+                                    [base](const Token* spent) { return spent->base == base; });
+    if (token == spent_.rend() || (*token)->request == 0) return EncodeGone(base);
+    return EncodeGone(SpentRecord{base, (*token)->text, (*token)->user, (*token)->request});
 }
 
 void Vm::Changed() {
@@ -213,7 +226,7 @@ bool Vm::SaveChanges(const std::vector<uint64_t>& sessions) {
     std::string changes;
     for (const uint64_t base : sessions) {
         const Session* session = FindSession(base);
-        changes += session != nullptr ? EncodeChange(session->record()) : EncodeGone(base);
+        changes += session != nullptr ? EncodeChange(session->record()) : RecordOfGone(base);
     }
     if (changes.size() > record_room_) return false;
     record_room_ -= changes.size();

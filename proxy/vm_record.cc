@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <limits>
 #include <map>
 
 #include "base/json_full.h"
+#include "base/text.h"
 #include "protocol/link_frame.h"
 #include "proxy/limits.h"
 
@@ -21,9 +23,18 @@ constexpr JsonLimits kRecordLimits{.bytes = 8 * 1024 * 1024, .depth = 4};
 constexpr std::array<std::string_view, 4> kStates{"none", "reserved", "sent", "started"};
 
 Json ToJson(const SessionRecord& session) {
-    return {{"base", session.base}, {"token", session.token},
-            {"user", session.user}, {"process", kStates[static_cast<size_t>(session.process)]},
-            {"exec", session.exec}, {"container", session.container}};
+    Json json{{"base", session.base}, {"token", session.token},
+              {"user", session.user}, {"process", kStates[static_cast<size_t>(session.process)]},
+              {"exec", session.exec}, {"container", session.container}};
+    if (session.request != 0) json["request"] = Cat(session.request);
+    return json;
+}
+
+Json ToJson(const SpentRecord& spent) {
+    return {{"base", spent.base},
+            {"token", spent.token},
+            {"user", spent.user},
+            {"request", Cat(spent.request)}};
 }
 
 Result<uint64_t> ParseBase(const Json& json) {
@@ -31,13 +42,33 @@ Result<uint64_t> ParseBase(const Json& json) {
     return static_cast<uint64_t>(base);
 }
 
-Result<SessionRecord> ParseSession(const Json& json) {
-    SessionRecord session;
-    CC_ASSIGN(session.base, ParseBase(json));
-    CC_ASSIGN(session.token, StringMember(json, "token"));
-    if (session.token.empty() || !IsWellFormedToken(session.token)) return Fail("a bad token");
+// As text: JSON's numbers are signed here.
+Result<uint64_t> ParseRequest(const Json& json) {
+    CC_ASSIGN(const std::string text, StringMember(json, "request"));
+    if (text.empty()) return 0;
+    const auto request = ParseNumber<uint64_t>(text);
+    if (!request) return Fail(Cat("the bad request id ", Quoted(text)));
+    return *request;
+}
+
+Result<SpentRecord> ParseSpent(const Json& json) {
+    SpentRecord spent;
+    CC_ASSIGN(spent.base, ParseBase(json));
+    CC_ASSIGN(spent.token, StringMember(json, "token"));
+    if (spent.token.empty() || !IsWellFormedToken(spent.token)) return Fail("a bad token");
     CC_ASSIGN(const int64_t user, IntMember(json, "user", 0, 0, std::numeric_limits<uid_t>::max()));
-    session.user = static_cast<uid_t>(user);
+    spent.user = static_cast<uid_t>(user);
+    CC_ASSIGN(spent.request, ParseRequest(json));
+    return spent;
+}
+
+Result<SessionRecord> ParseSession(const Json& json) {
+    CC_ASSIGN(SpentRecord common, ParseSpent(json));
+    SessionRecord session;
+    session.base = common.base;
+    session.token = std::move(common.token);
+    session.user = common.user;
+    session.request = common.request;
     CC_ASSIGN(const std::string process, StringMember(json, "process"));
     const auto state = std::find(kStates.begin(), kStates.end(), process);
     if (state == kStates.end()) return Fail(Cat("the unknown process state ", Quoted(process)));
@@ -72,11 +103,17 @@ Result<VmRecord> ParseWhole(std::string_view text) {
     CC_ASSIGN(const int64_t next_base, IntMember(json, "nextBase", 3, 3, kMaxInt));
     record.next_base = static_cast<uint64_t>(next_base);
     CC_ASSIGN(const Json* sessions, ArrayMember(json, "sessions"));
-    if (sessions == nullptr) return record;
-    for (const auto& entry : *sessions) {
-        CC_ASSIGN(SessionRecord session, ParseSession(entry));
-        record.sessions.push_back(std::move(session));
-    }
+    if (sessions != nullptr)
+        for (const auto& entry : *sessions) {
+            CC_ASSIGN(SessionRecord session, ParseSession(entry));
+            record.sessions.push_back(std::move(session));
+        }
+    CC_ASSIGN(const Json* spent, ArrayMember(json, "spent"));
+    if (spent != nullptr)
+        for (const auto& entry : *spent) {
+            CC_ASSIGN(SpentRecord one, ParseSpent(entry));
+            record.spent.push_back(std::move(one));
+        }
     return record;
 }
 
@@ -86,6 +123,9 @@ std::string Encode(const VmRecord& record) {
     Json sessions = Json::array();
     for (const auto& session : record.sessions)
         sessions.push_back(ToJson(session));
+    Json spent = Json::array();
+    for (const auto& one : record.spent)
+        spent.push_back(ToJson(one));
     Json json{{"format", kFormat},
               {"id", record.request.container_id},
               {"ctlSerial", record.request.ctl_serial},
@@ -98,7 +138,8 @@ std::string Encode(const VmRecord& record) {
               {"marker", HexEncode(record.marker)},
               {"epoch", record.epoch},
               {"nextBase", record.next_base},
-              {"sessions", std::move(sessions)}};
+              {"sessions", std::move(sessions)},
+              {"spent", std::move(spent)}};
     return DumpJson(json) + '\n';
 }
 
@@ -108,6 +149,12 @@ std::string EncodeChange(const SessionRecord& session) {
 
 std::string EncodeGone(uint64_t base) {
     return DumpJson({{"base", base}, {"gone", true}}) + '\n';
+}
+
+std::string EncodeGone(const SpentRecord& spent) {
+    Json json = ToJson(spent);
+    json["gone"] = true;
+    return DumpJson(json) + '\n';
 }
 
 Result<VmRecord> ParseVmRecord(std::string_view text) {
@@ -125,6 +172,9 @@ Result<VmRecord> ParseVmRecord(std::string_view text) {
         CC_ASSIGN(const uint64_t base, ParseBase(json));
         if (gone) {
             sessions.erase(base);
+            if (!json.contains("token")) continue;
+            CC_ASSIGN(SpentRecord spent, ParseSpent(json));
+            record.spent.push_back(std::move(spent));
             continue;
         }
         CC_ASSIGN(sessions[base], ParseSession(json));
@@ -133,6 +183,9 @@ Result<VmRecord> ParseVmRecord(std::string_view text) {
     record.sessions.clear();
     for (auto& [base, session] : sessions)
         record.sessions.push_back(std::move(session));
+    if (record.spent.size() > kMaxSpentTokensInRecord)
+        record.spent.erase(record.spent.begin(), record.spent.end() - static_cast<std::ptrdiff_t>(
+                                                                          kMaxSpentTokensInRecord));
     return record;
 }
 

@@ -33,6 +33,15 @@ struct SessionRecord {
     ProcessState process = ProcessState::kNone;
     bool exec = false;
     std::string container;
+    uint64_t request = 0;  // id of the command that is to start, or has started, its process
+};
+
+// A token whose process has been, and the id of the command that had started it.
+struct SpentRecord {
+    uint64_t base = 0;
+    std::string token;
+    uid_t user = 0;
+    uint64_t request = 0;
 };
 
 struct VmRecord {
@@ -45,12 +54,14 @@ struct VmRecord {
     uint32_t epoch = 0;
     uint64_t next_base = 0;
     std::vector<SessionRecord> sessions;
+    std::vector<SpentRecord> spent;  // the last of them
 };
 
 std::string Encode(const VmRecord& record);
 // Further lines.
 std::string EncodeChange(const SessionRecord& session);
 std::string EncodeGone(uint64_t base);
+std::string EncodeGone(const SpentRecord& spent);
 Result<VmRecord> ParseVmRecord(std::string_view text);
 
 }  // namespace cc::proxy

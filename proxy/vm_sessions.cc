@@ -59,7 +59,7 @@ void Vm::RemoveSession(Session& session, TokenGoes token) {
     if (found == sessions_.end()) return;
     Log(LogLevel::kInfo, "session ended", {{"vm", id_}, {"session", Cat(session.base())}});
     if (token == TokenGoes::kAsSpent)
-        Retire(session.token());
+        Retire(session);
     else
         router_.tokens().Remove(session.token());
     if (linked() && session.reserved()) Forget(session.base());
@@ -69,8 +69,12 @@ void Vm::RemoveSession(Session& session, TokenGoes token) {
     MaybeEnd();
 }
 
-void Vm::Retire(Token* token) {
+void Vm::Retire(const Session& session) {
+    Token* const token = session.token();
     token->session = nullptr;
+    // The end of a process may be heard before the answer to the command that started it.
+    if (session.started() || session.exited()) token->request = session.request();
+    token->base = session.base();
     spent_.push_back(token);
     if (spent_.size() <= kMaxSpentTokensPerVm) return;
     router_.tokens().Remove(spent_.front());

@@ -313,4 +313,60 @@ TEST_CASE("a record that could not be written is tried again until it is") {
     CHECK(log.Lines("written again").size() == 1);
 }
 
+TEST_CASE("a command that comes again when its process has come and gone is answered as done") {
+    for (const bool next_serves_the_end : {false, true}) {
+        CAPTURE(next_serves_the_end);
+        LinkHub hub;
+        hub.Register();
+        CHECK_FALSE(hub.Connect().error);
+        hub.Hyper(hub.runtime, 77);
+        hub.Request();
+        // The agent has started it, which no proxy lives to tell the runtime.
+        const auto next_proxy = [&](const std::vector<AgentSession>& sessions) {
+            hub.Die();
+            hub.Successor();
+            hub.Adopt(sessions);
+        };
+        if (next_serves_the_end) {
+            next_proxy({{3, 0, 0, 100, 0, 0}});
+            CHECK_FALSE(hub.Connect().error);
+        }
+        hub.Say(hub.io, {hub.epoch, LinkType::kExit, 0, 3, 0, std::string_view("\0\0", 2)});
+        hub.shim->Send(EncodeCommand(ClientCommand::kDisconnectShim, "", kClientVersion3));
+        hub.world->Run();
+        if (!next_serves_the_end) next_proxy({});
+        // It is in the next record, too, which was written anew.
+        next_proxy({});
+
+        const auto again = hub.world->NewClient();
+        again->Send(EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 0})));
+        hub.world->Run();
+        CHECK_FALSE(Hub::Frame(again).error);
+        hub.Hyper(again, 77);
+        CHECK_FALSE(Hub::Frame(again).error);
+        hub.Hyper(again, 78);
+        CHECK(ParseErrorText(Hub::Frame(again).payload) == Cat("token already used: ", hub.token));
+        CHECK(hub.Heard(hub.control).empty());
+    }
+}
+
+TEST_CASE("another command for a token that is in use is refused, also after the proxy's death") {
+    LinkHub hub;
+    hub.Register();
+    CHECK_FALSE(hub.Connect().error);
+    hub.Hyper(hub.runtime, 77);
+    hub.Request();
+    hub.Die();
+    hub.Successor();
+    hub.Adopt({{3, 0, 0, 100, 0, 0}});
+    const auto again = hub.world->NewClient();
+    again->Send(EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"vm0", 0})));
+    hub.world->Run();
+    CHECK_FALSE(Hub::Frame(again).error);
+    hub.Hyper(again, 78);
+    CHECK(ParseErrorText(Hub::Frame(again).payload) == Cat("token already used: ", hub.token));
+    hub.Hyper(again, 77);
+    CHECK((hub.Request().stream & ~(uint64_t{1} << 63)) == 77);
+}
+
 }  // namespace cc::proxy
