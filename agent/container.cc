@@ -51,7 +51,11 @@ void Container::Release(Done done) {
 void Container::FirstStarted(Result<void> started) {
     held_ = false;
     running_ = started.has_value();
-    if (!started) (void)cgroup_.Remove();
+    if (!started) {
+        // What has joined it while it was held does not outlive it.
+        cgroup_.Kill();
+        (void)cgroup_.Remove();
+    }
     if (const auto done = std::exchange(started_, nullptr)) done(std::move(started));
 }
 
@@ -118,9 +122,10 @@ Result<void> Container::Signal(int signal, uint64_t stdio) {
 }
 
 Result<void> Container::SignalAll(int signal) {
-    if (held_) return processes_.front()->Signal(signal);
-    if (!running_) return {};
-    return cgroup_.Signal(signal);
+    if (!held_) return running_ ? cgroup_.Signal(signal) : Result<void>();
+    for (const auto& process : processes_)
+        CC_TRY(process->Signal(signal));
+    return {};
 }
 
 void Container::Kill() const {

@@ -251,7 +251,7 @@ void Pod::Exec(const ExecCommand& message, Reply reply) {
     if (!started_) return reply(NotStarted("exec process on the container"));
     auto container = Find(message.container, "exec");
     if (!container) return reply(Failure(container.error()));
-    if (!(*container)->running())
+    if (!(*container)->alive())
         return reply(
             Fail(Cat("Container ", message.container, " not running, impossible to exec")));
     if ((*container)->paused())

@@ -58,7 +58,7 @@ class Pod {
     Result<void> BecomeUnique(const StartPod& message) const;
     Result<Container*> Find(const std::string& id, std::string_view impossible);
     // In a started pod, one whose first process has not ended.
-    Result<Container*> FindRunning(const std::string& id, std::string_view impossible);
+    Result<Container*> FindAlive(const std::string& id, std::string_view impossible);
     void Erase(const std::string& id);
     void Unmount(Reply reply);
     Result<void> CheckNew(const cc::NewContainer& message) const;

@@ -16,22 +16,22 @@ Container::Done Answer(std::string what, Pod::Reply reply) {
 
 }  // namespace
 
-Result<Container*> Pod::FindRunning(const std::string& id, std::string_view impossible) {
+Result<Container*> Pod::FindAlive(const std::string& id, std::string_view impossible) {
     if (!started_) return Fail(Cat("Pod not started, impossible to ", impossible));
     CC_ASSIGN(Container * container, Find(id, impossible));
-    if (!container->running())
+    if (!container->alive())
         return Fail(Cat("Container ", id, " not running, impossible to ", impossible));
     return container;
 }
 
 void Pod::Pause(const OneContainer& message, Reply reply) {
-    const auto container = FindRunning(message.container, "pause");
+    const auto container = FindAlive(message.container, "pause");
     if (!container) return reply(Failure(container.error()));
     (*container)->Pause(Answer("pausing the container", std::move(reply)));
 }
 
 void Pod::Resume(const OneContainer& message, Reply reply) {
-    const auto container = FindRunning(message.container, "resume");
+    const auto container = FindAlive(message.container, "resume");
     if (!container) return reply(Failure(container.error()));
     (*container)->Resume(Answer("resuming the container", std::move(reply)));
 }
@@ -46,7 +46,7 @@ Result<std::string> Pod::Stats(const OneContainer& message) {
 Result<std::string> Pod::Update(const UpdateContainer& message) {
     if (!started_) return Fail("Pod not started, impossible to update");
     CC_ASSIGN(Container * container, Find(message.container, "update"));
-    if (!container->running() && !container->held())
+    if (!container->alive())
         return Fail(Cat("Container ", message.container, " not running, impossible to update"));
     CC_ASSIGN(const ResourceSpec resources, ParseResources(message.resources));
     CC_TRY(Context("updating the container", container->cgroup().Limit(resources)));

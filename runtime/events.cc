@@ -87,7 +87,7 @@ Result<int> Events(App& app, const CliValues& own) {
     CC_ASSIGN(const Store store, app.OpenStore());
     CC_ASSIGN(const ContainerRecord container, store.LoadContainer(id));
     const Status status = CurrentStatus(container, store);
-    if (status != Status::kRunning && status != Status::kPaused)
+    if (!IsInGuest(status, container))
         return Fail(Cat("container with id ", id, " is not running (it is ", Name(status), ")"));
     if (own.Has("stats")) {
         CC_ASSIGN(const CgroupFiles stats,

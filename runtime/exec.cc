@@ -59,7 +59,10 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     const std::string id = own.Get("container-id");
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
     CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
-    if (const Status status = CurrentStatus(container, store); status != Status::kRunning)
+    // One that waits for its start has its namespaces already, unless an old guest image makes it
+    // only then.
+    if (const Status status = CurrentStatus(container, store);
+        status == Status::kPaused || !IsInGuest(status, container))
         return Fail(Cat("cannot exec in a ", Name(status), " container"));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
     CC_ASSIGN(const std::string text, store.LoadConfig(id));
@@ -120,7 +123,7 @@ Result<int> Exec(App& app, const CliValues& own) {
 CliCommand ExecVerb() {
     return {
         .name = "exec",
-        .help = "run another process in a running container",
+        .help = "run another process in a container",
         .options =
             {ContainerId(),
              {.names = "command",

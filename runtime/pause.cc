@@ -10,18 +10,27 @@ namespace cc::runtime {
 
 namespace {
 
-// From one status to the other, under the container's lock. `wrong` says what is the matter in any
-// other status, in runc's words.
-Result<int> Change(const App& app, const std::string& id, ControlCode command, Status from,
-                   Status to, std::string_view wrong) {
+// Under the container's lock. Whoever was paused before the start waits for it again afterwards.
+Result<int> Change(const App& app, const std::string& id, bool pause) {
     CC_ASSIGN(const Store store, app.OpenStore());
     CC_ASSIGN(const FileLock lock, store.LockContainer(id));
     CC_ASSIGN(ContainerRecord container, store.LoadContainer(id));
     const std::string what = Cat("container ", Quoted(id, 64));
-    if (const Status status = CurrentStatus(container, store); status != from)
-        return Fail(Cat(what, ": ", wrong, " (it is ", Name(status), ")"));
+    const Status status = CurrentStatus(container, store);
+    const bool may = pause ? status != Status::kPaused && IsInGuest(status, container)
+                           : status == Status::kPaused;
+    if (!may)
+        return Fail(Cat(what, ": container not ", pause ? "running" : "paused", " (it is ",
+                        Name(status), ")"));
+    const auto command = pause ? ControlCode::kPauseContainer : ControlCode::kResumeContainer;
     CC_TRY(Context(what, CallGuest(store, container, command, Encode(OneContainer{id}))));
-    container.status = to;
+    if (pause) {
+        container.paused_before_start = status == Status::kCreated;
+        container.status = Status::kPaused;
+    } else {
+        container.status = container.paused_before_start ? Status::kCreated : Status::kRunning;
+        container.paused_before_start = false;
+    }
     CC_TRY(store.Save(container));
     return 0;
 }
@@ -30,12 +39,11 @@ Result<int> Change(const App& app, const std::string& id, ControlCode command, S
 
 CliCommand PauseVerb() {
     return {.name = "pause",
-            .help = "hold all processes of a running container still",
+            .help = "hold all processes of a container still",
             .options = {ContainerId()},
             .stop_at_positional = false,
             .run = Run([](App& app, const CliValues& own) {
-                return Change(app, own.Get("container-id"), ControlCode::kPauseContainer,
-                              Status::kRunning, Status::kPaused, "container not running");
+                return Change(app, own.Get("container-id"), true);
             })};
 }
 
@@ -45,8 +53,7 @@ CliCommand ResumeVerb() {
             .options = {ContainerId()},
             .stop_at_positional = false,
             .run = Run([](App& app, const CliValues& own) {
-                return Change(app, own.Get("container-id"), ControlCode::kResumeContainer,
-                              Status::kPaused, Status::kRunning, "container not paused");
+                return Change(app, own.Get("container-id"), false);
             })};
 }
 

@@ -80,8 +80,8 @@ Result<void> ChangeAll(const Place& place, const std::string& before, const std:
             Log(LogLevel::kWarn, "the kept configuration has limits that were refused",
                 {{"why", saved.error().message}});
     });
-    // Otherwise the guest learns of it with the rest, at `start`.
-    if (place.status != Status::kCreated || place.container.held)
+    // Otherwise it learns of it with the rest, at `start`.
+    if (IsInGuest(place.status, place.container))
         CC_TRY(TellGuest(place.store, place.container, resources));
     undo.Commit();
     return {};

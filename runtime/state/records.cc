@@ -106,7 +106,8 @@ std::string Encode(const ContainerRecord& record) {
                  {"cgroups", record.cgroups},
                  {"cgroupsCreated", record.cgroups_created},
                  {"scope", record.scope},
-                 {"held", record.held}};
+                 {"held", record.held},
+                 {"pausedBeforeStart", record.paused_before_start}};
     for (const auto& [key, value] : record.annotations)
         json["annotations"][key] = value;
     for (const auto& shim : record.exec_shims)
@@ -138,6 +139,7 @@ Result<ContainerRecord> ParseContainerRecord(std::string_view text) {
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
     CC_ASSIGN(record.scope, StringMember(json, "scope"));
     CC_ASSIGN(record.held, BoolMember(json, "held"));
+    CC_ASSIGN(record.paused_before_start, BoolMember(json, "pausedBeforeStart"));
     CC_ASSIGN(record.token, StringMember(json, "token"));
     CC_ASSIGN(const bool past, OfAnotherBoot(json));
     if (past) {

@@ -50,6 +50,7 @@ struct ContainerRecord {
     // Whether the guest has made it and holds its process; otherwise (an agent before extension 3)
     // `start` does both.
     bool held = false;
+    bool paused_before_start = false;  // while it is paused
     // Only between create and start, because it lets its holder be the shim; empty when held.
     std::string token;
 };

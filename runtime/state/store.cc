@@ -211,4 +211,9 @@ Status CurrentStatus(const ContainerRecord& container, const Store& store) {
                                                                         : Status::kStopped;
 }
 
+bool IsInGuest(Status status, const ContainerRecord& container) {
+    return status == Status::kRunning || status == Status::kPaused ||
+           (status == Status::kCreated && container.held);
+}
+
 }  // namespace cc::runtime

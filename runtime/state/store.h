@@ -70,5 +70,7 @@ class Store {
 
 // The status now: a container whose shim or keeper is gone is stopped, whatever was written last.
 Status CurrentStatus(const ContainerRecord& container, const Store& store);
+// Whether the guest has a container of this status, with its namespaces and its cgroup.
+bool IsInGuest(Status status, const ContainerRecord& container);
 
 }  // namespace cc::runtime

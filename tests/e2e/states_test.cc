@@ -34,11 +34,25 @@ const std::vector<Row> kRows = {
     {kAbsent, {"exec", "ID", "true"}, "does not exist", kAbsent},
     {kAbsent, {"delete"}, "does not exist", kAbsent},
     {kAbsent, {"delete", "--force"}, nullptr, kAbsent},
+    {kAbsent, {"ps"}, "does not exist", kAbsent},
+    {kAbsent, {"events", "--stats"}, "does not exist", kAbsent},
+    {kAbsent, {"update", "--pids-limit", "100"}, "does not exist", kAbsent},
+    {kAbsent, {"pause"}, "does not exist", kAbsent},
+    {kAbsent, {"resume"}, "does not exist", kAbsent},
 
     {"created", {"state"}, nullptr, "created"},
     {"created", {"NEW"}, "container with given ID already exists", "created"},
-    // runc runs it beside its own init; here there is no container yet in the machine.
-    {"created", {"exec", "ID", "true"}, "cannot exec in a created container", "created", false},
+    {"created", {"exec", "ID", "true"}, nullptr, "created"},
+    {"created", {"ps"}, nullptr, "created"},
+    {"created", {"events", "--stats"}, nullptr, "created"},
+    {"created", {"update", "--pids-limit", "100"}, nullptr, "created"},
+    {"created", {"resume"}, "container not paused", "created"},
+    {"created", {"pause"}, nullptr, "paused"},
+    {"paused before its start",
+     {"start"},
+     "cannot start a container in the paused state",
+     "paused"},
+    {"paused before its start", {"resume"}, nullptr, "created"},
     {"created", {"kill", "ID", "0"}, nullptr, "created"},
     {"created", {"kill", "ID", "WINCH"}, nullptr, "created"},
     {"created", {"kill", "ID", "SIGCHLD"}, nullptr, "created"},
@@ -54,6 +68,11 @@ const std::vector<Row> kRows = {
     {"running", {"start"}, "cannot start an already running container", "running"},
     {"running", {"delete"}, "that is not stopped: running", "running"},
     {"running", {"exec", "ID", "true"}, nullptr, "running"},
+    {"running", {"ps"}, nullptr, "running"},
+    {"running", {"events", "--stats"}, nullptr, "running"},
+    {"running", {"update", "--pids-limit", "100"}, nullptr, "running"},
+    {"running", {"resume"}, "container not paused", "running"},
+    {"running", {"pause"}, nullptr, "paused"},
     {"running", {"kill", "ID", "0"}, nullptr, "running"},
     // The first process of a pid namespace is not hurt by what it does not handle.
     {"running", {"kill"}, nullptr, "running"},
@@ -67,10 +86,31 @@ const std::vector<Row> kRows = {
     {"running", {"kill", "--all", "ID", "KILL"}, nullptr, "stopped"},
     {"running", {"delete", "--force"}, nullptr, kAbsent},
 
+    {"paused", {"state"}, nullptr, "paused"},
+    {"paused", {"NEW"}, "container with given ID already exists", "paused"},
+    {"paused", {"start"}, "cannot start a container in the paused state", "paused"},
+    {"paused", {"delete"}, "that is not stopped: paused", "paused"},
+    {"paused", {"exec", "ID", "true"}, "cannot exec in a paused container", "paused"},
+    {"paused", {"ps"}, nullptr, "paused"},
+    {"paused", {"events", "--stats"}, nullptr, "paused"},
+    {"paused", {"update", "--pids-limit", "100"}, nullptr, "paused"},
+    {"paused", {"pause"}, "container not running", "paused"},
+    {"paused", {"kill", "ID", "0"}, nullptr, "paused"},
+    {"paused", {"kill", "ID", "USR1"}, nullptr, "paused"},
+    {"paused", {"resume"}, nullptr, "running"},
+    {"paused", {"kill", "ID", "KILL"}, nullptr, "stopped"},
+    {"paused", {"kill", "--all", "ID", "KILL"}, nullptr, "stopped"},
+    {"paused", {"delete", "--force"}, nullptr, kAbsent},
+
     {"stopped", {"state"}, nullptr, "stopped"},
     {"stopped", {"NEW"}, "container with given ID already exists", "stopped"},
     {"stopped", {"start"}, "cannot start a container that has stopped", "stopped"},
     {"stopped", {"exec", "ID", "true"}, "cannot exec in a stopped container", "stopped"},
+    {"stopped", {"ps"}, nullptr, "stopped"},
+    {"stopped", {"events", "--stats"}, "is not running", "stopped"},
+    {"stopped", {"update", "--pids-limit", "100"}, "container not running", "stopped"},
+    {"stopped", {"pause"}, "container not running", "stopped"},
+    {"stopped", {"resume"}, "container not paused", "stopped"},
     {"stopped", {"kill", "ID", "KILL"}, "container not running", "stopped"},
     {"stopped", {"kill", "ID", "0"}, "container not running", "stopped"},
     {"stopped", {"kill", "--all", "ID", "KILL"}, nullptr, "stopped"},
@@ -127,8 +167,16 @@ class Subject {
         const Finished created = Do({"NEW"});
         REQUIRE_MESSAGE(created.status == 0, created.err);
         if (status == "created") return;
+        if (status == "paused before its start") {
+            REQUIRE(Do({"pause"}).status == 0);
+            return;
+        }
         REQUIRE(Do({"start"}).status == 0);
         if (status == "running") return;
+        if (status == "paused") {
+            REQUIRE(Do({"pause"}).status == 0);
+            return;
+        }
         REQUIRE(Do({"kill", "ID", "KILL"}).status == 0);
         REQUIRE(WaitStatus("stopped"));
     }

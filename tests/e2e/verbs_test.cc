@@ -173,9 +173,11 @@ TEST_CASE("a container that was updated before its start begins with the new lim
                         " </dev/null >/dev/null 2>", host.directory(), "/err")},
                    "", host.Environment());
     REQUIRE_MESSAGE(create.status == 0, ReadFile(host.directory() + "/err", 10000).value());
-    CHECK(host.Runtime({"pause", "c1"}).status == 1);
-    CHECK(host.Runtime({"events", "c1"}).err.find("is not running") != std::string::npos);
     CHECK(host.Runtime({"update", "--pids-limit", "33", "c1"}).status == 0);
+    // Its namespaces are there, and its process waits in them.
+    CHECK(host.Runtime({"exec", "c1", "sh", "-c", "hostname; echo $$"}).out.starts_with("guest\n"));
+    CHECK(Lines(host.Runtime({"ps", "c1"}).out) == 1);
+    CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 33);
     CHECK(host.Runtime({"start", "c1"}).status == 0);
     CHECK(Stats(host, "c1")["data"]["pids"]["limit"] == 33);
     // An archive for a support request has all of it, but no secrets.

@@ -88,6 +88,35 @@ TEST_CASE("a signal to a held container has its default action, and the end is t
     Acknowledged(host.Call(ControlCode::kRemoveContainer, Encode(RemoveContainer{"c"})));
 }
 
+TEST_CASE("processes join a held container, and end with it") {
+    if (SkipWithoutRoot()) return;
+    const HostAgent agent;
+    LinkHost host = LinkHost::WithPod(agent);
+    Acknowledged(Hold(host, "c", Shell("exit 0", 3)));
+    Acknowledged(host.Call(ControlCode::kExecCmd, ExecIn("c", Shell("hostname; exit 4", 5))));
+    CHECK(host.RunToEnd(5).code == 4);
+    Acknowledged(host.Call(ControlCode::kExecCmd, ExecIn("c", Shell("sleep 1000", 7))));
+    Acknowledged(
+        host.Call(ControlCode::kKillContainer, Encode(KillContainer{"c", SIGTERM, false, 0})));
+    CHECK(host.RunToEnd(3).code == 128 + SIGTERM);
+    CHECK(host.RunToEnd(7).code == 128 + SIGKILL);
+    Acknowledged(host.Call(ControlCode::kRemoveContainer, Encode(RemoveContainer{"c"})));
+}
+
+TEST_CASE("a held container is paused and resumed, and starts afterwards") {
+    if (SkipWithoutRoot()) return;
+    const HostAgent agent;
+    LinkHost host = LinkHost::WithPod(agent);
+    Acknowledged(Hold(host, "c", Shell("exit 6", 3)));
+    const std::string one = Encode(OneContainer{"c"});
+    Acknowledged(host.Call(ControlCode::kPauseContainer, one));
+    CHECK(host.Call(ControlCode::kExecCmd, ExecIn("c", Shell("true", 5))).payload ==
+          "Container c is paused, impossible to exec");
+    Acknowledged(host.Call(ControlCode::kResumeContainer, one));
+    Acknowledged(Start(host, "c"));
+    CHECK(host.RunToEnd(3).code == 6);
+}
+
 TEST_CASE("a pod with held containers can be destroyed") {
     if (SkipWithoutRoot()) return;
     const HostAgent agent;

@@ -212,6 +212,24 @@ TEST_CASE("list shows what VMs are made of, and what is old, in 3.0's words") {
     CHECK(last_line().ends_with(" image"));
 }
 
+TEST_CASE("the guest has what runs or is paused, and what is created and held there") {
+    ContainerRecord container = Record("c1");
+    container.held = container.paused_before_start = true;
+    const auto again = ParseContainerRecord(Encode(container));
+    REQUIRE(again);
+    CHECK(again->held);
+    CHECK(again->paused_before_start);
+    CHECK_FALSE(ParseContainerRecord(Encode(Record("c1")))->paused_before_start);
+    for (const bool held : {false, true}) {
+        container.held = held;
+        CHECK(IsInGuest(Status::kRunning, container));
+        CHECK(IsInGuest(Status::kPaused, container));
+        CHECK(IsInGuest(Status::kCreated, container) == held);
+        CHECK_FALSE(IsInGuest(Status::kStopped, container));
+        CHECK_FALSE(IsInGuest(Status::kCreating, container));
+    }
+}
+
 TEST_CASE("records of another boot name no processes and no cgroups") {
     ContainerRecord container = Record("c1");
     SandboxRecord sandbox = StoredSandbox("c1");
