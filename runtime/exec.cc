@@ -101,8 +101,8 @@ Result<int> Exec(App& app, const CliValues& own) {
                         ": descriptors of the host cannot be passed into a virtual machine"));
     if (own.Has("cgroup"))
         return Fail(
-            "--cgroup: a process joins the cgroup of its container in the guest, no other can be "
-            "named from the host");
+            "--cgroup: a process joins the cgroup of its container in the guest, none below it can "
+            "be named yet");
     for (const char* label : {"process-label", "apparmor"})
         if (own.Has(label))
             Log(LogLevel::kWarn, "ignored: the guest has no such security module",
