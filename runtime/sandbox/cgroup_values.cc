@@ -84,6 +84,7 @@ Result<void> Cpu(const Json& resources, Values& values) {
     CC_ASSIGN(const auto shares, cpu.Get("shares"));
     CC_ASSIGN(const auto period, cpu.Get("period"));
     CC_ASSIGN(const auto quota, cpu.Get("quota"));
+    CC_ASSIGN(const auto burst, cpu.Get("burst", false));
     CC_ASSIGN(const auto rt_period, cpu.Get("realtimePeriod"));
     CC_ASSIGN(const auto rt_runtime, cpu.Get("realtimeRuntime"));
     CC_ASSIGN(const auto idle, cpu.Get("idle", false));
@@ -100,6 +101,10 @@ Result<void> Cpu(const Json& resources, Values& values) {
     if (period)
         values.push_back({"cpu.period", "cpu.cfs_period_us", Cat(*period), "cpu.max", both});
     if (quota) values.push_back({"cpu.quota", "cpu.cfs_quota_us", Cat(*quota), "cpu.max", both});
+    // Above the quota it is refused, so the larger quota comes before it.
+    if (burst)
+        values.push_back(
+            {"cpu.burst", "cpu.cfs_burst_us", Cat(*burst), "cpu.max.burst", Cat(*burst)});
     if (rt_period)
         values.push_back({"cpu.realtimePeriod", "cpu.rt_period_us", Cat(*rt_period), "", ""});
     if (rt_runtime)

@@ -197,6 +197,9 @@ TEST_CASE("an idle cgroup has no shares to set, and has them again after it was 
     CHECK(files(R"({"cpu": {"shares": 512, "idle": 1}})") == Names{"cpu.idle=1"});
     CHECK(files(R"({"cpu": {"shares": 512, "idle": 0}})") == Names{"cpu.idle=0", "cpu.shares=512"});
     CHECK(files(R"({"cpu": {"shares": 512}})") == Names{"cpu.shares=512"});
+    CHECK(files(R"({"cpu": {"quota": 5000, "burst": 100}})") ==
+          Names{"cpu.cfs_quota_us=5000", "cpu.cfs_burst_us=100"});
+    CHECK(files(R"({"cpu": {"burst": 0}})") == Names{"cpu.cfs_burst_us=0"});
 }
 
 TEST_CASE("the VM's cgroup lies beside the container's") {
