@@ -182,7 +182,7 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
                                    .On("multifunction"));
     }
     for (const Card& card : config.cards)
-        for (const auto& [flag, value] : CardArguments(config.machine, card))
+        for (const auto& [flag, value] : CardArguments({config.machine, facts.acceleration}, card))
             out.Add(flag, value);
     if (HasRootImage(config)) AddRootImage(out, config, facts);
     if (!facts.firmware.empty()) out.Add("-bios", facts.firmware);
