@@ -36,9 +36,9 @@ Result<std::string> KernelLine(const VmConfig& config, const KernelLineFacts& fa
     if (facts.emulated && facts.tsc_khz > 0)
         words.insert(words.end(), {Cat("tsc_early_khz=", facts.tsc_khz), "tsc=reliable"});
     // QEMU's pc computes its interrupt routing table in a loop of ACPI code, anew for each device
-    // that is enabled: 0.2 s of emulation each. The devices signal by MSI and need no routing; the
-    // rest of ACPI, hot-plug included, stays.
-    if (facts.emulated && config.machine == MachineType::kPc &&
+    // that is enabled: 0.2 s of emulation each. Our devices signal by MSI and need no routing; the
+    // rest of ACPI, hot-plug included, stays. Of cards some signal by a line (qemu/card.cc).
+    if (facts.emulated && config.machine == MachineType::kPc && config.cards.empty() &&
         config.kernel_params.find("acpi=") == std::string::npos)
         words.emplace_back("acpi=noirq");
     if (HasRootImage(config))

@@ -56,6 +56,18 @@ Result<void> Tell(const SandboxRecord& sandbox, Network wanted) {
     return {};
 }
 
+// The agent knows only that a device did not appear.
+Result<void> ExplainMissingDevice(Result<void> told, const std::vector<CardRecord>& cards) {
+    const bool physical = std::any_of(cards.begin(), cards.end(), [](const CardRecord& card) {
+        return card.card.kind == CardKind::kPhysical;
+    });
+    if (!told && physical)
+        told.error().message +=
+            "; for a device of the host's the guest's kernel needs its driver: set kernel, or "
+            "physical_interfaces = \"tap\"";
+    return told;
+}
+
 }  // namespace
 
 Result<void> FollowNetwork(const Store& store, SandboxRecord& sandbox,
@@ -72,7 +84,7 @@ Result<void> FollowNetwork(const Store& store, SandboxRecord& sandbox,
     record.links.insert(record.links.end(), names.begin(), names.end());
     CC_TRY(store.Save(sandbox));
     CC_TRY(JoinLinks(sandbox, wanted, network_namespace));
-    CC_TRY(Tell(sandbox, wanted));
+    CC_TRY(ExplainMissingDevice(Tell(sandbox, wanted), record.cards));
     record.links = names;
     record.told = std::move(wanted);
     return store.Save(sandbox);

@@ -76,10 +76,11 @@ bool IsCard(const std::vector<CardRecord>& cards, const std::string& device) {
 }
 
 // One that no link has. Taps are numbered from below and stay in the machine, others from above, so
-// that one does not find the other in its place.
+// that one does not find the other in its place. Whether the machine has room for so many taps its
+// keeper knows.
 Result<int> FreeDevice(const std::vector<NetworkLink>& links, const NetworkPlan& plan,
                        const LinkPolicy& policy, bool tap) {
-    const int first = tap ? 0 : 1, most = std::max(policy.devices, 1);
+    const int first = tap ? 0 : 1, most = tap ? kMostNics : std::max(policy.devices, 1);
     for (int i = first; i < most; ++i) {
         const int number = tap ? i : most - i;
         const std::string device = NicAddress(number);

@@ -555,4 +555,78 @@ TEST_CASE("a clone has the queues of its template") {
     CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
 }
 
+namespace {
+
+// A user-space switch with one port, on the bridge of the outside world, for a link with this
+// address.
+class Switch {
+  public:
+    Switch(const World& world, const std::string& address, const std::string& port)
+        : directory_("/tmp/vhostuser_" + address) {
+        const std::string socket = directory_ + "/vhu.sock";
+        REQUIRE(RemoveTree(directory_));
+        REQUIRE(MakeDirectories(directory_, 0755));
+        SpawnOptions options;
+        options.executable = "/usr/bin/nsenter";
+        options.arguments = {"nsenter", "--net=" + world.outside().path(), CC_VHOST_USER_SWITCH,
+                             socket, port};
+        process_ = Spawn(options).value();
+        for (int i = 0; i < 500 && !Exists(socket); ++i)
+            ::usleep(10000);
+        Must(Cat(world.outside().in(), "ip link set ", port, " master br0 up"));
+    }
+    ~Switch() {
+        // It ends with the machine.
+        CHECK(process_.WaitEnd(std::chrono::seconds(10)).value_or(false));
+        process_.Kill();
+        (void)process_.Reap();
+        CHECK(RemoveTree(directory_));
+    }
+    Switch(const Switch&) = delete;
+    Switch& operator=(const Switch&) = delete;
+
+  private:
+    std::string directory_;
+    Process process_;
+};
+
+// What such an engine makes: a link that says what the address is, and leads nowhere.
+void AddServed(const Place& place, const std::string& name, const std::string& address) {
+    Must(Cat(place.in(), "ip link add ", name, " type veth peer name no-", name));
+    Must(Cat(place.in(), "ip link set ", name, " up"));
+    Must(Cat(place.in(), "ip addr add ", address, "/24 dev ", name));
+}
+
+}  // namespace
+
+TEST_CASE("links that programs serve by vhost-user are the guest's, from the start and later") {
+    if (SkipWithoutIp()) return;
+    Host host;
+    World world;
+    Place place;
+    Must(world.outside().in() + "ip addr add 10.56.0.1/24 dev br0");
+    AddServed(place, "eth0", "10.55.0.200");
+    Must(place.in() + "ip link set eth0 address 02:42:0a:37:00:c8");
+    Must(place.in() + "ip route add default via 10.55.0.1");
+    const std::string before = Links(place);
+    const Switch first(world, "10.55.0.200", "port200"), second(world, "10.56.0.200", "port201");
+    host.Start("c1", {"sleep", "1000"}, "", In(place));
+    const std::string inside = Ask(host, "c1", "ip addr show eth0");
+    for (const char* part : {"02:42:0a:37:00:c8", "10.55.0.200/24"})
+        CHECK_MESSAGE(Has(inside, part), part, " in ", inside);
+    CHECK(Has(Ask(host, "c1", "ping -c 3 -W 5 10.55.0.1"), " 0% packet loss"));
+    CHECK(Reaches(host, world, "10.55.0.200"));
+    // Nothing of the machine's is in the namespace.
+    CHECK(Links(place) == before);
+
+    AddServed(place, "eth1", "10.56.0.200");
+    CHECK(Becomes(host, "ip -o addr", "10.56.0.200/24"));
+    CHECK(Has(Ask(host, "c1", "ping -c 3 -W 5 10.56.0.1"), " 0% packet loss"));
+    CHECK(Reaches(host, world, "10.56.0.200"));
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    Must(place.in() + "ip link delete eth1");
+    CHECK(Links(place) == before);
+    host.CheckNoResidue();
+}
+
 }  // namespace cc::test

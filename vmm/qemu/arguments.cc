@@ -183,7 +183,7 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
     }
     if (config.generation_id) out.Add("-device", Option("vmgenid").Set("guid", "auto"));
     for (const Card& card : config.cards)
-        for (const auto& [flag, value] : CardArguments(config.machine, card))
+        for (const auto& [flag, value] : CardArguments({config.machine, facts.acceleration}, card))
             out.Add(flag, value);
     if (HasRootImage(config)) AddRootImage(out, config, facts);
     if (!facts.firmware.empty()) out.Add("-bios", facts.firmware);

@@ -22,11 +22,11 @@ std::string CharacterDeviceName(const Card& card) {
 // The device as QMP has it, with texts only, so that both ways to say it have one source. A
 // physical one has an address of its own, and no option ROM: no machine boots from it.
 using Properties = std::vector<std::pair<std::string, std::string>>;
-Properties DeviceProperties(MachineType machine, const Card& card) {
+Properties DeviceProperties(const CardSlots& slots, const Card& card) {
     const bool physical = card.kind == CardKind::kPhysical;
     Properties properties = {{"driver", physical ? "vfio-pci" : "virtio-net-pci"},
                              {"id", Cat("nic", card.number)}};
-    CardPlace place = PlaceOf(machine, card.number);
+    CardPlace place = PlaceOf(slots.machine, card.number);
     properties.emplace_back("bus", std::move(place.bus));
     if (!place.slot.empty()) properties.emplace_back("addr", std::move(place.slot));
     if (physical) {
@@ -35,6 +35,9 @@ Properties DeviceProperties(MachineType machine, const Card& card) {
         properties.emplace_back("netdev", BackEndName(card));
         properties.emplace_back("mac", NicAddress(card.number));
         properties.emplace_back("romfile", "");
+        // QEMU 7.2 takes it that KVM delivers a served device's message-signalled interrupts, and
+        // crashes where there is none. Without them the device has a line.
+        if (slots.acceleration != Acceleration::kKvm) properties.emplace_back("vectors", "0");
     }
     return properties;
 }
@@ -42,7 +45,7 @@ Properties DeviceProperties(MachineType machine, const Card& card) {
 // One card on its way in.
 struct CardPlug {
     QmpClient& qmp;
-    MachineType machine;
+    CardSlots slots;
     Card card;
     std::chrono::milliseconds deadline;
     std::function<void(Result<void>)> done;
@@ -65,8 +68,9 @@ struct CardPlug {
 
 Json DeviceJson(const CardPlug& plug) {
     Json device = Json::object();
-    for (const auto& [key, value] : DeviceProperties(plug.machine, plug.card))
+    for (const auto& [key, value] : DeviceProperties(plug.slots, plug.card))
         device[key] = value;
+    if (device.contains("vectors")) device["vectors"] = 0;
     if (plug.card.kind == CardKind::kPhysical)
         device["rombar"] = 0;
     else
@@ -113,7 +117,7 @@ CardPlace PlaceOf(MachineType machine, int number) {
     return {std::string(RootBus(machine)), SlotName(kFirstPlugSlot + number - 1)};
 }
 
-std::vector<std::pair<std::string, std::string>> CardArguments(MachineType machine,
+std::vector<std::pair<std::string, std::string>> CardArguments(const CardSlots& slots,
                                                                const Card& card) {
     std::vector<std::pair<std::string, std::string>> arguments;
     if (card.kind == CardKind::kVhostUser) {
@@ -125,7 +129,7 @@ std::vector<std::pair<std::string, std::string>> CardArguments(MachineType machi
             Option("vhost-user").Set("id", BackEndName(card)).Set("chardev", name).text());
     }
     Option device;
-    for (const auto& [key, value] : DeviceProperties(machine, card))
+    for (const auto& [key, value] : DeviceProperties(slots, card))
         device.Set(key, value);
     if (card.kind == CardKind::kPhysical)
         device.Set("rombar", 0);
@@ -135,9 +139,9 @@ std::vector<std::pair<std::string, std::string>> CardArguments(MachineType machi
     return arguments;
 }
 
-void PlugCard(QmpClient& qmp, MachineType machine, const Card& card,
+void PlugCard(QmpClient& qmp, const CardSlots& slots, const Card& card,
               std::chrono::milliseconds deadline, std::function<void(Result<void>)> done) {
-    const CardPlug plug{qmp, machine, card, deadline, std::move(done)};
+    const CardPlug plug{qmp, slots, card, deadline, std::move(done)};
     if (card.kind == CardKind::kPhysical)
         PlugPhysical(plug);
     else

@@ -16,12 +16,18 @@
 
 namespace cc::qemu {
 
+// The machine that has them.
+struct CardSlots {
+    MachineType machine = MachineType::kPc;
+    Acceleration acceleration = Acceleration::kKvm;  // decided: kKvm or kTcg
+};
+
 // Flags and their values.
-std::vector<std::pair<std::string, std::string>> CardArguments(MachineType machine,
+std::vector<std::pair<std::string, std::string>> CardArguments(const CardSlots& slots,
                                                                const Card& card);
 
 // As PlugNic.
-void PlugCard(QmpClient& qmp, MachineType machine, const Card& card,
+void PlugCard(QmpClient& qmp, const CardSlots& slots, const Card& card,
               std::chrono::milliseconds deadline, std::function<void(Result<void>)> done);
 
 // Of device `number`, which is not the one that machines begin with: where it sits.

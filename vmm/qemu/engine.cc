@@ -131,6 +131,7 @@ class QemuEngine : public Engine {
     int status_ = 0;
     VmOrigin origin_ = VmOrigin::kBoot;
     MachineType machine_ = MachineType::kPc;
+    Acceleration acceleration_ = Acceleration::kTcg;
     bool shared_memory_ = false;
     Fd state_;  // of a template: where it is saved
     Done saved_;
@@ -152,6 +153,7 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     program_ = plan.config.hypervisor;
     origin_ = plan.config.origin;
     machine_ = plan.config.machine;
+    acceleration_ = plan.acceleration.engine;
     shared_memory_ = plan.config.shared_memory;
     start_deadline_ms_ = plan.config.start_deadline_ms;
     Descriptors numbers;
@@ -246,7 +248,7 @@ void QemuEngine::PlugCard(const Card& card, Done done) {
     if (!started_) return done(Fail("the VM is not up"));
     if (card.kind == CardKind::kPhysical)
         if (auto allowed = AllowPinning(process_.pid()); !allowed) return done(std::move(allowed));
-    qemu::PlugCard(*qmp_, machine_, card, kVerbDeadline, std::move(done));
+    qemu::PlugCard(*qmp_, {machine_, acceleration_}, card, kVerbDeadline, std::move(done));
 }
 
 void QemuEngine::PlugNic(int number, const NicBackEnd& back_end, Done done) {

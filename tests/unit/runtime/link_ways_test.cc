@@ -286,7 +286,12 @@ TEST_CASE("cards and taps share the room that a machine has") {
         std::vector<CardRecord>(1)};
     CHECK_FALSE(CheckPlan(place, full, MachineType::kMicrovm));
     found.network.links.push_back(LinkAt(8, "eth8", "10.8.0.2/24"));
-    CHECK(Says(found.WhyNotPlanned(), "eth8"));
+    plan = found.Plan();
+    REQUIRE(plan);
+    const auto refused = CheckPlan(place, *plan, MachineType::kQ35);
+    REQUIRE_FALSE(refused);
+    for (const char* part : {"eth8", "q35"})
+        CHECK_MESSAGE(Says(refused.error().message, part), refused.error().message);
 }
 
 TEST_CASE("a link that is no device has no place on a bus") {

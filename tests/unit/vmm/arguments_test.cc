@@ -449,7 +449,7 @@ TEST_CASE(
         at("pcie-root-port,id=hotplug3,bus=pcie.0,addr=0x10.3,chassis=4,multifunction=on");
     const auto served =
         at("driver=virtio-net-pci,id=nic4,bus=hotplug3,netdev=net4,mac=02:cc:00:00:00:04,romfile=,"
-           "guest_announce=off");
+           "vectors=0,guest_announce=off");
     REQUIRE(port != words.end());
     REQUIRE(served != words.end());
     CHECK(port < served);
@@ -461,6 +461,13 @@ TEST_CASE(
     CHECK(again->shared_memory);
     config.cards.push_back(config.cards.front());
     CHECK_FALSE(ParseVmConfig(Encode(config)));
+}
+
+TEST_CASE("interrupt lines are routed where a card may have one") {
+    auto config = Config(MachineType::kPc);
+    CHECK(test::Contains(After(ArgumentsOf(config), "-append"), "acpi=noirq"));
+    config.cards = {{15, CardKind::kVhostUser, "/run/switch/vhu.sock"}};
+    CHECK_FALSE(test::Contains(After(ArgumentsOf(config), "-append"), "acpi=noirq"));
 }
 
 }  // namespace cc::qemu

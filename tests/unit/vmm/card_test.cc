@@ -14,29 +14,31 @@ const Card kServedCard{1, CardKind::kVhostUser, "/tmp/vhostuser_10.0.0.2/vhu.soc
 
 using CardWords = std::vector<std::pair<std::string, std::string>>;
 
-std::optional<Result<void>> PlugInto(PlayedQemu& qemu, MachineType machine, const Card& card) {
+std::optional<Result<void>> PlugInto(PlayedQemu& qemu, MachineType machine, const Card& card,
+                                     Acceleration acceleration = Acceleration::kKvm) {
     return qemu.Run([&](auto done) {
-        PlugCard(*qemu.client, machine, card, std::chrono::seconds(5), std::move(done));
+        PlugCard(*qemu.client, {machine, acceleration}, card, std::chrono::seconds(5),
+                 std::move(done));
     });
 }
 
 }  // namespace
 
 TEST_CASE("a machine that boots has its cards in its arguments") {
-    CHECK(CardArguments(MachineType::kPc, kFunctionCard) ==
+    CHECK(CardArguments({}, kFunctionCard) ==
           CardWords{{"-device",
                      "driver=vfio-pci,id=nic15,bus=pci.0,addr=0x1e,host=0000:03:10.0,rombar=0"}});
     CHECK(
-        CardArguments(MachineType::kQ35, {4, CardKind::kPhysical, "0000:03:10.0"}) ==
+        CardArguments({MachineType::kQ35}, {4, CardKind::kPhysical, "0000:03:10.0"}) ==
         CardWords{{"-device", "driver=vfio-pci,id=nic4,bus=hotplug3,host=0000:03:10.0,rombar=0"}});
-    CHECK(CardArguments(MachineType::kPc, kServedCard) ==
+    CHECK(CardArguments({}, kServedCard) ==
           CardWords{{"-chardev", "socket,id=vhost1,path=/tmp/vhostuser_10.0.0.2/vhu.sock"},
                     {"-netdev", "vhost-user,id=net1,chardev=vhost1"},
                     {"-device",
                      "driver=virtio-net-pci,id=nic1,bus=pci.0,addr=0x10,netdev=net1,"
                      "mac=02:cc:00:00:00:01,romfile=,guest_announce=off"}});
     // No path begins another option.
-    CHECK(CardArguments(MachineType::kPc, {1, CardKind::kVhostUser, "/a,server=on"})[0].second ==
+    CHECK(CardArguments({}, {1, CardKind::kVhostUser, "/a,server=on"})[0].second ==
           "socket,id=vhost1,path=/a,,server=on");
 }
 
@@ -65,6 +67,19 @@ TEST_CASE("a device that a program serves is plugged in with its socket") {
     CHECK(qemu.commands[2]["arguments"] ==
           Json::parse(R"({"driver":"virtio-net-pci","id":"nic1","bus":"hotplug0","netdev":"net1",
               "mac":"02:cc:00:00:00:01","romfile":"","guest_announce":false})"));
+}
+
+TEST_CASE(
+    "a device that a program serves has an interrupt line where QEMU has nobody for messages") {
+    CHECK(CardArguments({MachineType::kPc, Acceleration::kTcg}, kServedCard)
+              .back()
+              .second.find("vectors=0") != std::string::npos);
+    CHECK(CardArguments({MachineType::kPc, Acceleration::kTcg}, kFunctionCard)
+              .back()
+              .second.find("vectors") == std::string::npos);
+    PlayedQemu qemu;
+    REQUIRE(*PlugInto(qemu, MachineType::kPc, kServedCard, Acceleration::kTcg));
+    CHECK(qemu.commands[2]["arguments"]["vectors"] == 0);
 }
 
 TEST_CASE("of a card that the VMM refuses nothing is left in it") {
