@@ -156,6 +156,7 @@ Result<void> Rehearsal::Begin() {
     // besides, is the rehearsed container's. A kernel without filters says so when one is needed.
     (void)LoadDeviceFilter(DefaultDeviceRules());
     CC_TRY(surroundings_.device.Show());
+    cast_->pod.Prepare();
     CC_ASSIGN(network_, ExampleNetwork());
     CC_ASSIGN(auto script, Script(network_));
     std::unique_ptr<Port> port;

@@ -19,6 +19,7 @@
 #include "agent/executor/report.h"
 #include "agent/executor/seccomp.h"
 #include "agent/executor/terminal.h"
+#include "agent/executor/understudy.h"
 #include "agent/executor/user_namespace.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -178,7 +179,13 @@ Result<void> StartBuilder(const LaunchOptions& options, const Child& first, int 
 
 }  // namespace
 
+int BecomeFirstProcess(const LaunchOptions& options) {
+    return ChildMain(options, -1, -1);
+}
+
 Result<Child> Launch(const LaunchOptions& options) {
+    if (options.understudy != nullptr)
+        if (auto child = options.understudy->Play(options)) return child;
     const ContainerSpec& spec = *options.container;
     ForkOptions fork;
     fork.cgroup = options.cgroup;

@@ -9,6 +9,8 @@
 
 namespace cc::agent {
 
+class Understudy;
+
 // The child's ends of its standard streams; empty for a process with a terminal, which makes its
 // own.
 struct ChildStreams {
@@ -27,8 +29,13 @@ struct LaunchOptions {
     BornIn shared;        // of other containers of the pod, for the first process
     int report = -1;      // socket for ReportReader
     bool hold = false;    // wait for ReportReader::Release before the program is executed
+    Understudy* understudy = nullptr;  // to become the first process; null: one is forked
 };
 
 Result<Child> Launch(const LaunchOptions& options);
+
+// What a child does that is born for that, in namespaces of its own. Returns its exit status, if it
+// does not become the program.
+int BecomeFirstProcess(const LaunchOptions& options);
 
 }  // namespace cc::agent
