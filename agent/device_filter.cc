@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -125,25 +124,42 @@ Result<Fd> Load(const Program& program) {
     return Fd::Adopt(loaded);
 }
 
-bool Same(const Program& a, const Program& b) {
-    return a.size() == b.size() &&
-           std::memcmp(a.data(), b.data(), a.size() * sizeof(bpf_insn)) == 0;
+Program ProgramOf(const std::vector<DeviceRule>& effective) {
+    Program program{LoadWord(kType, offsetof(bpf_cgroup_dev_ctx, access_type)),
+                    LoadWord(kAccess, offsetof(bpf_cgroup_dev_ctx, access_type)),
+                    LoadWord(kMajor, offsetof(bpf_cgroup_dev_ctx, major)),
+                    LoadWord(kMinor, offsetof(bpf_cgroup_dev_ctx, minor)),
+                    Operate(BPF_AND, kType, 0xffff),
+                    Operate(BPF_RSH, kAccess, 16)};
+    for (auto rule = effective.rbegin(); rule != effective.rend(); ++rule) {
+        const Program decision = Decision(*rule);
+        const auto conditions = Conditions(*rule);
+        for (size_t i = 0; i < conditions.size(); ++i)
+            program.push_back(Jump(BPF_JNE, conditions[i].reg, conditions[i].value,
+                                   conditions.size() - i - 1 + decision.size()));
+        Append(program, decision);
+        // The kernel takes no program with instructions that are never reached.
+        if (conditions.empty() && rule->access == DeviceRule::kAll) return program;
+    }
+    Append(program, Answer(false));
+    return program;
 }
 
-// Programs that the kernel has, the one that was used last in front. To verify one takes the kernel
-// as long as a tenth of a container's start in a new clone; those of the rehearsal are there.
+// Programs that the kernel has, by their effective rules, the one that was used last in front. To
+// verify one takes the kernel as long as a tenth of a container's start in a new clone; those of
+// the rehearsal are there.
 class LoadedFilters {
   public:
-    Result<int> Find(Program program) {
-        const auto known = std::find_if(loaded_.begin(), loaded_.end(), [&](const Entry& one) {
-            return Same(one.program, program);
-        });
+    Result<int> Find(const std::vector<DeviceRule>& rules) {
+        auto effective = Effective(rules);
+        const auto known = std::find_if(loaded_.begin(), loaded_.end(),
+                                        [&](const Entry& one) { return one.rules == effective; });
         if (known != loaded_.end()) {
             std::rotate(loaded_.begin(), known, known + 1);
         } else {
-            CC_ASSIGN(Fd filter, Load(program));
+            CC_ASSIGN(Fd filter, Load(ProgramOf(effective)));
             if (loaded_.size() == kMost) loaded_.pop_back();
-            loaded_.insert(loaded_.begin(), Entry{std::move(program), std::move(filter)});
+            loaded_.insert(loaded_.begin(), Entry{std::move(effective), std::move(filter)});
         }
         return loaded_.front().filter.get();
     }
@@ -151,7 +167,7 @@ class LoadedFilters {
   private:
     static constexpr size_t kMost = 8;
     struct Entry {
-        Program program;
+        std::vector<DeviceRule> rules;
         Fd filter;
     };
     std::vector<Entry> loaded_;
@@ -178,25 +194,7 @@ std::vector<DeviceRule> DefaultDeviceRules() {
 }
 
 Program DeviceProgram(const std::vector<DeviceRule>& rules) {
-    Program program{LoadWord(kType, offsetof(bpf_cgroup_dev_ctx, access_type)),
-                    LoadWord(kAccess, offsetof(bpf_cgroup_dev_ctx, access_type)),
-                    LoadWord(kMajor, offsetof(bpf_cgroup_dev_ctx, major)),
-                    LoadWord(kMinor, offsetof(bpf_cgroup_dev_ctx, minor)),
-                    Operate(BPF_AND, kType, 0xffff),
-                    Operate(BPF_RSH, kAccess, 16)};
-    const auto effective = Effective(rules);
-    for (auto rule = effective.rbegin(); rule != effective.rend(); ++rule) {
-        const Program decision = Decision(*rule);
-        const auto conditions = Conditions(*rule);
-        for (size_t i = 0; i < conditions.size(); ++i)
-            program.push_back(Jump(BPF_JNE, conditions[i].reg, conditions[i].value,
-                                   conditions.size() - i - 1 + decision.size()));
-        Append(program, decision);
-        // The kernel takes no program with instructions that are never reached.
-        if (conditions.empty() && rule->access == DeviceRule::kAll) return program;
-    }
-    Append(program, Answer(false));
-    return program;
+    return ProgramOf(Effective(rules));
 }
 
 namespace {
@@ -209,12 +207,12 @@ LoadedFilters& Loaded() {
 }  // namespace
 
 Result<void> LoadDeviceFilter(const std::vector<DeviceRule>& rules) {
-    CC_TRY(Loaded().Find(DeviceProgram(rules)));
+    CC_TRY(Loaded().Find(rules));
     return {};
 }
 
 Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules) {
-    CC_ASSIGN(const int filter, Loaded().Find(DeviceProgram(rules)));
+    CC_ASSIGN(const int filter, Loaded().Find(rules));
     bpf_attr attach{};
     attach.target_fd = static_cast<uint32_t>(cgroup);
     attach.attach_bpf_fd = static_cast<uint32_t>(filter);
