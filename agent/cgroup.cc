@@ -56,9 +56,10 @@ std::string FindProcess(const std::string& path, pid_t pid) {
 
 // Without filters of devices in the kernel every device stays usable: those of the VM, none of the
 // host's.
-Result<void> FilterDevices(const std::string& path, const std::vector<DeviceRule>& rules) {
+Result<void> FilterDevices(const std::string& path, const std::vector<DeviceRule>& rules,
+                           const std::vector<DeviceRule>* present) {
     CC_ASSIGN(const Fd directory, OpenFile(path, O_RDONLY | O_DIRECTORY));
-    auto attached = AttachDeviceFilter(directory.get(), rules);
+    auto attached = AttachDeviceFilter(directory.get(), rules, present);
     const int code = attached ? 0 : attached.error().code;
     if (code != ENOSYS && code != EINVAL && code != EPERM) return attached;
     Log(LogLevel::kWarn, "the guest kernel cannot restrict devices",
@@ -66,9 +67,10 @@ Result<void> FilterDevices(const std::string& path, const std::vector<DeviceRule
     return {};
 }
 
-Result<void> Apply(const std::string& path, const ResourceSpec& resources) {
+Result<void> Apply(const std::string& path, const ResourceSpec& resources,
+                   const std::vector<DeviceRule>* present = nullptr) {
     CC_TRY(ApplyLimits(path, resources));
-    if (resources.devices) CC_TRY(FilterDevices(path, *resources.devices));
+    if (resources.devices) CC_TRY(FilterDevices(path, *resources.devices, present));
     return {};
 }
 
@@ -109,8 +111,9 @@ Result<Cgroup> Cgroup::Make(const std::string& path, const ResourceSpec& resourc
     return cgroup;
 }
 
-Result<void> Cgroup::Limit(const ResourceSpec& resources) const {
-    return Apply(path_, resources);
+Result<void> Cgroup::Limit(const ResourceSpec& resources,
+                           const std::vector<DeviceRule>* present) const {
+    return Apply(path_, resources, present);
 }
 
 Result<Fd> Cgroup::Open() const {
@@ -155,6 +158,10 @@ uint64_t Cgroup::MemoryKills() const {
         if (line.starts_with(kKey))
             return ParseNumber<uint64_t>(std::string_view(line).substr(kKey.size())).value_or(0);
     return 0;
+}
+
+std::string Cgroup::KeyringName() const {
+    return Cat("_ses.", path_.substr(path_.rfind('/') + 1));
 }
 
 Result<void> Cgroup::Remove() const {

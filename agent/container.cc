@@ -44,7 +44,7 @@ void Container::Start(const ContainerStart& how, Done done) {
 Result<void> Container::MakeCgroup(const Understudy* understudy) {
     if (understudy != nullptr) {
         cgroup_ = understudy->cgroup();
-        return cgroup_.Limit(spec_.resources);
+        return cgroup_.Limit(spec_.resources, &Understudy::Devices());
     }
     CC_ASSIGN(cgroup_,
               Cgroup::Make(Cat(surroundings_.cgroup_parent, "/", spec_.id), spec_.resources));
@@ -87,6 +87,7 @@ void Container::StartProcess(ProcessStart start, const Done& done) {
     if (!directory) return done(Failure(directory.error()));
     start.container = &spec_;
     start.cgroup = directory->get();
+    start.keyring = cgroup_.KeyringName();
     start.memory_kills = [this] { return cgroup_.MemoryKills(); };
     // Filled in below; both callbacks come later, from the loop.
     auto self = std::make_shared<const ContainerProcess*>(nullptr);

@@ -211,7 +211,8 @@ Result<void> LoadDeviceFilter(const std::vector<DeviceRule>& rules) {
     return {};
 }
 
-Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules) {
+Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules,
+                                const std::vector<DeviceRule>* present) {
     CC_ASSIGN(const int filter, Loaded().Find(rules));
     bpf_attr attach{};
     attach.target_fd = static_cast<uint32_t>(cgroup);
@@ -219,6 +220,12 @@ Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules
     attach.attach_type = BPF_CGROUP_DEVICE;
     // A container that divides its cgroup may put filters of its own below this one, never above.
     attach.attach_flags = BPF_F_ALLOW_MULTI;
+    if (present != nullptr) {
+        CC_ASSIGN(const int replaced, Loaded().Find(*present));
+        if (replaced == filter) return {};
+        attach.attach_flags |= BPF_F_REPLACE;
+        attach.replace_bpf_fd = static_cast<uint32_t>(replaced);
+    }
     if (Bpf(BPF_PROG_ATTACH, attach) < 0) return FailErrno("attaching the filter of devices");
     return {};
 }

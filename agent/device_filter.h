@@ -24,6 +24,8 @@ Result<void> LoadDeviceFilter(const std::vector<DeviceRule>& rules);
 
 // For the cgroup whose directory is open as `cgroup`, until it is removed. ENOSYS, EINVAL or EPERM:
 // the kernel has no such filters.
-Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules);
+// `present`: the rules of the filter that is there already and is replaced; null: there is none.
+Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules,
+                                const std::vector<DeviceRule>* present = nullptr);
 
 }  // namespace cc::agent

@@ -41,6 +41,7 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
     launch.process = start.process;
     launch.share = surroundings.share;
     launch.cgroup = start.cgroup;
+    launch.keyring = start.keyring;
     launch.join_pidfd = start.join_pidfd;
     launch.shared = start.shared;
     launch.hold = start.held != nullptr;

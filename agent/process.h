@@ -31,6 +31,7 @@ struct ProcessStart {
     uint64_t stdio = 0;
     uint64_t stderr_sequence = 0;
     int cgroup = -1;
+    std::string keyring;  // see LaunchOptions
     // How many processes of the container the kernel has killed for want of memory.
     std::function<uint64_t()> memory_kills;
     int join_pidfd = -1;               // -1: the first process of a new container

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/device_filter.h"
+#include "agent/executor/process_setup.h"
 #include "agent/executor/report.h"
 #include "base/text.h"
 #include "protocol/agent_messages.h"
@@ -70,11 +72,13 @@ int PlayPart(Received received, const std::string& share) {
     options.share = share;
     options.report = report;
     options.hold = hold;
+    options.prepared = true;
     return BecomeFirstProcess(options);
 }
 
-int Wait(int socket, const std::string& share) {
-    if (!KeepOnlyPrompter(socket)) return 1;
+int Wait(int socket, const std::string& keyring, const std::string& share) {
+    if (!KeepOnlyPrompter(socket) || ::unshare(CLONE_NEWCGROUP) < 0 || !JoinKeyring(keyring))
+        return 1;
     auto received = ReceiveWithFds(kPrompter, kLongestPart);
     if (!received || received->fds.empty()) return 0;  // nobody needs it
     ::close(kPrompter);
@@ -88,15 +92,24 @@ Result<Understudy> Understudy::Make(const std::string& share, const std::string&
     Understudy understudy;
     // No container has such a name.
     const std::string path = Cat(cgroup_parent, "/understudy ", ++serial);
-    CC_ASSIGN(understudy.cgroup_, Cgroup::Make(path, ResourceSpec()));
+    ResourceSpec resources;
+    resources.devices = Devices();
+    CC_ASSIGN(understudy.cgroup_, Cgroup::Make(path, resources));
     CC_ASSIGN(const Fd directory, understudy.cgroup_.Open());
     CC_ASSIGN(FdPair ends, MakeSocketPair(SOCK_SEQPACKET));
     ForkOptions fork;
     fork.cgroup = directory.get();
     fork.namespaces = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
-    CC_ASSIGN(understudy.child_, Fork(fork, [&] { return Wait(ends.second.get(), share); }));
+    CC_ASSIGN(understudy.child_, Fork(fork, [&] {
+                  return Wait(ends.second.get(), understudy.cgroup_.KeyringName(), share);
+              }));
     understudy.socket_ = std::move(ends.first);
     return understudy;
+}
+
+const std::vector<DeviceRule>& Understudy::Devices() {
+    static const std::vector<DeviceRule> devices = DefaultDeviceRules();
+    return devices;
 }
 
 bool Understudy::Suits(const ContainerSpec& spec, const BornIn& shared) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "agent/cgroup.h"
 #include "agent/executor/launch.h"
@@ -27,6 +28,8 @@ class Understudy {
     void Learn(std::string_view message, const std::string& pod_hostname);
     // For the container; removed with it.
     const Cgroup& cgroup() const { return cgroup_; }
+    // What the cgroup allows until something else is said.
+    static const std::vector<DeviceRule>& Devices();
     // From now on it is a child as Launch forks one. After an error it is none, and has ended.
     Result<Child> Play(const LaunchOptions& options);
 
