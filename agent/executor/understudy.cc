@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/device_filter.h"
@@ -24,15 +25,20 @@ namespace {
 // engines have 10 to 40 KiB.
 constexpr size_t kLongestPart = 128 * 1024;
 constexpr int kPrompter = 3;  // the child's end of the socket
+constexpr int kAgent = 4;     // the agent, as a pidfd
 constexpr char kHeld = 'h', kAtOnce = '-';
 
 // None of the agent's descriptors may stay open in somebody who waits for long.
-bool KeepOnlyPrompter(int socket) {
+bool KeepOnly(int prompter, int agent) {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || (socket != kPrompter && ::dup3(socket, kPrompter, O_CLOEXEC) < 0)) return false;
-    for (int fd = 0; fd < kPrompter; ++fd)
-        if (::dup2(null, fd) < 0) return false;
-    return ::close_range(kPrompter + 1, ~0U, 0) == 0;
+    // First out of the way of the low numbers, then into place.
+    constexpr int kHigh = 16;
+    int kept[] = {null, null, null, prompter, agent};
+    for (int& fd : kept)
+        fd = ::fcntl(fd, F_DUPFD_CLOEXEC, kHigh);
+    for (int i = 0; i <= kAgent; ++i)
+        if (kept[i] < 0 || ::dup3(kept[i], i, i < kPrompter ? 0 : O_CLOEXEC) < 0) return false;
+    return ::close_range(kAgent + 1, ~0U, 0) == 0;
 }
 
 // "h" or "-", the length of the pod's name, a space, that name, and the message.
@@ -54,11 +60,12 @@ int PlayPart(Received received, const std::string& share) {
         ReportError(report, spec.error());
         return 1;
     }
-    // Only now: the agent has mounted the share meanwhile.
-    if (::unshare(CLONE_NEWNS) < 0) {
-        ReportError(report, FailErrno("making a mount namespace").value());
+    // Only now: the agent has mounted the share meanwhile, and gone to the pod's network.
+    if (::unshare(CLONE_NEWNS) < 0 || ::setns(kAgent, CLONE_NEWNET) < 0) {
+        ReportError(report, FailErrno("becoming a part of the pod").value());
         return 1;
     }
+    ::close(kAgent);
     ChildStreams streams;
     if (received.fds.size() == 4) {
         streams.in = std::move(received.fds[1]);
@@ -76,8 +83,8 @@ int PlayPart(Received received, const std::string& share) {
     return BecomeFirstProcess(options);
 }
 
-int Wait(int socket, const std::string& keyring, const std::string& share) {
-    if (!KeepOnlyPrompter(socket) || ::unshare(CLONE_NEWCGROUP) < 0 || !JoinKeyring(keyring))
+int Wait(int socket, int agent, const std::string& keyring, const std::string& share) {
+    if (!KeepOnly(socket, agent) || ::unshare(CLONE_NEWCGROUP) < 0 || !JoinKeyring(keyring))
         return 1;
     auto received = ReceiveWithFds(kPrompter, kLongestPart);
     if (!received || received->fds.empty()) return 0;  // nobody needs it
@@ -97,11 +104,14 @@ Result<Understudy> Understudy::Make(const std::string& share, const std::string&
     CC_ASSIGN(understudy.cgroup_, Cgroup::Make(path, resources));
     CC_ASSIGN(const Fd directory, understudy.cgroup_.Open());
     CC_ASSIGN(FdPair ends, MakeSocketPair(SOCK_SEQPACKET));
+    const Fd agent = Fd::Adopt(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+    if (!agent) return FailErrno("opening a pidfd of the agent");
     ForkOptions fork;
     fork.cgroup = directory.get();
     fork.namespaces = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
     CC_ASSIGN(understudy.child_, Fork(fork, [&] {
-                  return Wait(ends.second.get(), understudy.cgroup_.KeyringName(), share);
+                  return Wait(ends.second.get(), agent.get(), understudy.cgroup_.KeyringName(),
+                              share);
               }));
     understudy.socket_ = std::move(ends.first);
     return understudy;
