@@ -101,7 +101,10 @@ Result<void> Boot(int64_t started_ms) {
     OpenConsole();
     const auto parameters = ParseCommandLine(ReadFile("/proc/cmdline", 65536).value_or(""));
     StartLogging(parameters);
-    if (Exists(Cat(kModules, "/order"))) LoadModules(kModules);
+    if (Exists(Cat(kModules, "/order"))) {
+        LoadModules(kModules);
+        OpenConsole();  // its driver may be one of them
+    }
     if (InInitramfs()) CC_TRY(Context("leaving the initramfs", LeaveInitramfs(parameters)));
     return PrepareMachine();
 }

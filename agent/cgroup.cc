@@ -57,9 +57,10 @@ std::string FindProcess(const std::string& path, pid_t pid) {
 
 // Without filters of devices in the kernel every device stays usable: those of the VM, none of the
 // host's.
-Result<void> FilterDevices(const std::string& path, const std::vector<DeviceRule>& rules) {
+Result<void> FilterDevices(const std::string& path, const std::vector<DeviceRule>& rules,
+                           const std::vector<DeviceRule>* present) {
     CC_ASSIGN(const Fd directory, OpenFile(path, O_RDONLY | O_DIRECTORY));
-    auto attached = AttachDeviceFilter(directory.get(), rules);
+    auto attached = AttachDeviceFilter(directory.get(), rules, present);
     const int code = attached ? 0 : attached.error().code;
     if (code != ENOSYS && code != EINVAL && code != EPERM) return attached;
     Log(LogLevel::kWarn, "the guest kernel cannot restrict devices",
@@ -68,10 +69,11 @@ Result<void> FilterDevices(const std::string& path, const std::vector<DeviceRule
 }
 
 // All of it or, when something is refused, nothing.
-Result<void> Apply(const std::string& path, const ResourceSpec& resources) {
+Result<void> Apply(const std::string& path, const ResourceSpec& resources,
+                   const std::vector<DeviceRule>* present = nullptr) {
     CgroupWrites writes;
     auto applied = ApplyLimits(path, resources, writes);
-    if (applied && resources.devices) applied = FilterDevices(path, *resources.devices);
+    if (applied && resources.devices) applied = FilterDevices(path, *resources.devices, present);
     if (!applied) writes.TakeBack();
     return applied;
 }
@@ -113,8 +115,9 @@ Result<Cgroup> Cgroup::Make(const std::string& path, const ResourceSpec& resourc
     return cgroup;
 }
 
-Result<void> Cgroup::Limit(const ResourceSpec& resources) const {
-    return Apply(path_, resources);
+Result<void> Cgroup::Limit(const ResourceSpec& resources,
+                           const std::vector<DeviceRule>* present) const {
+    return Apply(path_, resources, present);
 }
 
 Result<Fd> Cgroup::Open() const {
@@ -159,6 +162,10 @@ uint64_t Cgroup::MemoryKills() const {
         if (line.starts_with(kKey))
             return ParseNumber<uint64_t>(std::string_view(line).substr(kKey.size())).value_or(0);
     return 0;
+}
+
+std::string Cgroup::KeyringName() const {
+    return Cat("_ses.", path_.substr(path_.rfind('/') + 1));
 }
 
 Result<void> Cgroup::Remove() const {

@@ -28,8 +28,10 @@ class Cgroup {
     Cgroup() = default;
     static Result<Cgroup> Make(const std::string& path, const ResourceSpec& resources);
 
-    // New limits; what `resources` leaves open stays, and all of it when one is refused.
-    Result<void> Limit(const ResourceSpec& resources) const;
+    // New limits; what `resources` leaves open stays, and all of it when one is refused. `present`:
+    // see AttachDeviceFilter.
+    Result<void> Limit(const ResourceSpec& resources,
+                       const std::vector<DeviceRule>* present = nullptr) const;
     // Opened as a directory, for a child to be born in.
     Result<Fd> Open() const;
     // For a process that joins `member`: the same, unless the container has divided its cgroup,
@@ -46,6 +48,8 @@ class Cgroup {
     // success.
     Result<void> Remove() const;
     const std::string& path() const { return path_; }
+    // Of the session keyring that all processes in it share.
+    std::string KeyringName() const;
 
   private:
     std::string path_;

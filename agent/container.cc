@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "agent/executor/understudy.h"
 #include "base/text.h"
 
 namespace cc::agent {
@@ -22,10 +23,9 @@ Container::Container(const Surroundings& surroundings, ContainerSpec spec)
       removal_(surroundings.loop, [this] { TryRemove(); }) {}
 
 void Container::Start(const ContainerStart& how, Done done) {
-    auto made = Cgroup::Make(Cat(surroundings_.cgroup_parent, "/", spec_.id), spec_.resources);
-    if (!made) return done(Failure(made.error()));
-    cgroup_ = std::move(*made);
+    if (auto made = MakeCgroup(how.understudy); !made) return done(std::move(made));
     ProcessStart start;
+    start.understudy = how.understudy;
     start.process = &spec_.process;
     start.stdio = how.stdio;
     start.stderr_sequence = how.stderr_sequence;
@@ -39,6 +39,16 @@ void Container::Start(const ContainerStart& how, Done done) {
     started_ = std::move(done);
     StartProcess(std::move(start),
                  [this](Result<void> started) { FirstStarted(std::move(started)); });
+}
+
+Result<void> Container::MakeCgroup(const Understudy* understudy) {
+    if (understudy != nullptr) {
+        cgroup_ = understudy->cgroup();
+        return cgroup_.Limit(spec_.resources, &Understudy::Devices());
+    }
+    CC_ASSIGN(cgroup_,
+              Cgroup::Make(Cat(surroundings_.cgroup_parent, "/", spec_.id), spec_.resources));
+    return {};
 }
 
 void Container::Release(Done done) {
@@ -81,6 +91,7 @@ void Container::StartProcess(ProcessStart start, const Done& done) {
     if (!directory) return done(Failure(directory.error()));
     start.container = &spec_;
     start.cgroup = directory->get();
+    start.keyring = cgroup_.KeyringName();
     start.memory_kills = [this] { return cgroup_.MemoryKills(); };
     // Filled in below; both callbacks come later, from the loop.
     auto self = std::make_shared<const ContainerProcess*>(nullptr);

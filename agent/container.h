@@ -18,6 +18,8 @@ struct ContainerStart {
     uint64_t stderr_sequence = 0;
     bool hold = false;  // see Container::Start
     BornIn shared;      // namespaces of other containers
+    // That becomes the first process, with its cgroup; null: they are made.
+    Understudy* understudy = nullptr;
 };
 
 class Container {
@@ -58,6 +60,7 @@ class Container {
     void Remove(Done done);
 
   private:
+    Result<void> MakeCgroup(const Understudy* understudy);
     void FirstStarted(Result<void> started);
     void FirstEnded();
     void StartProcess(ProcessStart start, const Done& done);

@@ -19,8 +19,13 @@ std::vector<DeviceRule> DefaultDeviceRules();
 // A program of type BPF_PROG_TYPE_CGROUP_DEVICE: what no rule covers is denied.
 std::vector<bpf_insn> DeviceProgram(const std::vector<DeviceRule>& rules);
 
+// Has the kernel verify the program of these rules and keeps it, so that it need only be attached.
+Result<void> LoadDeviceFilter(const std::vector<DeviceRule>& rules);
+
 // For the cgroup whose directory is open as `cgroup`, until it is removed. ENOSYS, EINVAL or EPERM:
 // the kernel has no such filters.
-Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules);
+// `present`: the rules of the filter that is there already and is replaced; null: there is none.
+Result<void> AttachDeviceFilter(int cgroup, const std::vector<DeviceRule>& rules,
+                                const std::vector<DeviceRule>* present = nullptr);
 
 }  // namespace cc::agent

@@ -41,7 +41,7 @@ void Dispatch(Pod& pod, const ControlMessage& message, const Pod::Reply& reply) 
                         [&](const auto& parsed) { reply(pod.SetupRoutes(parsed)); });
         case ControlCode::kNewContainer:
             return With(ParseNewContainer(payload), reply,
-                        [&](const auto& parsed) { pod.NewContainer(parsed, reply); });
+                        [&](const auto& parsed) { pod.NewContainer(parsed, payload, reply); });
         case ControlCode::kStartContainer:
             return With(ParseStartContainer(payload), reply,
                         [&](const auto& parsed) { pod.StartContainer(parsed, reply); });

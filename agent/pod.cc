@@ -100,8 +100,12 @@ void Pod::Start(const StartPod& message, Reply reply) {
         CC_TRY(MountShare(message.share_dir, options_.share_stand_in, surroundings_.share));
         return Context("the pod's network", StartNetwork(message));
     };
-    RunInChild(surroundings_.loop, surroundings_.reaper, "starting the pod", kMountDeadline, work,
-               finished);
+    const std::string what = "starting the pod";
+    // What has to wait for something does so in a child. The rest takes milliseconds, and nothing
+    // goes on in the machine yet that could miss the loop; a child's fork, end and burial would be
+    // a tenth of what a new clone does until its first container runs.
+    if (message.memory_mib == 0 && message.cpus == 0) return finished(Context(what, work()));
+    RunInChild(surroundings_.loop, surroundings_.reaper, what, kMountDeadline, work, finished);
 }
 
 // Before anything of the pod runs: a clone has its brothers' random numbers and their template's
@@ -124,6 +128,7 @@ void Pod::Rehearse(Reply reply) {
     rehearsal_ = std::make_unique<Rehearsal>(surroundings_, options_);
     rehearsal_->Run([this, reply = std::move(reply)](Result<void> done) {
         rehearsing_ = false;
+        if (done) Prepare();
         reply(Acknowledge(std::move(done)));
     });
 }
@@ -197,15 +202,26 @@ Result<std::string> Pod::SetupRoutes(const std::vector<NetworkRoute>& routes) {
     return Acknowledge(agent::SetupRoutes(routes));
 }
 
-void Pod::NewContainer(const cc::NewContainer& message, Reply reply) {
+void Pod::Prepare() {
+    if (understudy_) return;
+    auto made = Understudy::Make(surroundings_.share, surroundings_.cgroup_parent);
+    if (made)
+        understudy_.emplace(std::move(*made));
+    else
+        Log(LogLevel::kWarn, "containers are made from nothing", {{"why", made.error().message}});
+}
+
+void Pod::NewContainer(const cc::NewContainer& message, std::string_view payload, Reply reply) {
     if (!started_) return reply(NotStarted("run a new container"));
     if (auto good = CheckNew(message); !good) return reply(Failure(good.error()));
     ContainerStart start;
     start.stdio = message.process.stdio;
     start.hold = message.hold;
+    std::optional<Understudy> understudy;
     const auto parsed = [&]() -> Result<ContainerSpec> {
         CC_ASSIGN(ContainerSpec spec, ParseContainer(message, hostname_));
         CC_ASSIGN(start.shared, SharedNamespaces(spec));
+        if (understudy_ && Understudy::Suits(spec, start.shared)) understudy.swap(understudy_);
         CC_TRY(ShareMemory(spec));
         return spec;
     };
@@ -217,6 +233,10 @@ void Pod::NewContainer(const cc::NewContainer& message, Reply reply) {
     for (const auto& mount : spec->mounts)
         if (mount.destination == "/etc/resolv.conf") resolv_confs_[message.id] = mount.source;
     ServeNames();
+    if (understudy) {
+        understudy->Learn(payload, hostname_);
+        start.understudy = &*understudy;
+    }
     auto& container = containers_[message.id];
     container = std::make_unique<Container>(surroundings_, std::move(*spec));
     container->Start(

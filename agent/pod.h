@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "agent/container.h"
+#include "agent/executor/understudy.h"
 #include "agent/network/dns_relay.h"
 #include "protocol/agent_messages.h"
 #include "protocol/container_control.h"
@@ -39,7 +40,8 @@ class Pod {
     void ChangeNetwork(const UpdateNetwork& message, Reply reply);
     Result<std::string> SetupInterface(const NetworkLink& link);
     Result<std::string> SetupRoutes(const std::vector<NetworkRoute>& routes);
-    void NewContainer(const cc::NewContainer& message, Reply reply);
+    // `payload`: the message as it came.
+    void NewContainer(const cc::NewContainer& message, std::string_view payload, Reply reply);
     void StartContainer(const cc::StartContainer& message, Reply reply);
     void Exec(const ExecCommand& message, Reply reply);
     Result<std::string> Kill(const KillContainer& message);
@@ -53,6 +55,8 @@ class Pod {
     Result<std::string> Update(const UpdateContainer& message);
     // Before the machine is saved. From then on a pod starts only with entropy of its own.
     void Rehearse(Reply reply);
+    // Makes beforehand what the first container can be made of.
+    void Prepare();
 
   private:
     Result<void> BecomeUnique(const StartPod& message) const;
@@ -73,6 +77,7 @@ class Pod {
     bool started_ = false;
     std::unique_ptr<Rehearsal> rehearsal_;  // stays: this machine has rehearsed
     bool rehearsing_ = false;
+    std::optional<Understudy> understudy_;    // until a container has needed it
     std::map<std::string, std::string> shm_;  // source, as the host names it -> where it is mounted
     std::string hostname_;
     Network pod_network_;  // as a 3.0 host asked for it

@@ -41,9 +41,11 @@ Result<std::unique_ptr<ContainerProcess>> ContainerProcess::Start(const Surround
     launch.process = start.process;
     launch.share = surroundings.share;
     launch.cgroup = start.cgroup;
+    launch.keyring = start.keyring;
     launch.join_pidfd = start.join_pidfd;
     launch.shared = start.shared;
     launch.hold = start.held != nullptr;
+    launch.understudy = start.understudy;
     const std::chrono::seconds deadline = StartDeadline(start);
     Session& session = surroundings.io.Add(start.stdio, start.stderr_sequence);
     auto process = std::unique_ptr<ContainerProcess>(

@@ -31,10 +31,12 @@ struct ProcessStart {
     uint64_t stdio = 0;
     uint64_t stderr_sequence = 0;
     int cgroup = -1;
+    std::string keyring;  // see LaunchOptions
     // How many processes of the container the kernel has killed for want of memory.
     std::function<uint64_t()> memory_kills;
-    int join_pidfd = -1;  // -1: the first process of a new container
-    BornIn shared;        // see LaunchOptions
+    int join_pidfd = -1;               // -1: the first process of a new container
+    BornIn shared;                     // see LaunchOptions
+    Understudy* understudy = nullptr;  // see LaunchOptions; is in `cgroup`
     // Null, or the process is held before its program is executed, until Release(). Called once,
     // when it waits; `started` comes after.
     std::function<void()> held;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "agent/control_channel.h"
+#include "agent/device_filter.h"
 #include "agent/network/device.h"
 #include "agent/rehearsal_host.h"
 #include "agent/task.h"
@@ -51,7 +52,8 @@ constexpr std::string_view kConfiguration = R"({
   "namespaces": [{"type": "mount"}, {"type": "pid"}, {"type": "uts"}, {"type": "ipc"},
     {"type": "network"}],
   "resources": {"devices": [{"allow": false, "access": "rwm"},
-    {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"}]},
+    {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+    {"allow": true, "type": "c", "major": 5, "minor": 1, "access": "rwm"}]},
   "maskedPaths": ["/proc/kcore", "/proc/keys", "/sys/firmware"],
   "readonlyPaths": ["/proc/bus", "/proc/sys"],
   "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
@@ -150,7 +152,11 @@ void Rehearsal::Run(Done done) {
 }
 
 Result<void> Rehearsal::Begin() {
+    // Of a container without a list of devices. The other usual one, which allows the console
+    // besides, is the rehearsed container's. A kernel without filters says so when one is needed.
+    (void)LoadDeviceFilter(DefaultDeviceRules());
     CC_TRY(surroundings_.device.Show());
+    cast_->pod.Prepare();
     CC_ASSIGN(network_, ExampleNetwork());
     CC_ASSIGN(auto script, Script(network_));
     std::unique_ptr<Port> port;

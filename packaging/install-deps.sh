@@ -19,7 +19,7 @@ declare -A groups=(
     [bench]="runsc"
     [lint]="clang-format clang-tidy"
     [fuzz]="clang libclang-rt-14-dev llvm"
-    [kernel]="linux-source-6.1 gcc make flex bison bc libelf-dev libssl-dev kmod xz-utils"
+    [kernel]="linux-source-6.1 gcc make patch flex bison bc libelf-dev libssl-dev kmod xz-utils"
     # The container engines that the end-to-end tests drive, and the clients beside them.
     [engines]="docker.io containerd podman iptables containernetworking-plugins python3-grpcio"
 )

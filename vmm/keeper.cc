@@ -26,6 +26,10 @@ namespace {
 constexpr size_t kOutputBudget = 256 * 1024;
 // From the VMM's answer to a guest that has booted and rehearsed, on a machine under load.
 constexpr std::chrono::seconds kRehearsalDeadline{60};
+// Of a template: what its guest has not done when it is saved each clone does for itself, with code
+// that each translates for itself. After a rehearsal processes are still ending, and the kernel
+// frees behind them what it could not free at once.
+constexpr std::chrono::milliseconds kRest{300};
 
 int64_t NowMs() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -282,9 +286,10 @@ void Keeper::Up() {
 
 void Keeper::Rehearse() {
     if (auto shown = MakeRehearsalRoot(share_->directory()); !shown) return Rehearsed(shown);
-    auto begun =
-        Rehearsal::Start(loop_, Cat(config_.directory, "/", kCtlSocketName), kRehearsalDeadline,
-                         [this](const Result<void>& how) { Rehearsed(how); });
+    auto begun = Rehearsal::Start(
+        loop_, Cat(config_.directory, "/", kCtlSocketName), kRehearsalDeadline,
+        config_.origin == VmOrigin::kTemplate ? kRest : std::chrono::milliseconds(0),
+        [this](const Result<void>& how) { Rehearsed(how); });
     if (!begun) return Rehearsed(Failure(begun.error()));
     rehearsal_ = std::move(*begun);
 }

@@ -9,9 +9,11 @@
 namespace cc {
 
 Result<std::unique_ptr<Rehearsal>> Rehearsal::Start(uv::Loop& loop, const std::string& ctl_socket,
-                                                    std::chrono::milliseconds deadline, Done done) {
+                                                    std::chrono::milliseconds deadline,
+                                                    std::chrono::milliseconds rest, Done done) {
     CC_ASSIGN(Fd socket, ConnectUnix(ctl_socket, SOCK_STREAM));
-    auto rehearsal = std::unique_ptr<Rehearsal>(new Rehearsal(loop, deadline, std::move(done)));
+    auto rehearsal =
+        std::unique_ptr<Rehearsal>(new Rehearsal(loop, deadline, rest, std::move(done)));
     auto* self = rehearsal.get();
     CC_ASSIGN(
         rehearsal->channel_,
@@ -25,13 +27,16 @@ Result<std::unique_ptr<Rehearsal>> Rehearsal::Start(uv::Loop& loop, const std::s
     return rehearsal;
 }
 
-Rehearsal::Rehearsal(uv::Loop& loop, std::chrono::milliseconds deadline, Done done)
-    : deadline_(
+Rehearsal::Rehearsal(uv::Loop& loop, std::chrono::milliseconds deadline,
+                     std::chrono::milliseconds rest, Done done)
+    : rest_(rest),
+      deadline_(
           loop,
           [this, deadline] {
               Finish(Fail(Cat("the guest's agent was not ready within ", deadline.count(), " ms"),
                           ETIMEDOUT));
           }),
+      rested_(loop, [this] { Finish({}); }),
       done_(std::move(done)) {
     deadline_.Start(deadline);
 }
@@ -63,13 +68,18 @@ void Rehearsal::OnMessage(const ControlMessage& message) {
 void Rehearsal::OnConsole(std::string_view bytes) {
     if (awaited_ != Stage::kLine) return;
     console_.append(bytes);
-    if (console_.find(kRehearsedLine) != std::string::npos) return Finish({});
+    if (console_.find(kRehearsedLine) != std::string::npos) {
+        awaited_ = Stage::kRest;
+        deadline_.Stop();
+        return rested_.Start(rest_);
+    }
     if (console_.size() > kRehearsedLine.size())
         console_.erase(0, console_.size() - kRehearsedLine.size());
 }
 
 void Rehearsal::Finish(Result<void> how) {
     deadline_.Stop();
+    rested_.Stop();
     channel_.reset();
     if (const auto done = std::exchange(done_, nullptr)) done(std::move(how));
 }

@@ -19,6 +19,7 @@
 #include "agent/executor/report.h"
 #include "agent/executor/seccomp.h"
 #include "agent/executor/terminal.h"
+#include "agent/executor/understudy.h"
 #include "agent/executor/user_namespace.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -79,7 +80,8 @@ Result<void> StartContainer(const LaunchOptions& options) {
     const ContainerSpec& spec = *options.container;
     if (spec.user_namespace) return WaitForBuilder(kPeer);
     // Only now, in the container's cgroup: it becomes the root that the container sees.
-    if (::unshare(CLONE_NEWCGROUP) < 0) return FailErrno("making a cgroup namespace");
+    if (!options.prepared && ::unshare(CLONE_NEWCGROUP) < 0)
+        return FailErrno("making a cgroup namespace");
     CC_TRY(SetOomScore("self", spec.process));
     CC_ASSIGN(const auto terminal, MakeContainer(spec, options.share));
     if (terminal) CC_TRY(SetUpTerminal(*terminal));
@@ -133,6 +135,7 @@ Result<void> RunChild(const LaunchOptions& options) {
     CC_TRY(first ? StartContainer(options) : JoinContainer(options));
     ::close(kPidfd);
     ::close(kPeer);
+    if (!options.prepared) CC_TRY(JoinKeyring(options.keyring));
     ExecSteps steps;
     if (first) steps.prepared = [&options] { return FinishContainer(options); };
     steps.about_to_exec = [] { ReportReady(kReport); };
@@ -178,7 +181,13 @@ Result<void> StartBuilder(const LaunchOptions& options, const Child& first, int 
 
 }  // namespace
 
+int BecomeFirstProcess(const LaunchOptions& options) {
+    return ChildMain(options, -1, -1);
+}
+
 Result<Child> Launch(const LaunchOptions& options) {
+    if (options.understudy != nullptr)
+        if (auto child = options.understudy->Play(options)) return child;
     const ContainerSpec& spec = *options.container;
     ForkOptions fork;
     fork.cgroup = options.cgroup;

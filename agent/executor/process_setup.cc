@@ -37,15 +37,6 @@ Result<Identity> FindIdentity(const UserSpec& user) {
                        user.by_name.empty() ? "" : ReadContainerFile("/etc/group"));
 }
 
-Result<void> JoinNewKeyring(const std::string& name) {
-    // Keys of the agent or of another container must not be found through an inherited session
-    // keyring.
-    if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str(), 0, 0, 0) < 0 &&
-        errno != ENOSYS)
-        return FailErrno("joining a new session keyring");
-    return {};
-}
-
 Result<void> SetIdentity(const Identity& identity) {
     if (::setgroups(identity.groups.size(), identity.groups.data()) < 0)
         return FailErrno("setting the groups");
@@ -92,6 +83,13 @@ Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity
 
 }  // namespace
 
+Result<void> JoinKeyring(const std::string& name) {
+    if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str(), 0, 0, 0) < 0 &&
+        errno != ENOSYS)
+        return FailErrno("joining the container's session keyring");
+    return {};
+}
+
 Result<void> GiveStreams(uint32_t uid) {
     for (int fd = 0; fd < 3; ++fd) {
         struct stat status {};
@@ -105,7 +103,6 @@ Result<void> GiveStreams(uint32_t uid) {
 
 Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
                            const SeccompFilter& filter, const ExecSteps& steps) {
-    CC_TRY(JoinNewKeyring(Cat("_ses.", container.id)));
     CC_ASSIGN(const Identity identity, FindIdentity(process.user));
     CC_TRY(GiveStreams(identity.uid));
     ::umask(process.umask);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "agent/executor/seccomp.h"
 #include "agent/spec.h"
@@ -21,6 +22,10 @@ struct ExecSteps {
 // error.
 Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
                            const SeccompFilter& filter, const ExecSteps& steps);
+
+// The session keyring of that name, a new one for a new container: keys of the agent or of another
+// container must not be found through an inherited one.
+Result<void> JoinKeyring(const std::string& name);
 
 // Pipes belong to root; a process of another user must still be able to open /dev/stdout.
 Result<void> GiveStreams(uint32_t uid);

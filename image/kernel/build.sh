@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds the tuned guest kernel from Debian's linux-source-6.1 and fragment.config, an uncompressed
+# Builds the tuned guest kernel from Debian's linux-source-6.1, patches/ and fragment.config, an uncompressed
 # ELF that QEMU starts through its PVH entry. Prints the product's path as its last line.
 #
 #   build.sh          build unless the cache has it
@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${CC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/clear-containers}/kernel
 # Bumped when this script changes in a way that changes the product.
 recipe=1
-key=$(cat "$here/fragment.config" <(echo "linux-source-6.1 recipe $recipe") | sha256sum | cut -c1-16)
+key=$(cat "$here/fragment.config" "$here"/patches/*.patch <(echo "linux-source-6.1 recipe $recipe") | sha256sum | cut -c1-16)
 product=$cache/$key/vmlinux
 
 if [ "${1:-}" = --path ]; then
@@ -43,6 +43,9 @@ trap 'rm -rf "$work"' EXIT
 
 echo "kernel: unpacking $(basename "$source_tar")" >&2
 tar -C "$work" --strip-components=1 -xf "$source_tar"
+for patch in "$here"/patches/*.patch; do
+    patch -s -d "$work" -p1 -F0 <"$patch" >&2 || { echo "kernel: $(basename "$patch") does not fit this source" >&2; exit 1; }
+done
 make -s -C "$work" ARCH=x86_64 KCONFIG_ALLCONFIG="$here/fragment.config" allnoconfig >&2
 
 # Kconfig drops what it cannot satisfy without a word; an option that silently vanished costs a day.
@@ -62,7 +65,9 @@ fi
 # Progress: the number of objects compiled so far, out of about what the last full build had.
 total=1500
 echo "kernel: compiling on $(nproc) cores, 10 to 15 minutes on two idle ones" >&2
-make -C "$work" ARCH=x86_64 -j"$(nproc)" vmlinux 2>"$work/errors" |
+compiler=gcc
+! command -v ccache >/dev/null || compiler="ccache gcc"
+make -C "$work" ARCH=x86_64 CC="$compiler" -j"$(nproc)" vmlinux 2>"$work/errors" |
     awk -v total=$total '/^  (CC|AS) /{ n++; if (n % 50 == 0) { printf "kernel: %d of about %d objects\n", n, total > "/dev/stderr" } }' ||
     { tail -n 20 "$work/errors" >&2; exit 1; }
 strip --strip-unneeded -o "$work/vmlinux.stripped" "$work/vmlinux"

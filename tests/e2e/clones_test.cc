@@ -257,4 +257,15 @@ TEST_CASE("clones of every machine type run containers") {
     }
 }
 
+TEST_CASE("clones of a machine without a root image, whose console is a module") {
+    if (!Exists(CC_SHARE_DIR "/vmlinux.debian"))
+        return Skip("clones without a root image: there is no prebuilt kernel (make image)");
+    Host host = Host::WithTemplates(kNoPool, "kernel = \"" CC_SHARE_DIR
+                                             "/vmlinux.debian\"\nimage = \"\"\ninitrd = "
+                                             "\"" CC_SHARE_DIR "/initrd.debian\"");
+    const Finished run = host.Run("c1", {"echo", "here"});
+    CHECK_MESSAGE(run.out == "here\n", run.err);
+    CHECK(Template(host)["clones"] == 1);
+}
+
 }  // namespace cc::test

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -46,6 +47,10 @@ constexpr const char* kQboot = "/usr/share/qemu/qboot.rom";
 std::string Firmware(const VmConfig& config) {
     if (!config.firmware.empty()) return config.firmware;
     return config.machine != MachineType::kMicrovm && Exists(kQboot) ? kQboot : "";
+}
+
+bool IsClone(VmOrigin origin) {
+    return origin == VmOrigin::kClone || origin == VmOrigin::kPooled;
 }
 
 MachineFacts Facts(const EnginePlan& plan) {
@@ -190,7 +195,11 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
         options.fds.push_back({plan.state.get(), numbers.state});
     options.new_process_group = true;
     options.parent_death_signal = SIGKILL;
-    options.in_child = [pins = PinsMemory(plan.config)]() -> Result<void> {
+    const bool small_pages = plan.acceleration.engine == Acceleration::kTcg && IsClone(origin_);
+    options.in_child = [small_pages, pins = PinsMemory(plan.config)]() -> Result<void> {
+        // QEMU asks for huge pages wherever it can, also for translated code and for firmware
+        // tables of which it uses a page. The guest's memory is a view of a file, which has none.
+        if (small_pages) (void)::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
         if (pins) CC_TRY(AllowPinning(0));
         return ConfineVmm();
     };

@@ -6,6 +6,7 @@
 #include "agent/oci_reader.h"
 #include "base/file.h"
 #include "base/json_full.h"
+#include "base/text.h"
 #include "tests/scratch.h"
 
 namespace cc::agent {
@@ -195,6 +196,31 @@ TEST_CASE("of several rules about a device the last one decides, access by acces
     CHECK(Allows(program, kBlock, kMknod, 8, 0));
     CHECK(Allows(program, kBlock, kMknod | kRead, 8, 0));
     CHECK_FALSE(Allows(program, kBlock, kMknod | kWrite, 8, 0));
+}
+
+TEST_CASE("rules that decide nothing are not part of the program") {
+    const auto length = [](std::string_view devices) {
+        return DeviceProgram(*Read(Cat(R"({"devices":)", devices, "}"))->devices).size();
+    };
+    const size_t usual = length("[]");
+    // As Podman has it, and Docker.
+    CHECK(length(R"([{"allow":false,"access":"rwm"}])") == usual);
+    const size_t console = length(R"([{"allow":true,"type":"c","major":5,"minor":1}])");
+    CHECK(console > usual);
+    CHECK(length(R"([{"allow":false,"access":"rwm"},
+        {"allow":true,"type":"c","major":1,"minor":5,"access":"rwm"},
+        {"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"},
+        {"allow":true,"type":"c","major":5,"minor":1,"access":"rwm"},
+        {"allow":false,"type":"c","major":10,"minor":229,"access":"rwm"}])") == console);
+    // These take something away, or give something that nothing behind them covers.
+    const std::string_view one = R"([{"allow":true,"type":"b","major":8},
+        {"allow":false,"type":"b","major":8,"minor":1,"access":"w"}])";
+    CHECK(length(one) > length(R"([{"allow":true,"type":"b","major":8}])"));
+    const auto program = DeviceProgram(*Read(Cat(R"({"devices":)", one, "}"))->devices);
+    CHECK(Allows(program, kBlock, kRead | kWrite, 8, 0));
+    CHECK(Allows(program, kBlock, kRead, 8, 1));
+    CHECK_FALSE(Allows(program, kBlock, kWrite, 8, 1));
+    CHECK_FALSE(Allows(program, kChar, kRead, 8, 0));
 }
 
 TEST_CASE("without a list only the default devices may be used; a privileged one allows all") {
