@@ -101,7 +101,7 @@ TEST_CASE("a container with a higher memory limit gets a clone that has grown") 
         const Finished run =
             host.Run("c1",
                      {"sh", "-c",
-                      "grep MemTotal /proc/meminfo; cat /proc/sys/kernel/threads-max; ulimit -p"},
+                      "grep MemTotal /proc/meminfo; cat /proc/sys/kernel/threads-max; ulimit -u"},
                      "", limit);
         REQUIRE_MESSAGE(run.status == 0, run.err);
         const auto lines = Split(Trim(run.out), '\n');
