@@ -10,6 +10,7 @@
 #   bench/run.sh verbs              only state, list, kill 0 and exec beside crun's and runc's, and only to standard output
 #   bench/run.sh rate               only how many containers start a second, and only to standard output
 #   bench/run.sh network            only the network beside runc's, and only to standard output
+#   bench/run.sh density            only what twenty idle containers weigh, and only to standard output
 #   bench/run.sh docker             only docker run and exec beside runc's, and only to standard output
 #   bench/run.sh CONTENDER ...      only these of pool, clone, tuned, debian, crun, runc and runsc, and only to standard output
 set -euo pipefail
@@ -66,6 +67,9 @@ elif [ "${1:-}" = rate ]; then
 elif [ "${1:-}" = network ]; then
     only=network
     contenders=(clone runc)
+elif [ "${1:-}" = density ]; then
+    only=density
+    contenders=(clone)
 elif [ "${1:-}" = docker ]; then
     only=docker
     contenders=(pool runc)
@@ -326,9 +330,14 @@ wait_pool() {
     until with_runtime pool template list --format json | grep -q '"pool":2,"poolReady":2'; do sleep 0.1; done
 }
 
+# pss PID: in KiB.
+pss() {
+    awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup"
+}
+
 # How much twenty idle containers take that are cloned from one template: 3.0's way of measuring.
 density_table() {
-    local i id pid count=20 before after total=0
+    local i id pid count=20 before after qemu=0 keeper=0 shim=0
     with_runtime clone template build >/dev/null
     before=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
     for ((i = 0; i < count; i++)); do
@@ -340,16 +349,18 @@ density_table() {
     sleep 2
     after=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
     for pid in $(processes_with "$work/run/vm/"); do
-        total=$((total + $(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup") +
-            $(awk '/^Pss:/ { print $2 }' "/proc/$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")/smaps_rollup")))
+        qemu=$((qemu + $(pss "$pid")))
+        keeper=$((keeper + $(pss "$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")")))
     done
     for ((i = 0; i < count; i++)); do
         pid=$(with_runtime clone state "bench-density-$i-$$" | sed -nE 's/^ *"pid": ([0-9]+),?$/\1/p')
-        total=$((total + $(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")))
+        shim=$((shim + $(pss "$pid")))
     done
     printf '\n| %d idle clones of 128 MiB, of each | MiB |\n|---|--:|\n' "$count"
-    echo "| PSS of QEMU, keeper and shim | $((total / count / 1024)) |"
-    echo "| MemAvailable is less by | $(((before - after) / count / 1024)) |"
+    awk -v n="$((count * 1024))" -v q="$qemu" -v k="$keeper" -v s="$shim" -v m="$((before - after))" 'BEGIN {
+        printf "| PSS of QEMU, keeper and shim | %.1f |\n", (q + k + s) / n
+        printf "| of it keeper and shim | %.2f |\n", (k + s) / n
+        printf "| MemAvailable is less by | %.1f |\n", m / n }'
     while [ ${#running[@]} -gt 0 ]; do
         with_runtime "${running[0]% *}" delete --force "${running[0]#* }" >/dev/null
         running=("${running[@]:1}")
@@ -440,6 +451,7 @@ case $only in
     rate) rate_table; exit 0 ;;
     network) network_table; exit 0 ;;
     docker) docker_table; exit 0 ;;
+    density) density_table; exit 0 ;;
 esac
 
 # The first round only warms the page cache and makes the templates.
