@@ -46,11 +46,8 @@ Server::Server(uv::Loop& loop, const ServerOptions& options, std::function<void(
     : loop_(loop),
       options_(options),
       on_done_(std::move(on_done)),
-      deadline_timer_(loop,
-                      [this] {
-                          armed_for_.reset();
-                          router_.RunDeadlines();
-                      }),
+      deadline_timer_(loop, [this] { RunDeadlines(); }),
+      deadline_turn_(loop, [this] { RunDeadlines(); }),
       idle_timer_(loop, [this] { TryToLeave(); }),
       status_timer_(loop, [this] { OpenStatus(); }),
       world_(loop, RecordFolder(options.records), [this] { Settled(); }),
@@ -89,7 +86,16 @@ void Server::ArmDeadlines() {
     // A timer that fires for a deadline that was cancelled costs less than arming it each time.
     if (!next || (armed_for_ && *armed_for_ <= *next)) return;
     armed_for_ = next;
-    deadline_timer_.Start(std::max(*next - world_.Now(), milliseconds{0}));
+    const milliseconds left = *next - world_.Now();
+    if (left > milliseconds{0})
+        deadline_timer_.Start(left);
+    else
+        deadline_turn_.Start();
+}
+
+void Server::RunDeadlines() {
+    armed_for_.reset();
+    router_.RunDeadlines();
 }
 
 bool Server::Idle() const {

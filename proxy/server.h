@@ -45,6 +45,7 @@ class Server {
     Server(uv::Loop& loop, const ServerOptions& options, std::function<void()> on_done);
     void Settled();
     void ArmDeadlines();
+    void RunDeadlines();
     bool Idle() const;
     bool OwnsSocket() const;
     void TryToLeave();
@@ -55,6 +56,7 @@ class Server {
     const ServerOptions options_;
     const std::function<void()> on_done_;
     uv::Timer deadline_timer_;
+    uv::NextTurn deadline_turn_;  // for what is due already
     std::optional<std::chrono::milliseconds> armed_for_;
     uv::Timer idle_timer_;
     uv::Timer status_timer_;

@@ -43,6 +43,17 @@ void Timer::Stop() {
     uv_timer_stop(raw());
 }
 
+NextTurn::NextTurn(Loop& loop, Callback callback) : Handle(std::move(callback)) {
+    initialised_ = uv_idle_init(loop.raw(), raw()) == 0;
+}
+
+void NextTurn::Start() {
+    uv_idle_start(raw(), [](uv_idle_t* idle) {
+        uv_idle_stop(idle);
+        Call(idle);
+    });
+}
+
 SignalWatch::SignalWatch(Loop& loop, Callback callback) : Handle(std::move(callback)) {
     initialised_ = uv_signal_init(loop.raw(), raw()) == 0;
 }

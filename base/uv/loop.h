@@ -36,8 +36,8 @@ class Loop {
 // "<what>: <libuv's text>".
 Failure FailUv(std::string_view what, int error);
 
-// A uv handle and the function its callback shall call. Not used directly: see Timer, Poll,
-// SignalWatch.
+// A uv handle and the function its callback shall call. Not used directly: see Timer, NextTurn,
+// Poll, SignalWatch.
 template <class Raw, class... Args>
 class Handle {
   public:
@@ -83,6 +83,14 @@ class Timer : public Handle<uv_timer_t> {
     void Start(std::chrono::milliseconds delay, std::chrono::milliseconds repeat = {});
     void Stop();
     bool active() { return uv_is_active(reinterpret_cast<uv_handle_t*>(raw())) != 0; }
+};
+
+// Once, in the loop's next turn, before which everybody else has had one: a timer that is set to
+// now from within a timer runs before the descriptors are looked at.
+class NextTurn : public Handle<uv_idle_t> {
+  public:
+    NextTurn(Loop& loop, Callback callback);
+    void Start();
 };
 
 class SignalWatch : public Handle<uv_signal_t, int> {

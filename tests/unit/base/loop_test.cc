@@ -13,6 +13,27 @@ namespace cc::uv {
 
 using namespace std::chrono_literals;
 
+TEST_CASE("who goes on in the next turn leaves one to everybody else") {
+    Loop loop;
+    const auto pipe = MakePipe().value();
+    REQUIRE(WriteAll(pipe.second.get(), "x"));
+    int turns = 0, seen_at = 0;
+    std::optional<NextTurn> next;
+    next.emplace(loop, [&] {
+        if (++turns < 100) next->Start();
+    });
+    Poll readable(loop, [&](int) {
+        seen_at = turns;
+        readable.Stop();
+    });
+    REQUIRE(readable.Open(pipe.first.get()));
+    readable.Start(UV_READABLE);
+    next->Start();
+    loop.Run();
+    CHECK(turns == 100);
+    CHECK(seen_at == 1);
+}
+
 TEST_CASE("a timer fires once, in the order of the delays, and restarting it starts anew") {
     Loop loop;
     std::string order;
