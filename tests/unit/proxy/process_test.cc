@@ -197,6 +197,10 @@ TEST_CASE("SIGHUP has the log begun anew, and ends nothing") {
     const std::string socket = folder.path + "/p.sock", log = folder.path + "/log";
     RealProcess process({"-socket-path", socket, "-log", "info", "--log-file", log});
     process.WaitForSocket(socket);
+    // It listens before it has its signals, and answers afterwards.
+    RealClient client(socket);
+    client.Send(EncodeCommand(ClientCommand::kAttachVm, Encode(AttachVm{"no", 0})));
+    CHECK(client.Next());
     REQUIRE(std::rename(log.c_str(), (log + ".1").c_str()) == 0);
     ::kill(process.pid, SIGHUP);
     for (int i = 0; i < kPatience / 10 && !Exists(log); ++i)
