@@ -24,6 +24,9 @@ constexpr const char* kPool = "vm_cache_number = 1";
 // In the usual 128 MiB Debian's kernel now and then panics while it unpacks its initramfs ("System
 // is deadlocked on memory"), with templates and without.
 constexpr const char* kSteady = "default_memory = 256";
+// For what happens to a template while it is made: the tuned kernel is up within a second, and so
+// waits for two more.
+constexpr const char* kUnhurried = "default_memory = 256\nkernel_params = \"rootdelay=2\"";
 
 void CheckRuns(Host& host, const std::string& id = "c1") {
     const Finished run = host.Run(id, {"echo", "it runs"});
@@ -164,7 +167,7 @@ TEST_CASE("template faults: VMs of the pool that are killed or stop do not cost 
 }
 
 TEST_CASE("template faults: the VM that becomes the template is killed, and made once more") {
-    Host host = Host::WithTemplates(kNoPool, kSteady);
+    Host host = Host::WithTemplates(kNoPool, kUnhurried);
     pid_t made_by = 0;
     RunMeanwhile(host, [&](pid_t keeper, TemplateVm builder) {
         made_by = keeper;
@@ -175,7 +178,7 @@ TEST_CASE("template faults: the VM that becomes the template is killed, and made
 }
 
 TEST_CASE("template faults: who waits for a template can be interrupted") {
-    Host host = Host::WithTemplates(kNoPool, kSteady);
+    Host host = Host::WithTemplates(kNoPool, kUnhurried);
     Finished run;
     std::thread waits([&] { run = host.Run("c1", {"echo", "it runs"}); });
     const TemplateVm builder = WaitVmOf(host, WaitBuilding(host));
@@ -192,16 +195,18 @@ TEST_CASE("template faults: who waits for a template can be interrupted") {
 }
 
 TEST_CASE("template faults: everything is killed while the template is made") {
-    Host host = Host::WithTemplates(kNoPool, kSteady);
+    Host host = Host::WithTemplates(kNoPool, kUnhurried);
     RunMeanwhile(host, [&](pid_t keeper, TemplateVm builder) {
         for (const pid_t pid : {keeper, builder.keeper, builder.vmm})
             KillIt(pid, SIGKILL);
     });
-    CHECK(Number(host, "clones") == 1);
+    // Killed at its very start the container may have booted; the next one has the template made.
+    CheckRuns(host);
+    CHECK(Number(host, "clones") >= 1);
 }
 
 TEST_CASE("template faults: its directory is removed while it is made") {
-    Host host = Host::WithTemplates(kNoPool, kSteady);
+    Host host = Host::WithTemplates(kNoPool, kUnhurried);
     pid_t first = 0;
     RunMeanwhile(host, [&](pid_t keeper, TemplateVm) {
         first = keeper;
@@ -220,7 +225,7 @@ TEST_CASE("template faults: an older kernel is put in place, under a template an
         return;
     }
     {
-        Host host = Host::WithTemplates(kNoPool, Cat(kSteady, "\nkernel = \"", kernel, "\""));
+        Host host = Host::WithTemplates(kNoPool, Cat(kUnhurried, "\nkernel = \"", kernel, "\""));
         pid_t first = 0;
         RunMeanwhile(host, [&](pid_t keeper, TemplateVm) {
             first = keeper;
