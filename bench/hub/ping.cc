@@ -6,10 +6,14 @@
 #include <array>
 #include <cstdio>
 #include <functional>
+#include <string>
+#include <thread>
 
+#include <sched.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "bench/hub/awake.h"
 #include "bench/hub/measured.h"
 #include "bench/hub/must.h"
 #include "bench/hub/peers.h"
@@ -25,7 +29,17 @@ namespace {
 constexpr int kWarmUp = 1000;
 constexpr int kPings = 20000;
 
-void MeasureTrips(const char* what, pid_t pid, const std::function<void()>& trip) {
+// 0: this process.
+void PinTo(size_t processor, pid_t pid) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    Must(::sched_setaffinity(pid, sizeof set, &set), "sched_setaffinity");
+}
+
+void MeasureTripsOn(size_t processor, const std::string& what, pid_t pid,
+                    const std::function<void()>& trip) {
+    PinTo(processor, pid);
     for (int i = 0; i < kWarmUp; ++i)
         trip();
     const ProcessorClock clock(pid);
@@ -38,9 +52,14 @@ void MeasureTrips(const char* what, pid_t pid, const std::function<void()>& trip
         times.push_back(SecondsSince(begin) * kMicro);
     }
     const double used = (clock.Seconds() - before) * kMicro / kPings;
-    std::printf("| %s | %.1f | %.1f | %.1f | %.1f |\n", what, Quantile(times, 0.5),
+    std::printf("| %s | %.1f | %.1f | %.1f | %.1f |\n", what.c_str(), Quantile(times, 0.5),
                 Quantile(times, 0.9), Quantile(times, 0.99), used);
     std::fflush(stdout);
+}
+
+void MeasureTrips(const std::string& what, pid_t pid, const std::function<void()>& trip) {
+    MeasureTripsOn(0, what + ", on one processor", pid, trip);
+    if (std::thread::hardware_concurrency() > 1) MeasureTripsOn(1, what + ", on two", pid, trip);
 }
 
 void Exchange(int from, int to, std::string_view bytes) {
@@ -55,6 +74,8 @@ void MeasurePing(const Setting& setting) {
     std::puts("| round trip | p50 (us) | p90 | p99 | CPU (us) |");
     std::puts("|---|--:|--:|--:|--:|");
     const Proxy proxy(setting.proxy(), setting.directory);
+    const Awake processors;
+    PinTo(0, 0);
     std::string ping;
     const auto measure = [&](const char* what, Layer layer) {
         Vm vm(proxy.socket(), setting.directory, "ping", layer);
@@ -76,6 +97,9 @@ void MeasurePing(const Setting& setting) {
         Exchange(copy.to(), copy.from(), "12 bytes all");
     });
     std::puts("");
+    cpu_set_t all;
+    std::fill_n(reinterpret_cast<unsigned char*>(&all), sizeof all, 0xff);
+    Must(::sched_setaffinity(0, sizeof all, &all), "sched_setaffinity");
 }
 
 }  // namespace cc::bench
