@@ -159,6 +159,13 @@ TEST_CASE("a container has the network of its namespace, and leaves it as it was
     host.CheckNoResidue();
 }
 
+// A server that returns what it gets, and a client of the one at 10.55.0.2.
+constexpr const char* kSendBack = "while true; do nc -l -p 7000 -e cat; done";
+constexpr const char* kSendAndCompare =
+    "head -c 1000000 /dev/zero | tr '\\0' x >/tmp/sent; "
+    "for i in 1 2 3 4 5; do nc -w 20 10.55.0.2 7000 </tmp/sent >/tmp/back && break; sleep 1; "
+    "done; cmp /tmp/sent /tmp/back && echo same";
+
 TEST_CASE("containers talk with one another and with the host, a megabyte each way") {
     if (SkipWithoutIp()) return;
     Host host;
@@ -166,12 +173,8 @@ TEST_CASE("containers talk with one another and with the host, a megabyte each w
     Place one, two;
     world.Connect(one, 2);
     world.Connect(two, 3);
-    host.Start("server", {"sh", "-c", "while true; do nc -l -p 7000 -e cat; done"}, "", In(one));
-    const std::string send =
-        "head -c 1000000 /dev/zero | tr '\\0' x >/tmp/sent; "
-        "for i in 1 2 3 4 5; do nc -w 20 10.55.0.2 7000 </tmp/sent >/tmp/back && break; sleep 1; "
-        "done; cmp /tmp/sent /tmp/back && echo same";
-    const Finished from_container = host.Run("client", {"sh", "-c", send}, "", In(two));
+    host.Start("server", {"sh", "-c", kSendBack}, "", In(one));
+    const Finished from_container = host.Run("client", {"sh", "-c", kSendAndCompare}, "", In(two));
     CHECK_MESSAGE(from_container.out == "same\n", from_container.err);
     const Finished from_host = Shell(
         Cat("export D=", host.directory(), "; head -c 1000000 /dev/zero >$D/sent; ",
@@ -476,12 +479,8 @@ TEST_CASE("a megabyte each way, by a bridge to a macvtap") {
     Place one, two;
     world.Connect(one, 2);
     world.Connect(two, 3);
-    bridged.Start("server", {"sh", "-c", "while true; do nc -l -p 7000 -e cat; done"}, "", In(one));
-    const std::string send =
-        "head -c 1000000 /dev/zero | tr '\\0' x >/tmp/sent; "
-        "for i in 1 2 3 4 5; do nc -w 20 10.55.0.2 7000 </tmp/sent >/tmp/back && break; sleep 1; "
-        "done; cmp /tmp/sent /tmp/back && echo same";
-    const Finished client = macvtap.Run("client", {"sh", "-c", send}, "", In(two));
+    bridged.Start("server", {"sh", "-c", kSendBack}, "", In(one));
+    const Finished client = macvtap.Run("client", {"sh", "-c", kSendAndCompare}, "", In(two));
     CHECK_MESSAGE(client.out == "same\n", client.err);
     CHECK(bridged.Runtime({"delete", "--force", "server"}).status == 0);
     bridged.CheckNoResidue();
@@ -523,7 +522,7 @@ TEST_CASE("with several processors a network has as many queues") {
         World world;
         Place place;
         world.Connect(place, 2);
-        host.Start("c1", {"sh", "-c", "while true; do nc -l -p 7000 -e cat; done"}, "", In(place));
+        host.Start("c1", {"sh", "-c", kSendBack}, "", In(place));
         const std::string queues = Ask(host, "c1", "ls /sys/class/net/eth0/queues");
         for (const char* one : {"rx-0", "rx-1", "tx-0", "tx-1"})
             CHECK_MESSAGE(Has(queues, one), queues);
