@@ -15,7 +15,7 @@ namespace cc::runtime {
 namespace {
 
 constexpr size_t kMaxConfig = 1 << 20;
-constexpr int64_t kDefaultMemory = 128, kLeastMemory = 8, kMostMemory = 1 << 24;  // MiB
+constexpr int64_t kLeastMemory = 8, kMostMemory = 1 << 24;  // MiB
 constexpr int64_t kMostPooled = 1000;
 constexpr int64_t kLongestBoot = 3600;  // seconds
 
@@ -93,7 +93,7 @@ Result<void> SetCpus(RuntimeConfig& config, int64_t value) {
 }
 Result<void> SetMemory(RuntimeConfig& config, int64_t value) {
     if (value > kMostMemory) return Fail(Cat("must be at most ", kMostMemory, " (MiB)"));
-    config.memory_mib = value < kLeastMemory ? kDefaultMemory : value;
+    config.memory_mib = value < kLeastMemory ? DefaultMemoryMib() : value;
     return {};
 }
 Result<void> SetMemoryOverhead(RuntimeConfig& config, int64_t value) {
@@ -274,6 +274,12 @@ Result<void> ApplyTable(const toml::table& table, const std::string& section,
 }
 
 }  // namespace
+
+int64_t DefaultMemoryMib() {
+    constexpr int64_t kLeast = 128, kMost = 2048;
+    const int64_t host = ::sysconf(_SC_PHYS_PAGES) / ((1 << 20) / ::sysconf(_SC_PAGESIZE));
+    return std::clamp(host / 2 / kLeast * kLeast, kLeast, kMost);
+}
 
 const std::vector<std::string>& DefaultConfigPaths() {
     static const std::vector<std::string> paths = {

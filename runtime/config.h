@@ -12,6 +12,9 @@
 
 namespace cc::runtime {
 
+// 2048 as in 3.0, on a host of less than 4 GiB half of it, at least 128.
+int64_t DefaultMemoryMib();
+
 struct RuntimeConfig {
     std::string source;                 // the file it was read from; empty: none
     std::vector<std::string> warnings;  // what its writer can hardly have meant
@@ -28,7 +31,7 @@ struct RuntimeConfig {
     MachineType machine = MachineType::kPc;
     Acceleration acceleration = Acceleration::kAuto;
     int64_t vcpus = 1;
-    int64_t memory_mib = 128;
+    int64_t memory_mib = DefaultMemoryMib();
     int64_t memory_overhead_mib = 64;
     bool mem_prealloc = false;
     bool hugepages = false;

@@ -43,12 +43,12 @@ bool HasOption(const std::string& options, std::string_view option) {
     return std::find(parts.begin(), parts.end(), option) != parts.end();
 }
 
-bool IsSystemds(const std::string& type, const std::string& super_options) {
+bool IsSystemds(const CgroupHierarchy& hierarchy) {
     constexpr std::string_view kManaged[] = {"name=systemd", "cpu",  "cpuacct", "memory",
                                              "blkio",        "pids", "devices"};
-    return type == "cgroup2" ||
+    return hierarchy.unified ||
            std::any_of(std::begin(kManaged), std::end(kManaged),
-                       [&](std::string_view option) { return HasOption(super_options, option); });
+                       [&](std::string_view name) { return hierarchy.Has(name); });
 }
 
 // All directories from below the mount point down to the leaf.
@@ -98,6 +98,10 @@ bool HasChildren(const std::string& directory) {
 
 }  // namespace
 
+bool CgroupHierarchy::Has(std::string_view controller) const {
+    return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
+}
+
 std::vector<CgroupHierarchy> ParseHierarchies(std::string_view mountinfo) {
     std::vector<CgroupHierarchy> hierarchies;
     std::set<std::string> devices;
@@ -111,10 +115,12 @@ std::vector<CgroupHierarchy> ParseHierarchies(std::string_view mountinfo) {
         if (type != "cgroup" && type != "cgroup2") continue;
         if (HasOption(fields[5], "ro") || HasOption(super_options, "ro")) continue;
         if (!devices.insert(fields[2]).second) continue;
-        hierarchies.push_back({.mount_point = Unescape(fields[4]),
-                               .cpuset = type == "cgroup" && HasOption(super_options, "cpuset"),
-                               .unified = type == "cgroup2",
-                               .systemd = IsSystemds(type, super_options)});
+        CgroupHierarchy& found = hierarchies.emplace_back();
+        found.mount_point = Unescape(fields[4]);
+        found.unified = type == "cgroup2";
+        // Among them "rw" and the like, which are no controller's name.
+        if (!found.unified) found.controllers = Split(super_options, ',');
+        found.systemd = IsSystemds(found);
     }
     return hierarchies;
 }
@@ -156,6 +162,12 @@ CgroupPlan PlanBeside(const CgroupPlan& plan, const std::string& leaf) {
     return beside;
 }
 
+CgroupPlan PlanBelow(const CgroupPlan& plan, const std::string& leaf) {
+    CgroupPlan below = plan;
+    if (!plan.path.empty()) below.path += Cat("/", leaf);
+    return below;
+}
+
 std::vector<std::string> MissingDirectories(const CgroupPlan& plan) {
     std::vector<std::string> missing;
     if (plan.path.empty()) return missing;
@@ -173,7 +185,8 @@ Result<void> MakeCgroup(const CgroupPlan& plan, const std::vector<std::string>& 
                 PassOnControllers(directory.substr(0, directory.rfind('/')), controllers);
             if (::mkdir(directory.c_str(), 0755) < 0 && errno != EEXIST)
                 return FailErrno(Cat("making the cgroup ", directory));
-            if (hierarchy.cpuset)
+            // Takes no process before its processors and memory nodes are set.
+            if (hierarchy.Has("cpuset"))
                 CC_TRY(Context(Cat("preparing the cgroup ", directory), InheritCpuset(directory)));
         }
     return {};

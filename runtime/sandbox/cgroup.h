@@ -15,9 +15,11 @@ namespace cc::runtime {
 
 struct CgroupHierarchy {
     std::string mount_point;
-    bool cpuset = false;   // v1 cpuset: takes no process before its cpus and mems are set
-    bool unified = false;  // v2
-    bool systemd = false;  // where it runs, systemd makes and removes what is in it
+    std::vector<std::string> controllers;  // of v1: "cpu", "cpuacct" ...
+    bool unified = false;                  // v2
+    bool systemd = false;                  // where it runs, systemd makes and removes what is in it
+
+    bool Has(std::string_view controller) const;
 };
 
 // From the text of /proc/self/mountinfo: each hierarchy once, read-only ones left out.
@@ -31,8 +33,9 @@ struct CgroupPlan {
 // `cgroups_path` as in config.json, absolute or relative; "." and ".." in it are refused.
 Result<CgroupPlan> PlanCgroup(std::string_view mountinfo, std::string_view cgroups_path);
 
-// One of the name `leaf` in the same directory.
+// One of the name `leaf` in the same directory, and one below it.
 CgroupPlan PlanBeside(const CgroupPlan& plan, const std::string& leaf);
+CgroupPlan PlanBelow(const CgroupPlan& plan, const std::string& leaf);
 
 // The directories that MakeCgroup will have to make, outermost first.
 std::vector<std::string> MissingDirectories(const CgroupPlan& plan);

@@ -38,7 +38,7 @@ const std::vector<Creation::Step>& Creation::SandboxSteps() {
         // Directories, locks, state "creating".
         {"record", kPrepare, &Creation::RecordSandbox},
         // cgroupsPath in every hierarchy with its limits, and the VM's beside it.
-        {"cgroup", kPrepare, &Creation::MakeCgroups},
+        {"cgroup", kPrepare, &Creation::MakeContainerCgroup},
         // With stdio, network namespace, cgroup.
         {"shim", kPrepare, &Creation::ForkShim},
         // Of the host: prestart, createRuntime, createContainer.
@@ -175,8 +175,8 @@ Result<void> Creation::PlanOwnSandbox() {
     sandbox_.pod = pod;
     sandbox_.assets = AssetsOf(hypervisor_, guest_);
     const std::string vm_name = Cat("cc-vm-", sandbox_.vm_name);
-    vm_scope_ = ScopeBeside(scope_, vm_name);
-    vm_cgroup_ = PlanBeside(cgroup_, vm_scope_.unit.empty() ? vm_name : vm_scope_.unit);
+    vm_cgroup_ = pod ? PlanPodCgroup(cgroup_, scope_, vm_name)
+                     : PlanVmCgroup(cgroup_, scope_, vm_name, limits_);
     sandbox_.proxy_executable = config_.proxy_path.empty() ? self_ : config_.proxy_path;
     sandbox_.proxy_ksm = config_.proxy_ksm;
     sandbox_.proxy_log_level = config_.proxy_debug || request_.debug ? "debug" : "warn";
@@ -188,9 +188,9 @@ Result<void> Creation::RecordSandbox() {
     CC_ASSIGN(sandbox_lock_, store_.MakeSandbox(sandbox_.id));
     undo_.Push([this] { LogFailure("removing state", store_.RemoveSandbox(sandbox_.id)); });
     sandbox_.cgroups = vm_cgroup_.Leaves();
-    sandbox_.cgroups_created =
-        request_.systemd_cgroup ? MissingBesideScope(vm_cgroup_) : MissingDirectories(vm_cgroup_);
-    sandbox_.scope = vm_scope_.unit;
+    sandbox_.cgroups_below = vm_cgroup_.below.Leaves();
+    sandbox_.cgroups_created = vm_cgroup_.Missing();
+    sandbox_.scope = vm_cgroup_.scope.unit;
     CC_TRY(store_.Save(sandbox_));
     CC_TRY(RecordContainer());
     // Left over from a creation that was killed together with its state.
@@ -200,20 +200,15 @@ Result<void> Creation::RecordSandbox() {
     return {};
 }
 
-Result<void> Creation::MakeCgroups() {
-    CC_TRY(MakeContainerCgroup());
+Result<void> Creation::StartVm() {
+    CC_TRY(TakeDevices());
     undo_.Push([this] {
         LogFailure("ending a scope", EndScope(sandbox_.scope));
         RemoveCgroups(sandbox_.cgroups_created);
     });
-    if (request_.systemd_cgroup) return {};  // a scope begins with its first process
-    return MakeCgroup(vm_cgroup_, ControllersOf(limits_));
-}
-
-Result<void> Creation::StartVm() {
-    CC_TRY(TakeDevices());
+    CC_TRY(MakeVmCgroup(vm_cgroup_, ControllersOf(limits_)));
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
-    const auto enter = [this] { return EnterCgroup(vm_cgroup_, vm_scope_, 0); };
+    const auto enter = [this] { return EnterVmCgroup(vm_cgroup_, 0); };
     VmConfig wanted = MakeVmConfig(config_, guest_, hypervisor_, sandbox_);
     wanted.memory_mib = vm_size_.memory_mib;
     wanted.vcpus = vm_size_.cpus;
@@ -234,7 +229,7 @@ Result<void> Creation::StartVm() {
          {"acceleration", vm.status.acceleration},
          {"reason", vm.status.acceleration_reason}});
     if (origin_ == VmOrigin::kPooled) {
-        CC_TRY(EnterCgroup(vm_cgroup_, vm_scope_, sandbox_.keeper.pid));
+        CC_TRY(EnterVmCgroup(vm_cgroup_, sandbox_.keeper.pid));
         CC_TRY(JoinCgroups(sandbox_.cgroups, sandbox_.vmm.pid));
     }
     return store_.Save(sandbox_);
@@ -265,7 +260,8 @@ Result<void> Creation::BootGuest() {
 
 Result<void> Creation::SetVmLimits() {
     const int64_t memory =
-        vm_for_.memory > 0 ? HostMemoryOf(config_, vm_size_.memory_mib, emulated_) : 0;
+        vm_for_.memory > 0 ? HostMemoryOf(config_, vm_for_, vm_size_.memory_mib, emulated_) : 0;
+    CC_TRY(LimitContainer(true));
     CgroupWrites made;  // undone with the cgroup itself
     return Context("linux.resources", LimitVm(sandbox_, vm_limits_, memory, made));
 }

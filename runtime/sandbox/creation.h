@@ -26,6 +26,7 @@
 #include "runtime/sandbox/pod.h"
 #include "runtime/sandbox/scope.h"
 #include "runtime/sandbox/shim_process.h"
+#include "runtime/sandbox/vm_cgroup.h"
 #include "runtime/state/store.h"
 #include "runtime/storage/share_plan.h"
 
@@ -72,7 +73,6 @@ class Creation {
     // With a sandbox of its own.
     Result<void> PlanOwnSandbox();
     Result<void> RecordSandbox();
-    Result<void> MakeCgroups();
     Result<void> ReadNetwork();
     Result<void> StartVm();
     Result<void> BootGuest();
@@ -103,7 +103,8 @@ class Creation {
     Result<void> ConnectNetwork() const;
     Result<void> FollowNetwork();
     Result<void> PlanContainerCgroup();
-    Result<void> EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& scope, pid_t pid) const;
+    Result<void> EnterContainerCgroup() const;
+    Result<void> LimitContainer(bool vm_is_up);
     Result<void> ClaimId();
     Result<void> RecordContainer();
 
@@ -120,8 +121,9 @@ class Creation {
     std::string hypervisor_;
     std::string self_;  // this program
     SharePlan share_;
-    CgroupPlan cgroup_, vm_cgroup_;
-    ScopePlan scope_, vm_scope_;
+    CgroupPlan cgroup_;
+    ScopePlan scope_;
+    VmCgroup vm_cgroup_;
     std::vector<CgroupValue> limits_, vm_limits_;
     Limits vm_for_;  // of the container, or of the pod
     VmSize vm_size_;

@@ -53,11 +53,20 @@ Result<void> Creation::PlanContainerCgroup() {
     return {};
 }
 
-// `pid` 0: the calling process.
-Result<void> Creation::EnterCgroup(const CgroupPlan& cgroup, const ScopePlan& scope,
-                                   pid_t pid) const {
-    return request_.systemd_cgroup ? EnterScope(scope, cgroup, pid)
-                                   : JoinCgroups(cgroup.Leaves(), pid);
+Result<void> Creation::EnterContainerCgroup() const {
+    return request_.systemd_cgroup ? EnterScope(scope_, cgroup_, 0)
+                                   : JoinCgroups(cgroup_.Leaves(), 0);
+}
+
+// A VM that is below the container's cgroup boots without the limits that would slow it down, as
+// one beside it does.
+Result<void> Creation::LimitContainer(bool vm_is_up) {
+    const bool later = !vm_cgroup_.below.hierarchies.empty();
+    std::vector<CgroupValue> now;
+    for (const auto& value : limits_)
+        if ((later && ConcernsVm(value)) == vm_is_up) now.push_back(value);
+    CgroupWrites made;  // undone with the cgroup itself
+    return Context("linux.resources", LimitShim(container_, now, made));
 }
 
 Result<void> Creation::ClaimId() {
@@ -105,8 +114,7 @@ Result<void> Creation::MakeContainerCgroup() {
     });
     if (request_.systemd_cgroup) return {};  // a scope begins with its first process
     CC_TRY(MakeCgroup(cgroup_, ControllersOf(limits_)));
-    CgroupWrites made;  // undone with the cgroup itself
-    return Context("linux.resources", LimitShim(container_, limits_, made));
+    return LimitContainer(false);
 }
 
 Result<void> Creation::ForkShim() {
@@ -122,14 +130,12 @@ Result<void> Creation::ForkShim() {
     options.console = console.get();
     options.network_namespace = network_.get();
     options.new_network = new_network_;
-    options.enter_cgroup = [this] { return EnterCgroup(cgroup_, scope_, 0); };
+    options.enter_cgroup = [this] { return EnterContainerCgroup(); };
     options.enter_root = [this] { return EnterContainerRoot(bundle_.spec, share_); };
     CC_ASSIGN(shim_, Shim::Fork(options));
     undo_.Push([this] { shim_->Kill(); });
     container_.shim = Identify(shim_->process().pid());
-    CgroupWrites made;
-    if (request_.systemd_cgroup)
-        CC_TRY(Context("linux.resources", LimitShim(container_, limits_, made)));
+    if (request_.systemd_cgroup) CC_TRY(LimitContainer(false));
     return store_.Save(container_);
 }
 

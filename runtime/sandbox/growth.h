@@ -31,14 +31,16 @@ struct VmSize {
 // the host has.
 VmSize PlanVmSize(const RuntimeConfig& config, const Limits& limits, const HostSize& host);
 
-// What a VM of that size may take on the host in all, for its cgroup.
-int64_t HostMemoryOf(const RuntimeConfig& config, int64_t memory_mib, bool emulated);
+// What a VM of that size may take on the host in all, for its cgroup: no more of its memory than
+// containers with these limits and the guest's kernel can use.
+int64_t HostMemoryOf(const RuntimeConfig& config, const Limits& limits, int64_t memory_mib,
+                     bool emulated);
 
 // From one size to another, where that is larger.
 VmGrowth GrowthBetween(const VmSize& from, const VmSize& to);
 
-// Makes the VM of this sandbox as large as its container's new limits need, and its cgroup on the
-// host with it. After an error the cgroup is as before.
+// Makes the VM of this sandbox as large as its container's new limits need, and before that the
+// limit of its cgroup on the host, where it has one. After an error the cgroup is as before.
 Result<void> GrowVm(const RuntimeConfig& config, const SandboxRecord& sandbox,
                     const Limits& limits);
 

@@ -14,6 +14,9 @@ namespace {
 
 // Measured: cc-shim's cgroup held at most 1.9 MB while it relayed 30 MB in and 10 MB out.
 constexpr int64_t kLeastShimMemory = 4 << 20;
+// Version 1 writes "no limit" as the highest number of whole pages.
+constexpr int64_t kNoLimit = int64_t{1} << 60;
+constexpr size_t kMaxNumber = 64;
 
 // The file of a value in a leaf, and what to write into it; nothing when it has none.
 struct Target {
@@ -65,10 +68,42 @@ std::vector<CgroupValue> ShimValues(const std::vector<CgroupValue>& values) {
 
 std::vector<CgroupValue> VmValues(const std::vector<CgroupValue>& values) {
     std::vector<CgroupValue> own;
-    for (const auto& value : values)
-        if (value.what.starts_with("cpu.") || value.what.starts_with("blockIO."))
-            own.push_back(value);
+    std::copy_if(values.begin(), values.end(), std::back_inserter(own), ConcernsVm);
     return own;
+}
+
+// Whether the container's cgroup holds the value, and the VM is in that one.
+bool IsAbove(const SandboxRecord& sandbox, const CgroupValue& value) {
+    const auto& below = sandbox.cgroups_below;
+    return std::any_of(below.begin(), below.end(), [&](const std::string& leaf) {
+        return TargetOf(leaf.substr(0, leaf.rfind('/')), value).has_value();
+    });
+}
+
+// Whether the VM has the value from the container's cgroup. Of memory it may have a limit of its
+// own, and throttled block devices of version 1 are each cgroup's own, wherever it lies.
+bool Inherits(const SandboxRecord& sandbox, const CgroupValue& value) {
+    const bool own = value.what.starts_with("blockIO.") || value.what.starts_with("memory.");
+    const auto& below = sandbox.cgroups_below;
+    const bool held = own && std::any_of(below.begin(), below.end(), [&](const auto& leaf) {
+                          return TargetOf(leaf, value).has_value();
+                      });
+    return !held && IsAbove(sandbox, value);
+}
+
+// What of new limits a container's cgroup can take. It was made without any on memory and on the
+// number of processes if the VM is in it, and what the VM has taken by now would break them.
+std::vector<CgroupValue> NewLimits(const SandboxRecord* sandbox,
+                                   const std::vector<CgroupValue>& values) {
+    auto taken = values;
+    if (sandbox == nullptr) return taken;
+    std::erase_if(taken, [&](const CgroupValue& value) {
+        const bool strangles =
+            value.what.starts_with("memory.") || value.what.starts_with("pids.") ||
+            value.v2_file.starts_with("memory.") || value.v2_file.starts_with("pids.");
+        return strangles && IsAbove(*sandbox, value);
+    });
+    return taken;
 }
 
 // What a file of version 2 has when nobody has said anything.
@@ -81,6 +116,10 @@ std::string DefaultOf(const std::string& v2_file) {
 }
 
 }  // namespace
+
+bool ConcernsVm(const CgroupValue& value) {
+    return value.what.starts_with("cpu.") || value.what.starts_with("blockIO.");
+}
 
 Result<void> WriteValues(const std::vector<std::string>& leaves,
                          const std::vector<CgroupValue>& values, CgroupWrites& writes) {
@@ -115,8 +154,19 @@ Result<void> LimitVm(const SandboxRecord& sandbox, const std::vector<CgroupValue
                      int64_t memory, CgroupWrites& writes) {
     auto own = VmValues(values);
     if (memory > 0) own.push_back(MemoryLimit(memory));
+    std::erase_if(own, [&](const auto& value) { return Inherits(sandbox, value); });
     CC_TRY(Context("the virtual machine", LimitScope(sandbox.scope, own)));
     return Context("the virtual machine", WriteValues(sandbox.cgroups, own, writes));
+}
+
+int64_t VmMemoryLimit(const SandboxRecord& sandbox) {
+    for (const auto& leaf : sandbox.cgroups)
+        if (const auto target = TargetOf(leaf, MemoryLimit(0))) {
+            const auto text = ReadFile(target->path, kMaxNumber).value_or("");
+            const int64_t bytes = ParseNumber<int64_t>(Trim(text)).value_or(0);  // not of "max"
+            return bytes < kNoLimit ? bytes : 0;
+        }
+    return 0;
 }
 
 std::string MemoryLeaf(const std::vector<std::string>& leaves) {
@@ -129,7 +179,7 @@ std::string MemoryLeaf(const std::vector<std::string>& leaves) {
 Result<void> ApplyResources(const ContainerRecord& container, const SandboxRecord* sandbox,
                             const Json& resources, CgroupWrites& writes) {
     CC_ASSIGN(const auto values, CgroupValuesOf(resources));
-    CC_TRY(LimitShim(container, values, writes));
+    CC_TRY(LimitShim(container, NewLimits(sandbox, values), writes));
     return sandbox == nullptr ? Result<void>() : LimitVm(*sandbox, values, 0, writes);
 }
 
@@ -150,7 +200,7 @@ std::vector<CgroupValue> ValuesBefore(const Json& before, const Json& tried) {
 void TakeBackResources(const ContainerRecord& container, const SandboxRecord* sandbox,
                        const Json& before, const Json& tried, CgroupWrites& writes) {
     const auto values = ValuesBefore(before, tried);
-    auto scopes = LimitScope(container.scope, ShimValues(values));
+    auto scopes = LimitScope(container.scope, ShimValues(NewLimits(sandbox, values)));
     if (scopes && sandbox != nullptr) scopes = LimitScope(sandbox->scope, VmValues(values));
     if (!scopes)
         Log(LogLevel::kWarn, "systemd keeps limits that were refused elsewhere",

@@ -17,13 +17,13 @@ namespace cc::runtime {
 namespace {
 
 constexpr int64_t kMostPooledByDefault = 4;
-// Of the memory that is available, this part may wait in a pool, counting each VM with its full
-// size.
-constexpr int64_t kPoolShare = 32;
+// Of the memory that is available, this part may wait in a pool. A VM that waits has made 50 MiB
+// its own under emulation, whatever its size; with room for what it was not measured with.
+constexpr int64_t kPoolShare = 32, kWaitingMib = 128;
 
 int64_t PoolSize(const RuntimeConfig& config) {
     if (config.pool >= 0) return config.pool;
-    return std::min(kMostPooledByDefault, HostAvailableMib() / kPoolShare / config.memory_mib);
+    return std::min(kMostPooledByDefault, HostAvailableMib() / kPoolShare / kWaitingMib);
 }
 
 // It can tell a device of the machine where its number lies in memory, which vmgenid needs; qboot,

@@ -219,6 +219,7 @@ std::string Encode(const SandboxRecord& record) {
                      {"pod", record.pod},
                      {"network", ToJson(record.network)},
                      {"cgroups", record.cgroups},
+                     {"cgroupsBelow", record.cgroups_below},
                      {"cgroupsCreated", record.cgroups_created},
                      {"scope", record.scope}});
 }
@@ -285,6 +286,7 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
     CC_ASSIGN(record.pod, BoolMember(json, "pod"));
     CC_ASSIGN(record.network, NetworkMember(json));
     CC_ASSIGN(record.cgroups, StringsMember(json, "cgroups"));
+    CC_ASSIGN(record.cgroups_below, StringsMember(json, "cgroupsBelow"));
     CC_ASSIGN(record.cgroups_created, StringsMember(json, "cgroupsCreated"));
     CC_ASSIGN(record.scope, StringMember(json, "scope"));
     CC_ASSIGN(const bool past, OfAnotherBoot(json));
@@ -292,6 +294,7 @@ Result<SandboxRecord> ParseSandboxRecord(std::string_view text) {
         record.keeper = record.vmm = {};
         record.network = {};
         record.cgroups.clear();
+        record.cgroups_below.clear();
         record.cgroups_created.clear();
         record.scope.clear();
     }

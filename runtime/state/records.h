@@ -101,7 +101,8 @@ struct SandboxRecord {
     NetworkRecord network;
     // Made for several containers: its cgroup has their common parent's limits, not those of one.
     bool pod = false;
-    std::vector<std::string> cgroups;  // of the VM and of the shims of exec
+    std::vector<std::string> cgroups;        // of the VM and of the shims of exec
+    std::vector<std::string> cgroups_below;  // those of them that are in the container's
     std::vector<std::string> cgroups_created;
     std::string scope;  // as the container's
 };

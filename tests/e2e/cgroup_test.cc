@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "tests/e2e/host.h"
+#include "tests/e2e/templates.h"
 
 namespace cc::test {
 
@@ -55,13 +56,45 @@ TEST_CASE("limits read back from the container's cgroup, and small ones do not t
     CHECK(std::find(processes.begin(), processes.end(), Cat(host.PidOf("cc-vmm"))) !=
           processes.end());
     CHECK(Value("pids", VmLeaf("pids", tag), "pids.max") == "max");
-    CHECK(Value("cpu", VmLeaf("cpu", tag), "cpu.shares") == "512");
+    // Processors and memory are counted as the container's, but of memory it has a limit.
+    const std::string keeper = Cat(host.PidOf("cc-vmm"));
+    CHECK(Has(Value("cpu", VmLeaf("cpu", leaf), "cgroup.procs"), keeper));
+    CHECK(VmLeaf("cpu", tag) == "none");
+    CHECK(VmLeaf("memory", leaf) == "none");
     CHECK(ParseNumber<int64_t>(Value("memory", VmLeaf("memory", tag), "memory.limit_in_bytes"))
               .value_or(0) > (64 << 20));
     // Shims of exec do not crowd the container's cgroup.
     CHECK(host.Runtime({"exec", "c1", "true"}).status == 0);
     CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
     host.CheckNoResidue();
+}
+
+TEST_CASE(
+    "without a limit the VM's memory counts as the container's, and one that comes later is the "
+    "guest's") {
+    if (!HasV1()) return Skip("the memory controller is not mounted as cgroup v1");
+    // 0: the usual size.
+    Host host = Host::WithTemplates(kNoPool, "default_memory = 0");
+    const std::string tag = host.directory().substr(host.directory().rfind('/') + 1);
+    host.Start("c1", {"sleep", "1000"}, "",
+               [&](Json& config) { config["linux"]["cgroupsPath"] = "/" + tag + "/c1"; });
+    const std::string leaf = tag + "/c1";
+    const auto number = [&](const char* controller, const char* file) {
+        return ParseNumber<int64_t>(Value(controller, leaf, file)).value_or(0);
+    };
+    constexpr int64_t kBig = 150 << 20;  // more than a VM had once, and than its limit below
+    CHECK(host.Runtime({"exec", "c1", "sh", "-c",
+                        Cat("dd if=/dev/zero of=/dev/null bs=", kBig, " count=1 2>/dev/null")})
+              .status == 0);
+    CHECK(number("memory", "memory.usage_in_bytes") > kBig);
+    CHECK(number("cpuacct", "cpuacct.usage") > 100'000'000);
+    const Finished updated = host.Runtime({"update", "--memory", "64m", "c1"});
+    CHECK_MESSAGE(updated.status == 0, updated.err);
+    CHECK(number("memory", "memory.limit_in_bytes") > kBig);
+    CHECK(host.Runtime({"exec", "c1", "sh", "-c", "dd if=/dev/zero of=/dev/null bs=100M count=1"})
+              .status == 137);
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+    CHECK_FALSE(Exists(Cat(kMount, "memory/", tag)));
 }
 
 TEST_CASE("a VM is made large enough for the container's memory limit") {
@@ -120,7 +153,8 @@ TEST_CASE("with --systemd-cgroup the shim and the VM have scopes, which go with 
     };
     CHECK(cgroup(host.PidOf("cc-shim")).find("/system.slice/cc-test-" + tag + ".scope") !=
           std::string::npos);
-    CHECK(cgroup(host.PidOf("cc-vmm")).find("/system.slice/cc-vm-") != std::string::npos);
+    // In a scope of its own, or in the container's.
+    CHECK(Has(cgroup(host.PidOf("cc-vmm")), "/cc-vm-"));
     CHECK(host.Runtime({"update", "--pids-limit", "50", "c1"}).status == 0);
     CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
 }

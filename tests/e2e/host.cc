@@ -141,6 +141,9 @@ Finished RunProgram(const std::string& executable, const std::vector<std::string
 
 namespace {
 
+// Of [hypervisor.qemu]. Small, so that machines grow for what containers ask for.
+constexpr std::string_view kSmallMachine = "default_memory = 128\n";
+
 // Made by the first host that needs it, and ended with this program.
 class SharedTemplates {
   public:
@@ -148,7 +151,8 @@ class SharedTemplates {
         char name[] = "/tmp/cc-e2e-templates.XXXXXX";
         directory_ = ::mkdtemp(name);
         // No pool: what waits in it is not to be found among the processes of a host.
-        const std::string lines = Cat("[factory]\n", Lines(), "\n");
+        const std::string lines =
+            Cat("[hypervisor.qemu]\n", kSmallMachine, "[factory]\n", Lines(), "\n");
         REQUIRE(WriteFileAtomic(Config(), lines, 0644));
         const Finished built = RunProgram(RuntimePath(), Arguments({"build"}));
         CHECK_MESSAGE(built.status == 0, built.err);
@@ -196,11 +200,13 @@ Host::Host(const Sections& sections) {
     directory_ = ::mkdtemp(name);
     MakeRootfs(rootfs());
     config_ = directory_ + "/configuration.toml";
-    REQUIRE(WriteFileAtomic(
-        config_,
-        Cat("[hypervisor.qemu]\n", sections.hypervisor, "\n[factory]\n", sections.factory,
-            "\n[runtime]\nrun_dir = \"", run_directory(), "\"\n", sections.runtime, "\n"),
-        0644));
+    const bool sized = sections.hypervisor.find("default_memory") != std::string::npos;
+    REQUIRE(
+        WriteFileAtomic(config_,
+                        Cat("[hypervisor.qemu]\n", sized ? "" : kSmallMachine, sections.hypervisor,
+                            "\n[factory]\n", sections.factory, "\n[runtime]\nrun_dir = \"",
+                            run_directory(), "\"\n", sections.runtime, "\n"),
+                        0644));
 }
 
 Host::~Host() {

@@ -31,8 +31,9 @@ TEST_CASE("each cgroup hierarchy is found once, read-only ones are left alone") 
     const auto hierarchies = ParseHierarchies(kMountinfo);
     REQUIRE(hierarchies.size() == 4);
     CHECK(hierarchies[0].mount_point == "/sys/fs/cgroup/cpu,cpuacct");
-    CHECK_FALSE(hierarchies[0].cpuset);
-    CHECK(hierarchies[1].cpuset);
+    CHECK(hierarchies[0].Has("cpu"));
+    CHECK_FALSE(hierarchies[0].Has("cpuset"));
+    CHECK(hierarchies[1].Has("cpuset"));
     CHECK(hierarchies[2].mount_point == "/sys/fs/cgroup/with space");
     CHECK(hierarchies[3].mount_point == "/sys/fs/cgroup/unified");
 }
@@ -53,7 +54,7 @@ TEST_CASE("cgroupsPath, absolute or relative, is a directory below each hierarch
 TEST_CASE("what was missing is made, and exactly that is removed again") {
     TempDirectory directory;
     CgroupPlan plan;
-    plan.hierarchies = {{directory / "cpu", false}, {directory / "cpuset", true}};
+    plan.hierarchies = {{directory / "cpu", {"cpu"}}, {directory / "cpuset", {"cpuset"}}};
     plan.path = "shared/box";
     REQUIRE(MakeDirectories(directory / "cpu/shared", 0700));
     REQUIRE(MakeDirectories(directory / "cpuset", 0700));
@@ -76,7 +77,7 @@ TEST_CASE("what was missing is made, and exactly that is removed again") {
 TEST_CASE("a new cpuset gets its parent's cpus and memory nodes") {
     TempDirectory directory;
     CgroupPlan plan;
-    plan.hierarchies = {{directory.path(), true}};
+    plan.hierarchies = {{directory.path(), {"cpuset"}}};
     plan.path = "box";
     REQUIRE(MakeDirectories(directory / "box", 0700));
     for (const char* name : {"cpuset.cpus", "cpuset.mems"}) {

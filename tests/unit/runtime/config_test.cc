@@ -14,7 +14,7 @@ TEST_CASE("an empty configuration is the defaults") {
     const auto config = ParseConfig("", "c.toml");
     REQUIRE(config);
     CHECK(config->machine == MachineType::kPc);
-    CHECK(config->memory_mib == 128);
+    CHECK(config->memory_mib == DefaultMemoryMib());
     CHECK(config->vcpus == 1);
     CHECK(config->ProxySocket() == "/run/clear-containers/proxy.sock");
     CHECK(config->boot_timeout == std::chrono::seconds(60));
@@ -96,7 +96,8 @@ x = 1
 }
 
 TEST_CASE("small numbers mean the default, as in 3.0") {
-    CHECK(ParseConfig("[hypervisor.qemu]\ndefault_memory = 7", "c")->memory_mib == 128);
+    CHECK(ParseConfig("[hypervisor.qemu]\ndefault_memory = 7", "c")->memory_mib ==
+          DefaultMemoryMib());
     CHECK(ParseConfig("[hypervisor.qemu]\ndefault_vcpus = 0", "c")->vcpus == 1);
 }
 

@@ -45,8 +45,15 @@ TEST_CASE(
     CHECK(memory(192 * kMib) == 128 + 256);
     // "Unlimited", as v1 writes it.
     CHECK(memory(0x7ffffffffffff000) == 8192);
-    CHECK(HostMemoryOf(config, 128, false) == 192 * kMib);
-    CHECK(HostMemoryOf(config, 128, true) == (192 + 1024) * kMib);
+}
+
+TEST_CASE("the host gives a VM what its container may take, the guest's kernel and QEMU") {
+    const RuntimeConfig config = Configured();
+    CHECK(HostMemoryOf(config, {}, 2048, false) == (2048 + 64) * kMib);
+    CHECK(HostMemoryOf(config, {}, 2048, true) == (2048 + 64 + 1024) * kMib);
+    // Of a machine of 2 GiB the kernel's pages take 32 MiB.
+    CHECK(HostMemoryOf(config, {.memory = 100 * kMib}, 2048, false) == (100 + 64 + 32 + 64) * kMib);
+    CHECK(HostMemoryOf(config, {.memory = 3000 * kMib}, 2048, false) == (2048 + 64) * kMib);
 }
 
 TEST_CASE("it has as many processors as the quota can keep busy, up to what the host has") {

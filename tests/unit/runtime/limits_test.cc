@@ -202,14 +202,16 @@ TEST_CASE("an idle cgroup has no shares to set, and has them again after it was 
     CHECK(files(R"({"cpu": {"burst": 0}})") == Names{"cpu.cfs_burst_us=0"});
 }
 
-TEST_CASE("the VM's cgroup lies beside the container's") {
+TEST_CASE("a cgroup beside another and one below it") {
     CgroupPlan plan;
     plan.path = "a/b/c";
     CHECK(PlanBeside(plan, "vm").path == "a/b/vm");
+    CHECK(PlanBelow(plan, "vm").path == "a/b/c/vm");
     plan.path = "c";
     CHECK(PlanBeside(plan, "vm").path == "vm");
     plan.path.clear();
     CHECK(PlanBeside(plan, "vm").path.empty());
+    CHECK(PlanBelow(plan, "vm").path.empty());
 }
 
 TEST_CASE("a v2 hierarchy is asked to pass on the controllers that limits need") {
@@ -218,7 +220,7 @@ TEST_CASE("a v2 hierarchy is asked to pass on the controllers that limits need")
     for (const char* file : {"cgroup.subtree_control", "a/cgroup.subtree_control"})
         REQUIRE(WriteFileAtomic(directory / file, "cpu\n", 0600));
     CgroupPlan plan;
-    plan.hierarchies.push_back({.mount_point = directory.path(), .unified = true});
+    plan.hierarchies.push_back({directory.path(), {}, true});
     plan.path = "a/b";
     REQUIRE(MakeCgroup(plan, {"cpu", "memory"}));
     CHECK(ReadFile(directory / "a/cgroup.subtree_control", 100).value().starts_with("+memory"));

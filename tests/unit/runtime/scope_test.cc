@@ -70,7 +70,7 @@ TEST_CASE("limits have systemd's names, where it has one") {
 
 TEST_CASE("what systemd makes is not ours to remove") {
     CgroupPlan plan;
-    plan.hierarchies = {{"/nowhere/systemd", false, false, true}, {"/nowhere/freezer"}};
+    plan.hierarchies = {{"/nowhere/systemd", {}, false, true}, {"/nowhere/freezer", {}}};
     plan.path = "machine.slice/x.scope";
     CHECK(MissingBesideScope(plan) ==
           std::vector<std::string>{"/nowhere/freezer/machine.slice",
