@@ -356,7 +356,7 @@ density_table() {
         pid=$(with_runtime clone state "bench-density-$i-$$" | sed -nE 's/^ *"pid": ([0-9]+),?$/\1/p')
         shim=$((shim + $(pss "$pid")))
     done
-    printf '\n| %d idle clones of 128 MiB, of each | MiB |\n|---|--:|\n' "$count"
+    printf '\n| %d idle clones, of each | MiB |\n|---|--:|\n' "$count"
     awk -v n="$((count * 1024))" -v q="$qemu" -v k="$keeper" -v s="$shim" -v m="$((before - after))" 'BEGIN {
         printf "| PSS of QEMU, keeper and shim | %.1f |\n", (q + k + s) / n
         printf "| of it keeper and shim | %.2f |\n", (k + s) / n

@@ -37,7 +37,7 @@ const std::vector<Creation::Step>& Creation::SandboxSteps() {
         {"validate", kPrepare, &Creation::PlanOwnSandbox},
         // Directories, locks, state "creating".
         {"record", kPrepare, &Creation::RecordSandbox},
-        // cgroupsPath in every hierarchy with its limits, and the VM's beside it.
+        // cgroupsPath in every hierarchy with its limits.
         {"cgroup", kPrepare, &Creation::MakeContainerCgroup},
         // With stdio, network namespace, cgroup.
         {"shim", kPrepare, &Creation::ForkShim},
