@@ -25,7 +25,7 @@ namespace cc::agent {
 namespace {
 
 constexpr std::chrono::seconds kMountDeadline{15};
-constexpr std::chrono::seconds kPlugDeadline{10};  // before that, in the same process
+constexpr std::chrono::seconds kPlugDeadline{10};  // before that, in the same process, or alone
 // Each costs the agent a cgroup, some descriptors and its processes' streams; a pod of this size is
 // a mistake.
 constexpr size_t kMaxContainers = 256;
@@ -57,6 +57,13 @@ Result<void> UnmountShare(const std::string& target) {
 
 Failure NotStarted(std::string_view impossible) {
     return Fail(Cat("Pod not started, impossible to ", impossible));
+}
+
+// What was plugged into the machine; 0: nothing.
+Result<void> AwaitGrowth(int64_t memory_mib, int64_t cpus) {
+    if (memory_mib > 0) CC_TRY(AwaitMemory(memory_mib, kPlugDeadline));
+    if (cpus > 0) CC_TRY(AwaitProcessors(cpus, kPlugDeadline));
+    return {};
 }
 
 Result<std::string> Acknowledge(Result<void> result) {
@@ -95,8 +102,7 @@ void Pod::Start(const StartPod& message, Reply reply) {
     pod_network_ = message.pod_network;
     network_ = message.network.value_or(Network());
     const auto work = [&]() -> Result<void> {
-        if (message.memory_mib > 0) CC_TRY(AwaitMemory(message.memory_mib, kPlugDeadline));
-        if (message.cpus > 0) CC_TRY(AwaitProcessors(message.cpus, kPlugDeadline));
+        CC_TRY(AwaitGrowth(message.memory_mib, message.cpus));
         CC_TRY(MountShare(message.share_dir, options_.share_stand_in, surroundings_.share));
         return Context("the pod's network", StartNetwork(message));
     };
@@ -213,6 +219,21 @@ void Pod::Prepare() {
 
 void Pod::NewContainer(const cc::NewContainer& message, std::string_view payload, Reply reply) {
     if (!started_) return reply(NotStarted("run a new container"));
+    if (message.memory_mib <= 0 && message.cpus <= 0)
+        return Make(message, payload, std::move(reply));
+    const auto work = [&] { return AwaitGrowth(message.memory_mib, message.cpus); };
+    const auto made = [this, message, payload = std::string(payload),
+                       reply = std::move(reply)](Result<void> there) {
+        if (!there)
+            Log(LogLevel::kWarn, "a container begins before the machine has grown for it",
+                {{"container", message.id}, {"why", there.error().message}});
+        Make(message, payload, reply);
+    };
+    RunInChild(surroundings_.loop, surroundings_.reaper, "waiting for the machine to grow",
+               kPlugDeadline, work, made);
+}
+
+void Pod::Make(const cc::NewContainer& message, std::string_view payload, Reply reply) {
     if (auto good = CheckNew(message); !good) return reply(Failure(good.error()));
     ContainerStart start;
     start.stdio = message.process.stdio;

@@ -211,6 +211,8 @@ std::string Encode(const NewContainer& message) {
     json["systemMountsInfo"] = {{"bindMountDev", false}, {"devShmSize", 0}};
     json["constraints"] = {{"CPUQuota", 0}, {"CPUPeriod", 0}};
     if (message.hold) json["hold"] = true;
+    if (message.memory_mib != 0) json["memoryMib"] = message.memory_mib;
+    if (message.cpus != 0) json["cpus"] = message.cpus;
     return WithRawMember(DumpGo(json), "oci", message.oci);
 }
 
@@ -225,6 +227,8 @@ Result<NewContainer> ParseNewContainer(std::string_view payload) {
     message.process = RequireProcess(reader);
     message.oci = RawMember(payload, "oci");
     message.hold = reader.Bool("hold");
+    message.memory_mib = reader.Int("memoryMib");
+    message.cpus = reader.Int("cpus");
     CC_TRY(reader.Finish("NEWCONTAINER"));
     return message;
 }

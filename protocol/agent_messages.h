@@ -131,6 +131,9 @@ struct NewContainer {
     std::string oci;  // raw JSON of the OCI configuration; empty: only the fields above count
     // Extension 3: answered when all is made and the program is found; it waits for STARTCONTAINER.
     bool hold = false;
+    // Ours, as of StartPod: the container is made when the machine has all of it in use.
+    int64_t memory_mib = 0;
+    int64_t cpus = 0;
 };
 std::string Encode(const NewContainer& message);
 Result<NewContainer> ParseNewContainer(std::string_view payload);

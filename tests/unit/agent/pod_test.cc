@@ -75,6 +75,17 @@ constexpr const char* kPause = "exec sleep 1000";
 
 }  // namespace
 
+TEST_CASE("a container waits for what its machine has grown by") {
+    if (SkipWithoutRoot()) return;
+    SharingPod pod;
+    Json message = Json::parse(
+        NewContainerOf("c", Shell("", 3), Config(kPause, {"pid", "ipc", "uts"}).dump()));
+    message["memoryMib"] = 1;
+    message["cpus"] = 1;
+    Acknowledged(pod.host().Call(ControlCode::kNewContainer, message.dump()));
+    CHECK(pod.Ask("c", "echo there") == "there\n");
+}
+
 TEST_CASE("namespaces of another container are shared where that is asked for, and no others") {
     if (SkipWithoutRoot()) return;
     SharingPod pod;

@@ -129,7 +129,9 @@ TEST_CASE("new containers carry the OCI configuration as it is") {
                          .mounts = {},
                          .process = {},
                          .oci = {},
-                         .hold = true};
+                         .hold = true,
+                         .memory_mib = 640,
+                         .cpus = 2};
     message.process.envs = {{"A", "b=c"}, {"EMPTY", ""}};
     message.mounts = {{"c/mounts/0", "/data", true, false}};
     message.oci = R"({"ociVersion":"1.1.0" , "x":1.0})";
@@ -137,6 +139,10 @@ TEST_CASE("new containers carry the OCI configuration as it is") {
     REQUIRE(parsed);
     CHECK(parsed->oci == message.oci);
     CHECK(parsed->hold);
+    CHECK(parsed->memory_mib == 640);
+    CHECK(parsed->cpus == 2);
+    // An older agent finds nothing that it does not know where nothing has grown.
+    CHECK(Encode(NewContainer{}).find("memoryMib") == std::string::npos);
     CHECK(parsed->process.envs == message.process.envs);
     CHECK(parsed->mounts.at(0).path == "/data");
     CHECK(parsed->mounts.at(0).read_only);
