@@ -23,7 +23,9 @@ Result<CreateRequest> ReadCreateRequest(const App& app, const CliValues& own, bo
     request.systemd_cgroup = app.systemd_cgroup;
     request.fail_after = own.Get("fail-after");
     request.kill_after = own.Get("kill-after");
-    const auto steps = Creation::StepNames();
+    auto steps = Creation::StepNames();
+    const auto joining = Creation::JoinStepNames();
+    steps.insert(steps.end(), joining.begin(), joining.end());
     for (const auto& step : {request.fail_after, request.kill_after})
         if (!step.empty() && std::find(steps.begin(), steps.end(), step) == steps.end())
             return Fail(Cat("no step of creation is called ", Quoted(step), ", see --list-steps"));

@@ -62,7 +62,7 @@ Result<void> StartInGuest(const Store& store, const ContainerRecord& container,
     }
     CC_ASSIGN(const std::string message,
               NewContainerMessage(bundle.spec, container.id, plan, owners,
-                                  HookState(container, Status::kCreated, kFirstPid)));
+                                  {HookState(container, Status::kCreated, kFirstPid)}));
     CC_TRY(
         CallAgent(attached.client, ControlCode::kNewContainer, message, container.token, deadline));
     return {};

@@ -15,6 +15,7 @@
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/growth.h"
 #include "runtime/sandbox/limits.h"
+#include "runtime/sandbox/pod.h"
 #include "runtime/verbs.h"
 
 namespace cc::runtime {
@@ -45,7 +46,7 @@ Result<void> TellGuest(const Store& store, const ContainerRecord& container,
     return {};
 }
 
-// One of several containers says nothing about the machine of all.
+// Whose limits on the host are the machine's, too; one of several says nothing about that of all.
 bool OwnsVm(const ContainerRecord& container, const SandboxRecord& sandbox) {
     return !sandbox.pod && container.id == sandbox.id;
 }
@@ -54,6 +55,14 @@ bool OwnsVm(const ContainerRecord& container, const SandboxRecord& sandbox) {
 Result<Json> ResourcesIn(const std::string& config) {
     CC_ASSIGN(const OciSpec spec, ParseSpec(config));
     return spec.Resources();
+}
+
+// Of the limits of all containers of the sandbox, those that grow by this change: a machine that
+// could not grow when a container joined it is no reason to refuse it other limits.
+Limits RaisedLimits(Limits together, const Limits& before, const Limits& after) {
+    if (after.memory <= before.memory) together.memory = 0;
+    if (after.millicpus <= before.millicpus) together.millicpus = 0;
+    return together;
 }
 
 struct Place {
@@ -100,14 +109,17 @@ Result<int> Update(App& app, const CliValues& own) {
     CC_ASSIGN(const std::string before, store.LoadConfig(id));
     CC_ASSIGN(const std::string config, Context(what, WithResources(before, changes)));
     CC_ASSIGN(const Json resources, ResourcesIn(config));
+    // Others of the sandbox see the new limits, or the old ones and the machine as it was.
+    CC_ASSIGN(const FileLock sandbox_lock, store.LockSandbox(container.sandbox_id));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
-    const bool owns_vm = OwnsVm(container, sandbox);
-    if (owns_vm) {
-        CC_ASSIGN(const RuntimeConfig settings, app.LoadConfig());
-        CC_TRY(Context(what, GrowVm(settings, sandbox, LimitsOf(resources))));
-    }
+    CC_ASSIGN(const Json old, ResourcesIn(before));
+    CC_ASSIGN(const Limits all, LimitsInSandbox(store, sandbox.id, id, resources));
+    CC_ASSIGN(const RuntimeConfig settings, app.LoadConfig());
     CC_TRY(Context(
-        what, ChangeAll({store, container, owns_vm ? &sandbox : nullptr, status}, before, config)));
+        what, GrowVm(settings, sandbox, RaisedLimits(all, LimitsOf(old), LimitsOf(resources)))));
+    CC_TRY(Context(what, RaiseVmMemory(settings, sandbox, all)));
+    const SandboxRecord* machine = OwnsVm(container, sandbox) ? &sandbox : nullptr;
+    CC_TRY(Context(what, ChangeAll({store, container, machine, status}, before, config)));
     return 0;
 }
 

@@ -90,9 +90,11 @@ Result<std::string> WithinLimit(std::string message) {
 
 Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
                                         const SharePlan& plan, const NamespaceOwners& owners,
-                                        const std::string& hook_state, bool hold) {
+                                        const GuestDetails& details) {
     NewContainer message;
-    message.hold = hold;
+    message.hold = details.hold;
+    message.memory_mib = details.memory_mib;
+    message.cpus = details.cpus;
     message.id = container_id;
     message.rootfs = "rootfs";
     message.image = container_id;
@@ -104,7 +106,7 @@ Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& 
                                   .absolute_path = false});
     }
     message.process = ForAgent(*spec.process);
-    message.oci = ForGuest(spec, plan, owners, hook_state);
+    message.oci = ForGuest(spec, plan, owners, details.hook_state);
     return WithinLimit(Encode(message));
 }
 

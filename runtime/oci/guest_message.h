@@ -11,14 +11,22 @@
 
 namespace cc::runtime {
 
+struct GuestDetails {
+    std::string hook_state = {};  // JSON
+    bool hold = false;            // the agent makes the container and keeps its process waiting
+    // Of a machine that has grown: the agent makes the container when its kernel has taken all of
+    // it into use. 0: not told.
+    int64_t memory_mib = 0;
+    int64_t cpus = 0;
+};
+
 // NEWCONTAINER with the configuration whole and, beside it, 3.0's fields. In the configuration the
-// sources of bind mounts are the guest's, hooks of the host are left out, and `hook_state` (JSON)
+// sources of bind mounts are the guest's, hooks of the host are left out, and the hooks' state
 // stands in "state" for those that run in the guest; namespaces have no paths but the names of
-// their `owners`. `hold`: the agent makes the container and keeps its process waiting. Too much for
-// one control message is an error.
+// their `owners`. Too much for one control message is an error.
 Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
                                         const SharePlan& plan, const NamespaceOwners& owners = {},
-                                        const std::string& hook_state = "", bool hold = false);
+                                        const GuestDetails& details = {});
 
 // How much longer than usual the agent may take to start the container: the timeouts of its
 // startContainer hooks.

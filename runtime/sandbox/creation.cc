@@ -78,6 +78,8 @@ const std::vector<Creation::Step>& Creation::JoinSteps() {
         {"cgroup", kPrepare, &Creation::MakeContainerCgroup},
         {"shim", kPrepare, &Creation::ForkShim},
         {"hooks", kPrepare, &Creation::RunCreateHooks},
+        // For the limits of all; the VM keeps that size, whatever becomes of the container.
+        {"growth", "VM process", &Creation::GrowForAll},
         {"proxy", "proxy", &Creation::ConnectProxy},
         {"share", kContainer, &Creation::ShareInto},
         {"attach", kContainer, &Creation::AttachShim},
@@ -101,7 +103,6 @@ std::vector<std::string_view> NamesOf(const Steps& steps) {
 
 }  // namespace
 
-// Those that join are named as those that do not.
 std::vector<std::string_view> Creation::StepNames() {
     return NamesOf(SandboxSteps());
 }
@@ -167,7 +168,7 @@ Result<void> Creation::PlanOwnSandbox() {
     // The containers of a pod have one parent cgroup, which has its limits, and so has the VM, that
     // lies in it; those of its own container are for the least of them.
     if (!pod) vm_limits_ = limits_;
-    vm_for_ = pod ? PodLimits(bundle_.spec) : LimitsOf(bundle_.spec.Resources());
+    vm_for_ = pod ? PodLimits(bundle_.spec.annotations) : LimitsOf(bundle_.spec.Resources());
     vm_size_ = PlanVmSize(config_, vm_for_, ReadHostSize());
     CC_ASSIGN(hypervisor_, FindHypervisor(config_));
     CC_ASSIGN(guest_, ChooseGuest(config_, bundle_.spec.annotations, ShareDirectories(self_)));

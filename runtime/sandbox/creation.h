@@ -49,7 +49,7 @@ class Creation {
 
     // On success the container is created, its shim waits for `start`.
     Result<void> Run();
-    static std::vector<std::string_view> StepNames();      // of both lists
+    static std::vector<std::string_view> StepNames();      // of those that make a sandbox
     static std::vector<std::string_view> JoinStepNames();  // of those that join
 
     const ContainerRecord& container() const { return container_; }
@@ -81,6 +81,7 @@ class Creation {
     // Into one that is there.
     Result<void> FindSandbox();
     Result<void> RecordJoin();
+    Result<void> GrowForAll();
     Result<void> ShareInto();
     Result<void> MakeInside();
     // In both.
@@ -127,6 +128,7 @@ class Creation {
     std::vector<CgroupValue> limits_, vm_limits_;
     Limits vm_for_;  // of the container, or of the pod
     VmSize vm_size_;
+    std::optional<VmSize> awaited_size_;  // that the VM has grown to, for a container that joins
     VmOrigin origin_ = VmOrigin::kBoot;
     bool emulated_ = false;
     Fd network_;  // its namespace: one that is there, or the shim's new one

@@ -198,9 +198,14 @@ Result<void> Creation::AttachShim() {
 
 Result<void> Creation::MakeContainer() {
     if (!agent_ || agent_->extension < kHoldExtension) return {};
+    GuestDetails details{.hook_state = HookState(container_, Status::kCreated, kFirstPid),
+                         .hold = true};
+    if (awaited_size_) {
+        details.memory_mib = awaited_size_->memory_mib;
+        details.cpus = awaited_size_->cpus;
+    }
     CC_ASSIGN(const std::string message,
-              NewContainerMessage(bundle_.spec, request_.id, share_, owners_,
-                                  HookState(container_, Status::kCreated, kFirstPid), true));
+              NewContainerMessage(bundle_.spec, request_.id, share_, owners_, details));
     CC_TRY(CallAgent(*proxy_, ControlCode::kNewContainer, message, container_.token));
     container_.held = true;
     container_.token.clear();

@@ -26,6 +26,14 @@ Result<void> Creation::RecordJoin() {
     return RecordContainer();
 }
 
+// A limit above what the machine has is no error, as it is none on a host.
+Result<void> Creation::GrowForAll() {
+    CC_ASSIGN(const Limits limits,
+              LimitsInSandbox(store_, sandbox_.id, request_.id, bundle_.spec.Resources()));
+    awaited_size_ = GrowVmIfPossible(config_, sandbox_, limits);
+    return RaiseVmMemory(config_, sandbox_, limits);
+}
+
 Result<void> Creation::ShareInto() {
     undo_.Push([this] { Unshare(sandbox_, request_.id); });
     return ShareFiles();

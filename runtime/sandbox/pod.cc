@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/pod.h"
 
+#include "base/json_full.h"
 #include "base/text.h"
 #include "runtime/sandbox/cgroup_values.h"
 
@@ -17,20 +18,29 @@ constexpr const char* kSandboxKeys[] = {
 constexpr const char* kMemoryKey = "io.kubernetes.cri.sandbox-memory";
 constexpr const char* kCpuQuotaKey = "io.kubernetes.cri.sandbox-cpu-quota";
 constexpr const char* kCpuPeriodKey = "io.kubernetes.cri.sandbox-cpu-period";
+// Of CRI-O, under its newer and its older name: the CRI's LinuxContainerResources as JSON.
+constexpr const char* kResourcesKeys[] = {"pod-linux-resources.crio.io",
+                                          "io.kubernetes.cri-o.PodLinuxResources"};
 
-const std::string* Find(const OciSpec& spec, const char* key) {
-    const auto found = spec.annotations.find(key);
-    return found == spec.annotations.end() ? nullptr : &found->second;
+using Annotations = std::map<std::string, std::string>;
+
+const std::string* Find(const Annotations& annotations, const char* key) {
+    const auto found = annotations.find(key);
+    return found == annotations.end() ? nullptr : &found->second;
 }
 
-int64_t NumberAt(const OciSpec& spec, const char* key) {
-    const std::string* number = Find(spec, key);
+int64_t NumberAt(const Annotations& annotations, const char* key) {
+    const std::string* number = Find(annotations, key);
     return number == nullptr ? 0 : ParseNumber<int64_t>(*number).value_or(0);
+}
+
+int64_t NumberIn(const Json& resources, const char* key) {
+    return IntMember(resources, key, 0, INT64_MIN, INT64_MAX).value_or(0);
 }
 
 Result<PodRole> Member(const OciSpec& spec, const std::string& id, const char* type_key) {
     for (const char* key : kSandboxKeys) {
-        const std::string* sandbox = Find(spec, key);
+        const std::string* sandbox = Find(spec.annotations, key);
         if (sandbox == nullptr) continue;
         if (*sandbox == id) return PodRole{PodRole::Kind::kSandbox, {}};
         CC_TRY(Context(Cat("annotation ", key), CheckId(*sandbox)));
@@ -51,7 +61,7 @@ pid_t ProcessOfPath(const std::string& path) {
 
 Result<PodRole> PodRoleOf(const OciSpec& spec, const std::string& id) {
     for (const char* key : kTypeKeys) {
-        const std::string* type = Find(spec, key);
+        const std::string* type = Find(spec.annotations, key);
         if (type == nullptr) continue;
         if (*type == "sandbox" || *type == "podsandbox")
             return PodRole{PodRole::Kind::kSandbox, {}};
@@ -61,9 +71,35 @@ Result<PodRole> PodRoleOf(const OciSpec& spec, const std::string& id) {
     return PodRole();
 }
 
-Limits PodLimits(const OciSpec& spec) {
-    return {NumberAt(spec, kMemoryKey),
-            Millicpus(NumberAt(spec, kCpuQuotaKey), NumberAt(spec, kCpuPeriodKey))};
+Limits PodLimits(const Annotations& annotations) {
+    for (const char* key : kResourcesKeys) {
+        const std::string* text = Find(annotations, key);
+        if (text == nullptr) continue;
+        const auto resources = ParseJson(*text);
+        if (!resources || !resources->is_object()) continue;
+        return {NumberIn(*resources, "memory_limit_in_bytes"),
+                Millicpus(NumberIn(*resources, "cpu_quota"), NumberIn(*resources, "cpu_period"))};
+    }
+    return {NumberAt(annotations, kMemoryKey),
+            Millicpus(NumberAt(annotations, kCpuQuotaKey), NumberAt(annotations, kCpuPeriodKey))};
+}
+
+Result<Limits> LimitsInSandbox(const Store& store, const std::string& sandbox_id,
+                               const std::string& id, const Json& resources) {
+    std::vector<Limits> all = {LimitsOf(resources)};
+    Limits told;
+    CC_ASSIGN(const auto containers, store.ContainersIn(sandbox_id, ""));
+    for (const auto& container : containers) {
+        // That one only holds the pod together.
+        const bool waits = container.id == sandbox_id;
+        if (waits) told = PodLimits(container.annotations);
+        if (waits || container.id == id || CurrentStatus(container, store) == Status::kStopped) continue;
+        // Of one whose configuration cannot be read nothing is known, and it hinders nobody.
+        const auto text = store.LoadConfig(container.id);
+        const auto spec = text ? ParseSpec(*text) : Failure(text.error());
+        if (spec) all.push_back(LimitsOf(spec->Resources()));
+    }
+    return Together(all, told);
 }
 
 Result<SandboxRecord> LoadJoinable(const Store& store, const std::string& sandbox_id) {

@@ -3,6 +3,7 @@
 // and that others join. Engines say in annotations which is which (reference D6).
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -27,8 +28,14 @@ struct PodRole {
 // another's sandbox must not get a machine of its own silently.
 Result<PodRole> PodRoleOf(const OciSpec& spec, const std::string& id);
 
-// The sums of the limits of a pod's containers, as far as the engine tells.
-Limits PodLimits(const OciSpec& spec);
+// The sums of the limits of a pod's containers, as far as the engine tells in the annotations of
+// the sandbox's own container.
+Limits PodLimits(const std::map<std::string, std::string>& annotations);
+
+// What all containers that live in the sandbox may take together, `id` with these resources in the
+// place of those that it has. Under the sandbox's lock.
+Result<Limits> LimitsInSandbox(const Store& store, const std::string& sandbox_id,
+                               const std::string& id, const Json& resources);
 
 // A sandbox that a container can join now: its VM and its own container live. Otherwise the error
 // says which of them does not.

@@ -377,6 +377,78 @@ TEST_CASE("commands that meet in one sandbox wait for one another") {
     pod.Delete({"m0"});
 }
 
+TEST_CASE("a pod's VM grows with the limits of those that join it, and keeps its size") {
+    Host host;
+    Pod pod(host);
+    pod.Start();
+    const auto memory = [&] {  // MiB
+        const auto kib = Trim(pod.Ask("pod", "awk '/MemTotal/ {print $2}' /proc/meminfo"));
+        return ParseNumber<int64_t>(kib).value_or(0) / 1024;
+    };
+    const auto with = [](int64_t mib, int64_t cpus) -> Edit {
+        return [mib, cpus](Json& config) {
+            config["linux"]["resources"]["memory"] = {{"limit", mib << 20}};
+            config["linux"]["resources"]["cpu"] = {{"quota", cpus * 100000}, {"period", 100000}};
+        };
+    };
+    const std::string processors = ::sysconf(_SC_NPROCESSORS_ONLN) > 1 ? "2\n" : "1\n";
+    CHECK(memory() < 128);
+    pod.Join("small", with(16, 1));
+    const int64_t with_small = memory();
+    CHECK(with_small > 128);
+    CHECK(with_small < 256);
+    CHECK(pod.Ask("small", "nproc") == "1\n");
+    // From the first moment on.
+    const std::string bundle =
+        host.Bundle("large", {"sh", "-c", "nproc; awk '/MemTotal/ {print $2}' /proc/meminfo"},
+                    pod.Member("large", with(256, 2)));
+    const Finished first = host.Runtime({"run", "--bundle", bundle, "large"});
+    CHECK_MESSAGE(first.out.starts_with(processors), first.out, first.err);
+    const int64_t with_large = memory();
+    CHECK(with_large >= 16 + 256 + 100);
+    CHECK(ParseNumber<int64_t>(Trim(Split(first.out, '\n')[1])).value_or(0) / 1024 == with_large);
+    // What has gone has left its room to the next one, and no slot of the machine is used for it.
+    for (int i = 0; i < 8; ++i)
+        CHECK(host.Runtime({"run", "--bundle", bundle, "large"}).out == first.out);
+    CHECK(memory() == with_large);
+    const std::string vm = Cat("/sys/fs/cgroup/memory/", Tag(host));
+    for (const auto& name : ListDirectory(vm).value_or(std::vector<std::string>()))
+        if (name.starts_with("cc-vm-")) {
+            const auto most = ReadFile(Cat(vm, "/", name, "/memory.limit_in_bytes"), 100);
+            CHECK(ParseNumber<int64_t>(Trim(most.value())).value_or(0) >= with_large << 20);
+        }
+    // So does an update; one that cannot be had says so and changes nothing.
+    const Finished update = host.Runtime({"update", "--memory", "512m", "small"});
+    CHECK_MESSAGE(update.status == 0, update.err);
+    for (int i = 0; i < 100 && memory() <= with_large; ++i)
+        ::usleep(100000);
+    CHECK(memory() > 512 + 100);
+    CHECK(host.Runtime({"update", "--memory", "9g", "small"}).status == 1);
+    pod.Delete({"small", "pod"});
+}
+
+TEST_CASE("a container whose limit is above what its pod's VM can get runs, with a warning") {
+    Host host;
+    Pod pod(host);
+    pod.Start();
+    const std::string bundle =
+        host.Bundle("huge", {"echo", "runs"}, pod.Member("huge", [](Json& config) {
+            config["linux"]["resources"]["memory"] = {{"limit", int64_t{5} << 30}};
+        }));
+    const std::string log = host.directory() + "/log";
+    const Finished run = host.Runtime({"--log", log, "run", "--bundle", bundle, "huge"});
+    CHECK_MESSAGE(run.status == 0, run.err);
+    CHECK(run.out == "runs\n");
+    const std::string said = ReadFile(log, 1 << 20).value();
+    CHECK_MESSAGE(said.find("does not grow by all") != std::string::npos, said);
+    // Its other limits can be changed all the same.
+    pod.Join("huge", [](Json& config) {
+        config["linux"]["resources"]["memory"] = {{"limit", int64_t{9} << 30}};
+    });
+    CHECK(host.Runtime({"update", "--pids-limit", "50", "huge"}).status == 0);
+    pod.Delete({"huge", "pod"});
+}
+
 TEST_CASE("pause, update and limits are of one container, and the VM lies beside them") {
     Host host;
     Pod pod(host);

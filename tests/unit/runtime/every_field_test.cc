@@ -58,7 +58,7 @@ bool HostReads(const std::string& path) {
 Result<void> Use(const std::string& text) {
     CC_ASSIGN(const OciSpec spec, ParseSpec(text));
     CC_TRY(CheckSpec(spec));
-    CC_ASSIGN(const std::string message, NewContainerMessage(spec, "c", {}, {}, "{}"));
+    CC_ASSIGN(const std::string message, NewContainerMessage(spec, "c", {}, {}, {"{}"}));
     (void)StartHooksPatience(spec);
     CC_TRY(Context("linux.resources", CgroupValuesOf(spec.Resources())));
     (void)WithoutEffect(*spec.document);

@@ -92,15 +92,59 @@ TEST_CASE("a VM grows in blocks of memory and whole processors, and never shrink
 
 TEST_CASE("what a pod's containers may take together, in containerd's words") {
     OciSpec spec;
-    CHECK(PodLimits(spec).memory == 0);
-    CHECK(PodLimits(spec).millicpus == 0);
+    CHECK(PodLimits(spec.annotations).memory == 0);
+    CHECK(PodLimits(spec.annotations).millicpus == 0);
     spec.annotations = {{"io.kubernetes.cri.sandbox-memory", "1048576"},
                         {"io.kubernetes.cri.sandbox-cpu-quota", "250000"},
                         {"io.kubernetes.cri.sandbox-cpu-period", "100000"}};
-    CHECK(PodLimits(spec).memory == 1048576);
-    CHECK(PodLimits(spec).millicpus == 2500);
+    CHECK(PodLimits(spec.annotations).memory == 1048576);
+    CHECK(PodLimits(spec.annotations).millicpus == 2500);
     spec.annotations["io.kubernetes.cri.sandbox-cpu-quota"] = "much";
-    CHECK(PodLimits(spec).millicpus == 0);
+    CHECK(PodLimits(spec.annotations).millicpus == 0);
+}
+
+TEST_CASE("what a pod's containers may take together, in CRI-O's words") {
+    const char* text = R"({"cpu_period": 100000, "cpu_quota": 150000, "cpu_shares": 2,
+                           "memory_limit_in_bytes": 2097152})";
+    for (const char* key :
+         {"pod-linux-resources.crio.io", "io.kubernetes.cri-o.PodLinuxResources"}) {
+        CHECK(PodLimits({{key, text}}).memory == 2097152);
+        CHECK(PodLimits({{key, text}}).millicpus == 1500);
+        for (const char* wrong : {"", "{}", "[]", "much", R"({"memory_limit_in_bytes": "much"})"})
+            CHECK(PodLimits({{key, wrong}}).memory == 0);
+    }
+}
+
+TEST_CASE("the limits of a pod's containers add up, beside the memory of those that have none") {
+    const RuntimeConfig config = Configured();
+    const auto size = [&](const std::vector<Limits>& containers, const Limits& told = {}) {
+        return PlanVmSize(config, Together(containers, told), kHost);
+    };
+    const Limits none;
+    const Limits half{.memory = 512 * kMib, .millicpus = 1500};
+    CHECK(size({none}).memory_mib == 128);
+    CHECK(size({none, none}).cpus == 1);
+    // As of one that is alone.
+    CHECK(size({half}).memory_mib == 640);
+    CHECK(size({half, half}).memory_mib == 1152);
+    CHECK(size({half, half}).cpus == 3);
+    CHECK(size({none, half}).memory_mib == 768);
+    CHECK(size({none, half}).cpus == 2);
+    // Processors are shared where memory cannot be.
+    CHECK(size({none, none, half, half}).memory_mib == 1280);
+    CHECK(size({none, none, half, half}).cpus == 3);
+    // What an engine has said of all counts where it is more, as when not all are there yet.
+    const Limits told{.memory = 1024 * kMib, .millicpus = 2000};
+    CHECK(size({none}, told).memory_mib == 1152);
+    CHECK(size({none, half}, told).memory_mib == 1152);
+    CHECK(size({none, half}, told).cpus == 2);
+    CHECK(size({none, half, half, half}, told).memory_mib == 1664);
+    CHECK(size({none, half, half, half}, told).cpus == 4);
+    // "Unlimited", as v1 writes it, is no more than the host has, however often.
+    const Limits much{.memory = 0x7ffffffffffff000, .millicpus = INT64_MAX};
+    CHECK(size({much, much, much}).memory_mib == 8192);
+    CHECK(size({much, much, much}).cpus == 4);
+    CHECK(size({{.memory = -1, .millicpus = -1}, half}).memory_mib == 768);
 }
 
 }  // namespace cc::runtime

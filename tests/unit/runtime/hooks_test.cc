@@ -152,14 +152,14 @@ TEST_CASE("the guest is told of its own hooks only, with the state for them") {
     OciSpec spec = ParseSpec(DumpJson(json)).value();
     CHECK(StartHooksPatience(spec) == std::chrono::seconds(4));
     const auto sent =
-        ParseNewContainer(NewContainerMessage(spec, "c1", {}, {}, "{}").value()).value();
+        ParseNewContainer(NewContainerMessage(spec, "c1", {}, {}, {"{}"}).value()).value();
     const Json oci = Json::parse(sent.oci);
     CHECK(oci["hooks"] == Json({{"startContainer", json["hooks"]["startContainer"]}}));
     CHECK(oci["state"] == "{}");
     json["hooks"].erase("startContainer");
     spec = ParseSpec(DumpJson(json)).value();
     const auto without =
-        ParseNewContainer(NewContainerMessage(spec, "c1", {}, {}, "{}").value()).value();
+        ParseNewContainer(NewContainerMessage(spec, "c1", {}, {}, {"{}"}).value()).value();
     CHECK_FALSE(Json::parse(without.oci).contains("hooks"));
     CHECK_FALSE(Json::parse(without.oci).contains("state"));
 }
