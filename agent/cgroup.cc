@@ -6,7 +6,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/cgroup_limits.h"
@@ -128,6 +130,24 @@ Result<Fd> Cgroup::OpenFor(pid_t member) const {
     const std::string passed_on = ReadFile(path_ + "/cgroup.subtree_control", 4096).value_or("");
     const std::string place = Trim(passed_on).empty() ? path_ : FindProcess(path_, member);
     return OpenFile(place.empty() ? path_ : place, O_RDONLY | O_DIRECTORY);
+}
+
+Result<Fd> Cgroup::OpenBelow(const std::string& path) const {
+    const std::string what = Cat("the cgroup ", Quoted(path), " of the container");
+    std::string inside;
+    for (const auto& name : Split(path, '/')) {
+        if (name == ".." || name.find('\0') != std::string::npos)
+            return Fail(Cat(Quoted(path), " is not a sub cgroup path"));
+        if (!name.empty()) inside += Cat(inside.empty() ? "" : "/", name);
+    }
+    CC_ASSIGN(Fd top, Open());
+    if (inside.empty()) return top;
+    open_how how{};
+    how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+    const long fd = ::syscall(SYS_openat2, top.get(), inside.c_str(), &how, sizeof how);
+    if (fd < 0) return FailErrno(what);
+    return Fd::Adopt(static_cast<int>(fd));
 }
 
 std::vector<pid_t> Cgroup::Processes() const {

@@ -37,6 +37,9 @@ class Cgroup {
     // For a process that joins `member`: the same, unless the container has divided its cgroup,
     // whose top then takes no processes; then the one that `member` is in.
     Result<Fd> OpenFor(pid_t member) const;
+    // One at or below it that is there, by its path from this one ("/", "/sub"); it may have been
+    // made by the container.
+    Result<Fd> OpenBelow(const std::string& path) const;
     // All processes in it and below, in the agent's pid namespace, ascending.
     std::vector<pid_t> Processes() const;
     Result<void> Signal(int signal) const;

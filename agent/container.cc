@@ -86,8 +86,14 @@ void Container::Exec(const ProcessSpec& process, uint64_t stdio, uint64_t stderr
     StartProcess(std::move(start), done);
 }
 
+// A place that was asked for is the only one: as with runc there is no other in its stead.
+Result<Fd> Container::PlaceFor(const ProcessSpec& process) const {
+    if (!process.cgroup.empty()) return cgroup_.OpenBelow(process.cgroup);
+    return running_ ? cgroup_.OpenFor(processes_.front()->pid()) : cgroup_.Open();
+}
+
 void Container::StartProcess(ProcessStart start, const Done& done) {
-    const auto directory = running_ ? cgroup_.OpenFor(processes_.front()->pid()) : cgroup_.Open();
+    const auto directory = PlaceFor(*start.process);
     if (!directory) return done(Failure(directory.error()));
     start.container = &spec_;
     start.cgroup = directory->get();
@@ -103,7 +109,11 @@ void Container::StartProcess(ProcessStart start, const Done& done) {
         Forget(*self);
         ended();
     };
+    const std::string place = start.process->cgroup;
     auto process = ContainerProcess::Start(surroundings_, std::move(start));
+    // The kernel takes none in a cgroup that has passed controllers on.
+    if (!process && !place.empty())
+        process = Context(Cat("in the cgroup ", Quoted(place)), std::move(process));
     if (!process) return done(Failure(process.error()));
     *self = process->get();
     processes_.push_back(std::move(*process));

@@ -63,6 +63,7 @@ class Container {
     Result<void> MakeCgroup(const Understudy* understudy);
     void FirstStarted(Result<void> started);
     void FirstEnded();
+    Result<Fd> PlaceFor(const ProcessSpec& process) const;
     void StartProcess(ProcessStart start, const Done& done);
     void Forget(const ContainerProcess* process);
     void TryRemove();

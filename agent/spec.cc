@@ -54,6 +54,7 @@ Result<ProcessSpec> ParseExec(const ExecCommand& message, const ProcessSpec& con
     CC_ASSIGN(ProcessSpec process, message.oci.empty()
                                        ? ProcessFromFields(message.process, &container)
                                        : ProcessFromOci(message.oci, &container));
+    process.cgroup = message.cgroup;
     CC_TRY(CheckProcess(process));
     return process;
 }

@@ -64,6 +64,9 @@ struct ProcessSpec {
     std::optional<SchedulerSpec> scheduler;
     // Instead of a program: a connection to this TCP port of the machine's loopback; 0: none.
     uint16_t connect = 0;
+    // Of a process that joins: the cgroup for it, by its path from the container's; empty: wherever
+    // the container takes processes.
+    std::string cgroup;
     std::vector<int> cpus;  // that a process which joins is bound to; empty: the container's
 };
 

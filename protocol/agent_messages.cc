@@ -236,6 +236,7 @@ Result<NewContainer> ParseNewContainer(std::string_view payload) {
 std::string Encode(const ExecCommand& message) {
     Json json = {{"container", message.container}, {"process", ToJson(message.process)}};
     if (message.connect != 0) json["connect"] = message.connect;
+    if (!message.cgroup.empty()) json["cgroup"] = message.cgroup;
     return WithRawMember(DumpGo(json), "oci", message.oci);
 }
 
@@ -247,6 +248,7 @@ Result<ExecCommand> ParseExecCommand(std::string_view payload) {
     message.process = RequireProcess(reader);
     message.oci = RawMember(payload, "oci");
     const uint64_t connect = reader.Unsigned("connect");
+    message.cgroup = reader.String("cgroup");
     CC_TRY(reader.Finish("EXECCMD"));
     if (connect > UINT16_MAX) return Fail(Cat("EXECCMD: ", connect, " is no TCP port"));
     message.connect = static_cast<uint16_t>(connect);

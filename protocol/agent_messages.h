@@ -17,6 +17,7 @@
 // machine that rehearsed starts no pod.
 // Extension 5: STARTPOD says in "network" what the pod's network is, also that it is none.
 // Extension 6: UPDATENETWORK says what it is from now on (protocol/update_network.h).
+// Extension 7: EXECCMD names a cgroup below the container's in "cgroup".
 #pragma once
 
 #include <cstdint>
@@ -31,12 +32,13 @@
 
 namespace cc {
 
-constexpr int kAgentExtension = 6;
+constexpr int kAgentExtension = 7;
 constexpr int kLinkExtension = 2;     // from which on the ports are framed by protocol/link_frame.h
 constexpr int kHoldExtension = 3;     // from which on a container can be made without being started
 constexpr int kCloneExtension = 4;    // from which on a machine can be saved and made another's
 constexpr int kNetworkExtension = 5;  // from which on STARTPOD has a whole network
 constexpr int kNetworkUpdateExtension = 6;  // from which on a pod's network can change
+constexpr int kSubCgroupExtension = 7;      // from which on EXECCMD may name a cgroup
 
 // A hang-up that is still on its way when the machine is saved, or that the next connection hides,
 // would be missed; the other ways to learn that the agent has seen it take a second (QEMU sends no
@@ -145,6 +147,9 @@ struct ExecCommand {
     // Ours: no program, but a TCP connection to this port of the guest's loopback, whose other end
     // standard input and output are. 0: a program.
     uint16_t connect = 0;
+    // Extension 7: the cgroup for the process, an existing one: its path from the container's own,
+    // "/sub". Empty: the container's or, where that takes no processes, its first process's.
+    std::string cgroup = {};
 };
 std::string Encode(const ExecCommand& message);
 Result<ExecCommand> ParseExecCommand(std::string_view payload);

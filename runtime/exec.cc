@@ -74,7 +74,9 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
     if (const auto size = TerminalSize(STDIN_FILENO); size && process.process.terminal && !detach) {
         CC_ASSIGN(process, WithConsoleSize(std::move(process), size->rows, size->columns));
     }
-    CC_ASSIGN(const std::string message, ExecMessage(process.process, process.json, container.id));
+    CC_ASSIGN(const std::string cgroup, SubCgroup(own.All("cgroup")));
+    CC_ASSIGN(const std::string message,
+              ExecMessage(process.process, process.json, container.id, cgroup));
     CC_ASSIGN(const Fd terminal, OpenConsole(console, static_cast<int>(process.process.rows),
                                              static_cast<int>(process.process.columns)));
     CC_ASSIGN(Shim shim, ForkExecShim(container, sandbox,
@@ -83,7 +85,8 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
                                        .terminal = process.process.terminal,
                                        .console = terminal.get(),
                                        .debug = app.debug || config.shim_debug}));
-    auto started = StartInGuest(sandbox, message, shim);
+    auto started = StartInGuest(sandbox, message, shim, cgroup.empty() ? 0 : kSubCgroupExtension);
+    if (!started && !cgroup.empty()) started = Context("--cgroup", std::move(started));
     if (started && !own.Get("pid-file").empty())
         started = Context("pid file", WriteFileAtomic(own.Get("pid-file"),
                                                       std::to_string(shim.process().pid()), 0644));
@@ -99,10 +102,6 @@ Result<int> Exec(App& app, const CliValues& own) {
     if (const std::string count = own.Get("preserve-fds", "0"); count != "0")
         return Fail(Cat("--preserve-fds ", Quoted(count),
                         ": descriptors of the host cannot be passed into a virtual machine"));
-    if (own.Has("cgroup"))
-        return Fail(
-            "--cgroup: a process joins the cgroup of its container in the guest, none below it can "
-            "be named yet");
     for (const char* label : {"process-label", "apparmor"})
         if (own.Has(label))
             Log(LogLevel::kWarn, "ignored: the guest has no such security module",
@@ -157,7 +156,8 @@ CliCommand ExecVerb() {
               .help = "must be 0: descriptors cannot enter a virtual machine"},
              {.names = "--cgroup",
               .value = "PATH",
-              .help = "refused: sub-cgroups are the guest's own"},
+              .help = "cgroup to run in, which exists below the container's in the guest",
+              .many = true},
              {.names = "--process-label",
               .value = "LABEL",
               .help = "ignored: the guest has no SELinux"},

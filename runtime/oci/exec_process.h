@@ -30,6 +30,10 @@ struct ExecProcess {
 Result<ExecProcess> MakeExecProcess(const OciSpec& container, const ExecRequest& request);
 Result<ExecProcess> ReadExecProcess(std::string_view text);  // of --process FILE
 
+// Of the values of --cgroup the path below the container's cgroup; empty: none is given. Those with
+// controllers in front, of version 1, mean nothing in the guest.
+Result<std::string> SubCgroup(const std::vector<std::string>& values);
+
 // The same with consoleSize, for the terminal to have its size from the first moment; unchanged
 // when it says one.
 Result<ExecProcess> WithConsoleSize(ExecProcess process, int rows, int columns);

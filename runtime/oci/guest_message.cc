@@ -120,8 +120,9 @@ std::chrono::seconds StartHooksPatience(const OciSpec& spec) {
 }
 
 Result<std::string> ExecMessage(const OciProcess& process, const std::string& process_json,
-                                const std::string& container_id) {
+                                const std::string& container_id, const std::string& cgroup) {
     ExecCommand message;
+    message.cgroup = cgroup;
     message.container = container_id;
     message.process = ForAgent(process);
     message.oci = process_json;

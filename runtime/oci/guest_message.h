@@ -32,8 +32,9 @@ Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& 
 // startContainer hooks.
 std::chrono::seconds StartHooksPatience(const OciSpec& spec);
 
-// EXECCMD; `process_json` is the OCI process object that `process` was parsed from.
+// EXECCMD; `process_json` is the OCI process object that `process` was parsed from. `cgroup`: a
+// path below the container's, for agents from kSubCgroupExtension on; empty: none is named.
 Result<std::string> ExecMessage(const OciProcess& process, const std::string& process_json,
-                                const std::string& container_id);
+                                const std::string& container_id, const std::string& cgroup = "");
 
 }  // namespace cc::runtime

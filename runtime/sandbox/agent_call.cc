@@ -36,7 +36,8 @@ Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connectio
                      .proxy_executable = sandbox.proxy_executable,
                      .proxy_log_level = sandbox.proxy_log_level,
                      .proxy_ksm = sandbox.proxy_ksm,
-                     .connected = io.connection}};
+                     .connected = io.connection},
+                    io.agent ? io.agent->extension : 0};
 }
 
 Result<std::string> CallAgent(ProxyClient& client, ControlCode command, const std::string& data,

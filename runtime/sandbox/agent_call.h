@@ -24,7 +24,8 @@ ProxyAddress RunningProxyOf(const SandboxRecord& sandbox);
 
 struct Attached {
     ProxyClient client;
-    ShimStart shim;  // for the shim of the stream that was asked for
+    ShimStart shim;     // for the shim of the stream that was asked for
+    int extension = 0;  // of the VM's agent, as far as cc-proxy tells
 };
 
 // `streams`: 0 or 1; `connection`: of the shim of that one, or -1. A proxy that has gone is started

@@ -2,6 +2,7 @@
 #include "runtime/sandbox/exec_shim.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/cgroup.h"
 
@@ -23,8 +24,13 @@ Result<Shim> ForkExecShim(const ContainerRecord& container, const SandboxRecord&
     return Shim::Fork(options);
 }
 
-Result<void> StartInGuest(const SandboxRecord& sandbox, const std::string& message, Shim& shim) {
+Result<void> StartInGuest(const SandboxRecord& sandbox, const std::string& message, Shim& shim,
+                          int extension) {
     CC_ASSIGN(Attached attached, Attach(sandbox, 1, shim.connection()));
+    if (attached.extension < extension)
+        return Fail(Cat("the agent in the virtual machine is too old for this (extension ",
+                        attached.extension, ", needed is ", extension,
+                        "); a newer guest image has a newer one"));
     CC_TRY(shim.Tell(attached.shim));
     CC_TRY(CallAgent(attached.client, ControlCode::kExecCmd, message, attached.shim.token));
     return {};

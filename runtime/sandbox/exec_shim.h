@@ -23,7 +23,9 @@ struct ExecShimOptions {
 Result<Shim> ForkExecShim(const ContainerRecord& container, const SandboxRecord& sandbox,
                           const ExecShimOptions& how);
 
-// Sends the agent this EXECCMD for the shim, and the shim on its way.
-Result<void> StartInGuest(const SandboxRecord& sandbox, const std::string& message, Shim& shim);
+// Sends the agent this EXECCMD for the shim, and the shim on its way. An agent with less than this
+// extension would not do all of it and is not asked.
+Result<void> StartInGuest(const SandboxRecord& sandbox, const std::string& message, Shim& shim,
+                          int extension = 0);
 
 }  // namespace cc::runtime

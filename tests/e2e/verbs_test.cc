@@ -162,6 +162,47 @@ TEST_CASE("a container is paused, looked at, limited and resumed") {
     host.CheckNoResidue();
 }
 
+TEST_CASE("exec joins a cgroup that the container has made below its own") {
+    Host host;
+    host.Start(
+        "c1", {"sh", "-c", "mkdir /sys/fs/cgroup/sub /sys/fs/cgroup/inner; exec sleep 1000"}, "",
+        [](Json& config) {
+            std::erase_if(config["mounts"].get_ref<Json::array_t&>(), [](const Json& mount) {
+                return mount["destination"] == "/sys/fs/cgroup";
+            });
+            config["mounts"].push_back(
+                {{"destination", "/sys/fs/cgroup"}, {"type", "cgroup"}, {"source", "cgroup"}});
+        });
+    const auto exec = [&](const std::vector<std::string>& where) {
+        std::vector<std::string> command = {"exec"};
+        command.insert(command.end(), where.begin(), where.end());
+        command.insert(command.end(), {"c1", "grep", "^0:", "/proc/self/cgroup"});
+        return host.Runtime(command);
+    };
+    for (int i = 0; i < 100 && exec({"--cgroup", "/inner"}).status != 0; ++i)
+        ::usleep(100000);
+    CHECK(exec({}).out == "0::/\n");
+    CHECK(exec({"--cgroup", "/sub"}).out == "0::/sub\n");
+    CHECK(exec({"--cgroup=/"}).out == "0::/\n");
+    const auto refused = [&](const std::vector<std::string>& where, const std::string& why) {
+        const Finished run = exec(where);
+        CHECK(run.status == 255);
+        CHECK_MESSAGE(run.err.find(why) != std::string::npos, run.err);
+    };
+    refused({"--cgroup", "/none"}, "No such file or directory");
+    refused({"--cgroup", "/../x"}, "not a sub cgroup path");
+    refused({"--cgroup", "memory:/sub"}, "unknown controller");
+    // Of a cgroup that passes controllers on, the kernel takes no processes at its top.
+    CHECK(host.Runtime({"exec", "c1", "sh", "-c",
+                        "for p in $(cat /sys/fs/cgroup/cgroup.procs); do echo $p "
+                        ">/sys/fs/cgroup/inner/cgroup.procs; done; echo +pids "
+                        ">/sys/fs/cgroup/cgroup.subtree_control"})
+              .status == 0);
+    CHECK(exec({}).out == "0::/inner\n");
+    refused({"--cgroup", "/"}, "Device or resource busy");
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+}
+
 TEST_CASE("a container that was updated before its start begins with the new limits") {
     Host host;
     const std::string bundle = host.Bundle("c1", {"sleep", "1000"});

@@ -191,6 +191,43 @@ TEST_CASE("a connection to a port of the machine stands in for a process") {
     CHECK(host.WaitExit(3) == 0);
 }
 
+TEST_CASE("a process joins the cgroup below the container's that is named, or none") {
+    if (SkipWithoutRoot()) return;
+    Pod pod;
+    HostSide& host = pod.host();
+    Json config =
+        OciConfig("mkdir /sys/fs/cgroup/sub /sys/fs/cgroup/sub/inner; echo made; read wait");
+    config["mounts"].push_back(
+        {{"destination", "/sys/fs/cgroup"}, {"type", "cgroup"}, {"source", "c"}});
+    Acknowledged(host.Call(ControlCode::kNewContainer, Message("c", config)));
+    host.WaitOutput(3, "made\n");
+    uint64_t stdio = 21;
+    const auto place = [&](const std::string& cgroup) {
+        stdio += 2;
+        return host.Call(
+            ControlCode::kExecCmd,
+            Encode(ExecCommand{"c", Shell("grep ^0: /proc/self/cgroup", stdio), "", 0, cgroup}));
+    };
+    for (const auto& [asked, seen] :
+         {std::pair("/sub", "/sub"), std::pair("sub/inner/", "/sub/inner"),
+          std::pair("/./sub", "/sub"), std::pair("/", "/"), std::pair("", "/")}) {
+        Acknowledged(place(asked));
+        CHECK(host.WaitExit(stdio) == 0);
+        CHECK(host.Output(stdio) == Cat("0::", seen, "\n"));
+    }
+    for (const auto& [asked, why] :
+         {std::pair("/../c", "is not a sub cgroup path"),
+          std::pair("sub/..", "is not a sub cgroup path"),
+          std::pair("/none", "the cgroup \"/none\" of the container: No such file or directory"),
+          std::pair("/cgroup.procs", "Not a directory")}) {
+        const Answer answer = place(asked);
+        CHECK(answer.code == ControlCode::kError);
+        CHECK_MESSAGE(answer.payload.find(why) != std::string::npos, answer.payload);
+    }
+    host.Input(3, "go\n");
+    CHECK(host.WaitExit(3) == 0);
+}
+
 TEST_CASE("what does not hold together about namespaces is refused") {
     if (SkipWithoutRoot()) return;
     Pod pod;

@@ -161,6 +161,8 @@ TEST_CASE("all messages of the agent's control channel survive encoding and pars
     CHECK_FALSE(ParseVersionAccept(Encode(VersionAccept{kAgentExtension + 1})));
     CHECK(ParseExecCommand(Encode(ExecCommand{"c", {}, "", 8080}))->connect == 8080);
     CHECK_FALSE(ParseExecCommand(R"({"container":"c","process":{},"connect":65536})"));
+    CHECK(ParseExecCommand(Encode(ExecCommand{"c", {}, "", 0, "/sub"}))->cgroup == "/sub");
+    CHECK(Encode(ExecCommand{"c", {}, ""}).find("cgroup") == std::string::npos);
     const auto exec = ParseExecCommand(Encode(ExecCommand{"c", {}, R"({"args":["x"]})"}));
     REQUIRE(exec);
     CHECK(exec->oci == R"({"args":["x"]})");
