@@ -5,30 +5,17 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netlink/msg.h>
 #include <sys/socket.h>
 
 #include "base/random.h"
 #include "base/text.h"
 #include "netns/apply.h"
+#include "netns/message.h"
 #include "netns/redirect.h"
 
 namespace cc::netns {
 
 namespace {
-
-// libnl 3.7 knows neither bridges' options nor their table, so the messages are made here.
-using MessagePtr = Owned<nl_msg, nlmsg_free>;
-
-Result<MessagePtr> NewMessage(int type, int flags) {
-    MessagePtr message(nlmsg_alloc_simple(type, flags));
-    if (!message) return Fail("making a netlink message: out of memory", ENOMEM);
-    return message;
-}
-
-Result<void> SendMessage(const Socket& socket, MessagePtr message, std::string_view what) {
-    return Check(nl_send_sync(socket.get(), message.release()), what);
-}
 
 // An address of its own: it would take that of a port.
 Result<std::string> NewMac() {
@@ -37,6 +24,7 @@ Result<std::string> NewMac() {
     return mac;
 }
 
+// libnl 3.7 knows neither bridges' options nor their table.
 Result<void> AddBridge(const Socket& socket, const std::string& name, const std::string& mac) {
     CC_ASSIGN(MessagePtr message, NewMessage(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL));
     ifinfomsg info{};

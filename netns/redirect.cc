@@ -32,12 +32,14 @@ QdiscPtr IngressOf(int index) {
     return qdisc;
 }
 
-Result<void> AddFilter(const Socket& socket, int from, int to) {
+}  // namespace
+
+Result<void> HandOver(const Socket& socket, int from, int to) {
     const FilterPtr filter(rtnl_cls_alloc());
     rtnl_tc_set_ifindex(TC_CAST(filter.get()), from);
     rtnl_tc_set_parent(TC_CAST(filter.get()), kIngressHandle);
     CC_TRY(Check(rtnl_tc_set_kind(TC_CAST(filter.get()), "u32"), "the filter u32"));
-    rtnl_cls_set_prio(filter.get(), 1);
+    rtnl_cls_set_prio(filter.get(), kHandOverPriority);
     rtnl_cls_set_protocol(filter.get(), ETH_P_ALL);
     // Any frame: nothing of its first word is looked at.
     CC_TRY(Check(rtnl_u32_add_key_uint32(filter.get(), 0, 0, 0, 0), "a key of a filter"));
@@ -52,14 +54,16 @@ Result<void> AddFilter(const Socket& socket, int from, int to) {
                  "adding a filter (u32, mirred)");
 }
 
-}  // namespace
+Result<void> AddIngress(const Socket& socket, int index) {
+    CC_TRY(StopRedirecting(socket, index));
+    const QdiscPtr qdisc = IngressOf(index);
+    return Check(rtnl_qdisc_add(socket.get(), qdisc.get(), NLM_F_CREATE | NLM_F_EXCL),
+                 "adding an ingress qdisc");
+}
 
 Result<void> Redirect(const Socket& socket, int from, int to) {
-    CC_TRY(StopRedirecting(socket, from));
-    const QdiscPtr qdisc = IngressOf(from);
-    CC_TRY(Check(rtnl_qdisc_add(socket.get(), qdisc.get(), NLM_F_CREATE | NLM_F_EXCL),
-                 "adding an ingress qdisc"));
-    return AddFilter(socket, from, to);
+    CC_TRY(AddIngress(socket, from));
+    return HandOver(socket, from, to);
 }
 
 Result<void> StopRedirecting(const Socket& socket, int from) {

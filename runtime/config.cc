@@ -202,6 +202,7 @@ const std::vector<Key>& Keys() {
         Number(own, "boot_timeout", SetBootTimeout),
         Choice(own, "internetworking_model", SetNetworkModel),
         Choice(own, "physical_interfaces", SetPhysicalLinks),
+        Flag(own, "guard_addresses", &C::guard_addresses),
     };
     return keys;
 }

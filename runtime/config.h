@@ -55,6 +55,7 @@ struct RuntimeConfig {
     bool network = true;  // machines have a network device
     LinkModel model = LinkModel::kTcfilter;
     PhysicalLinks physical = PhysicalLinks::kAuto;
+    bool guard_addresses = true;
     bool debug = false;
     std::string run_dir = "/run/clear-containers";
     std::chrono::seconds boot_timeout{60};

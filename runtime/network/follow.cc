@@ -21,28 +21,36 @@ bool JoinedBefore(const Network& told, const NetworkLink& link) {
     });
 }
 
-Result<void> PlugCard(const SandboxRecord& sandbox, const CardRecord& card, const NetworkLink& link,
-                      const Fd& network_namespace) {
+Result<void> PlugCard(const SandboxRecord& sandbox, const CardRecord& card, const Network& wanted,
+                      const NetworkLink& link, const Fd& network_namespace) {
     CC_TRY(TakeDevice(PciBus(), card));
     CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox.vm_directory));
     if (card.card.kind != CardKind::kMacvtap) return vm.AttachCard(card.card);
     CC_TRY(vm.AttachCard(card.card, network_namespace));
-    return FitMacvtap(network_namespace, link, card.card.number);
+    return FitMacvtap(network_namespace, wanted, link, card.card.number, sandbox.network.policy);
+}
+
+Result<void> JoinLink(const SandboxRecord& sandbox, const Network& wanted, const NetworkLink& link,
+                      const Fd& network_namespace) {
+    const LinkPolicy& policy = sandbox.network.policy;
+    const CardRecord* card = CardOf(sandbox.network.cards, link);
+    const bool joined = JoinedBefore(sandbox.network.told, link);
+    if (card != nullptr) {
+        if (!joined) return PlugCard(sandbox, *card, wanted, link, network_namespace);
+        if (card->card.kind != CardKind::kMacvtap) return {};
+        return GuardLink(network_namespace, wanted, link, card->card.number, policy);
+    }
+    CC_ASSIGN(const int number, NicNumber(link.device));
+    if (joined) return GuardLink(network_namespace, wanted, link, number, policy);
+    CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox.vm_directory));
+    CC_TRY(vm.AttachNetwork(number, network_namespace));
+    return JoinTap(network_namespace, wanted, link, policy);
 }
 
 Result<void> JoinLinks(const SandboxRecord& sandbox, const Network& wanted,
                        const Fd& network_namespace) {
-    for (const auto& link : wanted.links) {
-        if (JoinedBefore(sandbox.network.told, link)) continue;
-        if (const CardRecord* card = CardOf(sandbox.network.cards, link)) {
-            CC_TRY(PlugCard(sandbox, *card, link, network_namespace));
-            continue;
-        }
-        CC_ASSIGN(const int number, NicNumber(link.device));
-        CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox.vm_directory));
-        CC_TRY(vm.AttachNetwork(number, network_namespace));
-        CC_TRY(JoinTap(network_namespace, link, sandbox.network.policy.model));
-    }
+    for (const auto& link : wanted.links)
+        CC_TRY(JoinLink(sandbox, wanted, link, network_namespace));
     return {};
 }
 

@@ -44,7 +44,8 @@ Result<LinkModel> ParseLinkModel(std::string_view text) {
 Json ToJson(const LinkPolicy& policy) {
     return {{"model", Name(policy.model)},
             {"physical", Name(policy.physical)},
-            {"devices", policy.devices}};
+            {"devices", policy.devices},
+            {"guarded", policy.guarded}};
 }
 
 Result<LinkPolicy> ParseLinkPolicy(const Json& json) {
@@ -55,6 +56,8 @@ Result<LinkPolicy> ParseLinkPolicy(const Json& json) {
     CC_ASSIGN(policy.physical, Context("physical", ParsePhysicalLinks(physical)));
     CC_ASSIGN(const int64_t devices, IntMember(json, "devices", policy.devices, 0, kMostNics));
     policy.devices = static_cast<int>(devices);
+    // One that was made before there were guards has filters where its guard would be.
+    CC_ASSIGN(policy.guarded, BoolMember(json, "guarded", false));
     return policy;
 }
 

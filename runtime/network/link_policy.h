@@ -28,6 +28,7 @@ struct LinkPolicy {
     LinkModel model = LinkModel::kTcfilter;
     PhysicalLinks physical = PhysicalLinks::kAuto;
     int devices = kMostNics;  // that such a machine can have
+    bool guarded = true;      // machines send from addresses of their own only (netns/guard.h)
     bool operator==(const LinkPolicy&) const = default;
 };
 

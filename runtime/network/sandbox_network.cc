@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "netns/apply.h"
 #include "netns/bridge.h"
+#include "netns/guard.h"
 #include "netns/redirect.h"
 #include "netns/scan.h"
 #include "runtime/network/cards.h"
@@ -146,6 +147,18 @@ Result<void> AssignDevices(NetworkPlan& plan, const NetworkRecord& record, const
     return {};
 }
 
+Result<void> GuardDevice(const netns::Socket& socket, int index, netns::GuardedWay way,
+                         const Network& network, const NetworkLink& link,
+                         const LinkPolicy& policy) {
+    if (!policy.guarded) return {};
+    CC_ASSIGN(const netns::SenderRules rules, netns::RulesFor(network, link));
+    auto guarded = netns::Guard(socket, index, way, rules);
+    if (guarded || guarded.error().code != ENOENT) return guarded;
+    Log(LogLevel::kWarn, "a virtual machine may send from addresses that are not its own",
+        {{"link", link.name}, {"why", guarded.error().message}});
+    return {};
+}
+
 }  // namespace
 
 Result<bool> IsHostNetwork(const Fd& network_namespace) {
@@ -228,15 +241,19 @@ Result<NetworkRecord> RecordOf(const Fd& network_namespace, const std::string& p
     return record;
 }
 
-Result<void> FitMacvtap(const Fd& network_namespace, const NetworkLink& link, int number) {
+Result<void> FitMacvtap(const Fd& network_namespace, const Network& network,
+                        const NetworkLink& link, int number, const LinkPolicy& policy) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
     NetworkLink macvtap;
     macvtap.name = TapName(number);
     macvtap.mtu = link.mtu;
-    return Context("the machine's macvtap", netns::ApplyLink(socket, macvtap));
+    CC_ASSIGN(const netns::FoundLink found, netns::FindLink(socket, macvtap.name));
+    CC_TRY(Context("the machine's macvtap", netns::ApplyLink(socket, macvtap)));
+    return GuardDevice(socket, found.index, netns::GuardedWay::kOut, network, link, policy);
 }
 
-Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link, LinkModel model) {
+Result<void> JoinTap(const Fd& network_namespace, const Network& network, const NetworkLink& link,
+                     const LinkPolicy& policy) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
     CC_ASSIGN(const int number, NicNumber(link.device));
     NetworkLink tap;
@@ -247,15 +264,29 @@ Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link, LinkM
     CC_ASSIGN(const netns::FoundLink inside, netns::FindLink(socket, tap.name));
     CC_ASSIGN(const netns::FoundLink outside, netns::FindLink(socket, link.name));
     const std::string what = Cat("joining ", link.name, " and ", tap.name);
-    if (model == LinkModel::kBridged) {
+    CC_TRY(Context(what, netns::AddIngress(socket, inside.index)));
+    CC_TRY(Context(
+        what, GuardDevice(socket, inside.index, netns::GuardedWay::kIn, network, link, policy)));
+    if (policy.model == LinkModel::kBridged) {
         const auto bridged =
             netns::Bridge(socket, BridgeName(number), {outside.index, inside.index});
         if (bridged) return {};
         Log(LogLevel::kWarn, "a link is joined by tcfilter instead of a bridge",
             {{"link", link.name}, {"why", bridged.error().message}});
     }
-    CC_TRY(Context(what, netns::Redirect(socket, inside.index, outside.index)));
+    CC_TRY(Context(what, netns::HandOver(socket, inside.index, outside.index)));
     return Context(what, netns::Redirect(socket, outside.index, inside.index));
+}
+
+Result<void> GuardLink(const Fd& network_namespace, const Network& network, const NetworkLink& link,
+                       int number, const LinkPolicy& policy) {
+    CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
+    CC_ASSIGN(const netns::FoundLink device, netns::FindLink(socket, TapName(number)));
+    CC_ASSIGN(const bool tap, netns::HasIngress(socket, device.index));
+    return Context(
+        Cat("guarding ", link.name),
+        GuardDevice(socket, device.index, tap ? netns::GuardedWay::kIn : netns::GuardedWay::kOut,
+                    network, link, policy));
 }
 
 Fd FindNetwork(const NetworkRecord& record, const ProcessId& shim) {

@@ -41,11 +41,17 @@ Network FirstPart(const Network& plan);
 Result<NetworkRecord> RecordOf(const Fd& network_namespace, const std::string& path);
 std::vector<std::string> NamesOf(const std::vector<NetworkLink>& links);
 
-// The link and its device's tap, which is in the namespace already. A link that cannot be the port
-// of a bridge is joined by tcfilter, with a warning.
-Result<void> JoinTap(const Fd& network_namespace, const NetworkLink& link, LinkModel model);
-// A macvtap has the MTU that the link below it had when it was made.
-Result<void> FitMacvtap(const Fd& network_namespace, const NetworkLink& link, int number);
+// The link of the network and its device's tap, which is in the namespace already. A link that
+// cannot be the port of a bridge is joined by tcfilter, with a warning.
+Result<void> JoinTap(const Fd& network_namespace, const Network& network, const NetworkLink& link,
+                     const LinkPolicy& policy);
+// A macvtap has the MTU that the link below it had when it was made, and no guard.
+Result<void> FitMacvtap(const Fd& network_namespace, const Network& network,
+                        const NetworkLink& link, int number, const LinkPolicy& policy);
+// Of a link that is joined already by device N: its addresses may be others now. A kernel that has
+// no guards is a warning.
+Result<void> GuardLink(const Fd& network_namespace, const Network& network, const NetworkLink& link,
+                       int number, const LinkPolicy& policy);
 
 // None: the namespace has gone, and there is nothing to undo.
 Fd FindNetwork(const NetworkRecord& record, const ProcessId& shim);

@@ -34,7 +34,8 @@ Result<void> Creation::ReadNetwork() {
     }
     const OciNamespace* network = bundle_.spec.Namespace("network");
     CC_ASSIGN(sandbox_.network, RecordOf(network_, new_network_ ? "" : network->path));
-    sandbox_.network.policy = {config_.model, config_.physical, MostNics(config_.machine)};
+    sandbox_.network.policy = {config_.model, config_.physical, MostNics(config_.machine),
+                               config_.guard_addresses};
     CC_ASSIGN(network_plan_, PlanNetwork(network_, sandbox_.network));
     return CheckPlan(network_, network_plan_, config_.machine);
 }
@@ -70,7 +71,7 @@ Result<void> Creation::ConnectNetwork() const {
     if (first.links.empty()) return {};
     CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
     CC_TRY(vm.AttachNetwork(0, network_));
-    return JoinTap(network_, first.links.front(), sandbox_.network.policy.model);
+    return JoinTap(network_, first, first.links.front(), sandbox_.network.policy);
 }
 
 // Links beyond the first need devices that are plugged in now; from here on the keeper looks for

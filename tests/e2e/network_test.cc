@@ -342,6 +342,63 @@ TEST_CASE("a container has all networks of its namespace, and follows what becom
     host.CheckNoResidue();
 }
 
+namespace {
+
+// Who the outside world takes 10.55.0.3 to be: its hardware address, and the bridge's port of that.
+std::string Neighbour(const World& world) {
+    const std::string in = world.outside().in();
+    return Shell(in + "ip neigh show 10.55.0.3 | grep -o 'lladdr [0-9a-f:]*'").out +
+           Shell(in + "bridge fdb show br br0 | grep '^02:42:0a:37:00:03 ' | grep -o 'port[0-9]'")
+               .out;
+}
+
+// As whoever has the guest's kernel can.
+const std::string kPose =
+    "ip addr add 10.55.0.3/32 dev lo; arping -U -c 1 -I eth0 -s 10.55.0.3 10.55.0.3 >/dev/null; "
+    "ip addr del 10.55.0.3/32 dev lo";
+const std::string kOtherMac =
+    "ip link set eth0 down; ip link set eth0 address 02:42:0a:37:00:03; ip link set eth0 up; "
+    "ip route add 10.55.0.0/24 dev eth0; ping -c 1 -W 1 10.55.0.1 >/dev/null; true";
+
+}  // namespace
+
+TEST_CASE("a guest that poses as its neighbour is not heard, unless its machine may do that") {
+    if (SkipWithoutIp()) return;
+    for (const char* settings :
+         {"", "internetworking_model = \"bridged\"", "internetworking_model = \"macvtap\"",
+          "guard_addresses = false"}) {
+        CAPTURE(settings);
+        const bool may = Has(settings, "guard");
+        Host host("", settings);
+        const World world;
+        const Place place, neighbour;
+        world.Connect(place, 2);
+        world.Connect(neighbour, 3);
+        host.Start("c1", {"sleep", "1000"}, "", [&](Json& config) {
+            In(place)(config);
+            for (const char* set : {"bounding", "effective", "permitted"})
+                config["process"]["capabilities"][set].push_back("CAP_NET_ADMIN");
+        });
+        REQUIRE(Reaches(host, world, "10.55.0.3"));
+        const std::string before = Neighbour(world);
+        CHECK(before == "lladdr 02:42:0a:37:00:03\nport3\n");
+        CHECK(Ask(host, "c1", kPose) == "");
+        CHECK(Has(Neighbour(world), "lladdr 02:42:0a:37:00:02") == may);
+        // Addresses that the engine gives it later are its own.
+        CHECK(Reaches(host, world, "10.55.0.2"));
+        Must(place.in() + "ip addr add 10.55.0.77/24 dev eth0");
+        CHECK(Becomes(host, "ip -o addr", "10.55.0.77/24"));
+        CHECK(Reaches(host, world, "10.55.0.77"));
+        CHECK(Ask(host, "c1", kOtherMac) == "");
+        // Its neighbour may have been heard again since.
+        CHECK((may || !Has(Neighbour(world), "port2")));
+        CHECK(Ask(host, "c1", "ip link set eth0 down") == "");
+        CHECK((Neighbour(world) == before && Reaches(host, world, "10.55.0.3")) == !may);
+        CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+        host.CheckNoResidue();
+    }
+}
+
 TEST_CASE("networks that are made between create and start are there when the program runs") {
     if (SkipWithoutIp()) return;
     Host host;

@@ -180,6 +180,8 @@ TEST_CASE("what becomes of the host's devices is one of three") {
     const auto wrong = config("sriov");
     REQUIRE_FALSE(wrong);
     CHECK(wrong.error().message.find("auto, vfio, tap") != std::string::npos);
+    CHECK(ParseConfig("", "c.toml")->guard_addresses);
+    CHECK_FALSE(ParseConfig("[runtime]\nguard_addresses = false\n", "c.toml")->guard_addresses);
 }
 
 TEST_CASE("network models, 3.0's and ours") {

@@ -174,7 +174,7 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
         REQUIRE_FALSE(attached);
         CHECK(attached.error().message.find("already") != std::string::npos);
     });
-    auto joined = JoinTap(container, plan->network.links[0], LinkModel::kTcfilter);
+    auto joined = JoinTap(container, plan->network, plan->network.links[0], {});
     REQUIRE_MESSAGE(joined, joined.error().message);
     const auto eth0 = netns::FindLink(socket, "eth0"),
                inside = netns::FindLink(socket, std::string(kTapName));
@@ -220,7 +220,8 @@ TEST_CASE("a link is joined by a bridge, or by tcfilter where it cannot be its p
             CHECK(nic->Attach(container.Duplicate().value()));
         });
         for (int i = 0; i < 2; ++i) {
-            const auto joined = JoinTap(container, plan->network.links[0], LinkModel::kBridged);
+            const auto joined = JoinTap(container, plan->network, plan->network.links[0],
+                                        {.model = LinkModel::kBridged});
             REQUIRE_MESSAGE(joined, joined.error().message);
         }
         const auto eth0 = netns::FindLink(socket, "eth0");
@@ -257,7 +258,7 @@ TEST_CASE("a macvtap ends with the keeper's device, or is removed after it was k
         CHECK(netns::FindLink(socket, TapName(15)));
         NetworkLink link = Link("eth0", {});
         link.mtu = 1300;
-        CHECK(FitMacvtap(container, link, 15));
+        CHECK(FitMacvtap(container, {{link}, {}, {}}, link, 15, {}));
         // One above it is enough, and the one that is there stays.
         CHECK_FALSE(make());
         CHECK(netns::FindLink(socket, TapName(15)));
