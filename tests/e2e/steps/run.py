@@ -75,7 +75,12 @@ class Bench:
             out = process.communicate(timeout=patience)[0]
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
-            return "timeout", process.communicate()[0].decode(errors="replace")
+            # What has left the group may hold the output open.
+            try:
+                out = process.communicate(timeout=5)[0]
+            except subprocess.TimeoutExpired as still:
+                out = still.stdout or b""
+            return "timeout", out.decode(errors="replace")
         return process.returncode, out.decode(errors="replace")
 
     def must(self, command):
