@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "runtime/app.h"
+#include "runtime/network/follow.h"
 #include "runtime/oci/capabilities.h"
 #include "runtime/oci/exec_process.h"
 #include "runtime/oci/guest_message.h"
@@ -65,6 +66,8 @@ Result<Shim> Launch(App& app, const Store& store, const CliValues& own) {
         status == Status::kPaused || !IsInGuest(status, container))
         return Fail(Cat("cannot exec in a ", Name(status), " container"));
     CC_ASSIGN(const SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));
+    // Who has just connected it to a network looks from inside.
+    CatchUpWithNetwork(store, container, sandbox);
     CC_ASSIGN(const std::string text, store.LoadConfig(id));
     CC_ASSIGN(const OciSpec spec, ParseSpec(text));
     CC_ASSIGN(ExecProcess process, ReadProcess(spec, own));

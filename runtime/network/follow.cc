@@ -107,4 +107,16 @@ Result<void> FollowNetwork(const Store& store, const ContainerRecord& container)
                    FollowNetwork(store, sandbox, network));
 }
 
+void CatchUpWithNetwork(const Store& store, const ContainerRecord& container,
+                        const SandboxRecord& sandbox) {
+    if (!sandbox.network.follows) return;
+    const Fd network = FindNetwork(sandbox.network, container.shim);
+    if (!network) return;
+    const auto plan = PlanNetwork(network, sandbox.network);
+    if (plan && plan->network == sandbox.network.told) return;
+    if (auto followed = FollowNetwork(store, container); !followed)
+        Log(LogLevel::kWarn, "the guest's network is not up to date",
+            {{"why", followed.error().message}});
+}
+
 }  // namespace cc::runtime

@@ -19,4 +19,9 @@ Result<void> FollowNetwork(const Store& store, SandboxRecord& sandbox, const Fd&
 // shim this is; takes the lock.
 Result<void> FollowNetwork(const Store& store, const ContainerRecord& container);
 
+// The same, and no lock, where the namespace is as the guest was told (`sandbox` says). For verbs
+// that need not have it: a failure is logged, and the keeper tries again.
+void CatchUpWithNetwork(const Store& store, const ContainerRecord& container,
+                        const SandboxRecord& sandbox);
+
 }  // namespace cc::runtime
