@@ -12,7 +12,7 @@ namespace cc::netns {
 Result<Monitor> Monitor::Watch(Socket socket) {
     CC_TRY(Check(nl_socket_add_memberships(socket.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
                                            RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                                           RTNLGRP_IPV6_ROUTE, RTNLGRP_NONE),
+                                           RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH, RTNLGRP_NONE),
                  "asking to be told of changes in a network namespace"));
     return Monitor(std::move(socket));
 }

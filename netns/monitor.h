@@ -8,7 +8,8 @@ namespace cc::netns {
 
 class Monitor {
   public:
-    // Of the socket's namespace: links, addresses and routes. Nothing else is asked on the socket.
+    // Of the socket's namespace: links, addresses, routes and neighbours. Nothing else is asked on
+    // the socket.
     static Result<Monitor> Watch(Socket socket);
 
     // Readable when something has changed.

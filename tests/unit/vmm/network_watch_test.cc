@@ -2,10 +2,12 @@
 // The keeper's watch over a network namespace; a script stands in for the runtime.
 #include "vmm/network_watch.h"
 
+#include <linux/neighbour.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "netns/apply.h"
+#include "netns/objects.h"
 #include "netns/redirect.h"
 #include "tests/unit/netns/namespace.h"
 #include "tests/unit/vmm/fixtures.h"
@@ -87,6 +89,23 @@ TEST_CASE("the runtime is called once for a burst of changes, with the namespace
     CHECK(rig.Calls().size() == 1);
     REQUIRE(netns::DeleteLink(rig.socket, "eth0"));
     CHECK(rig.AwaitCalls(2) == 2);
+}
+
+TEST_CASE("neighbours that are given are a change, those that are found are none") {
+    Rig rig;
+    rig.Address("10.0.0.2/24");
+    CHECK(rig.AwaitCalls(1) == 1);
+    netns::Indices indices(rig.socket);
+    const auto neighbour = netns::NeighbourOf(indices, {"eth0", "10.0.0.9", "02:00:00:00:00:09"});
+    REQUIRE(neighbour);
+    REQUIRE(rtnl_neigh_add(rig.socket.get(), neighbour->get(), NLM_F_CREATE) == 0);
+    CHECK(rig.AwaitCalls(2) == 2);
+    const auto found = netns::NeighbourOf(indices, {"eth0", "10.0.0.10", "02:00:00:00:00:10"});
+    REQUIRE(found);
+    rtnl_neigh_set_state(found->get(), NUD_STALE);
+    REQUIRE(rtnl_neigh_add(rig.socket.get(), found->get(), NLM_F_CREATE) == 0);
+    rig.Wait(500);
+    CHECK(rig.Calls().size() == 2);
 }
 
 TEST_CASE("what changes during a call is for the next") {
