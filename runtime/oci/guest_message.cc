@@ -100,7 +100,7 @@ Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& 
     message.image = container_id;
     for (const auto& [index, source] : plan.guest_sources) {
         const OciMount& mount = spec.mounts[index];
-        message.mounts.push_back({.source = Cat(container_id, "/mounts/", index),
+        message.mounts.push_back({.source = source.substr(kGuestShareDirectory.size() + 1),
                                   .path = mount.destination,
                                   .read_only = mount.Has("ro"),
                                   .absolute_path = false});

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/oci/without_effect.h"
 
+#include <set>
+
 #include "base/json_full.h"
+#include "base/text.h"
+#include "runtime/oci/capabilities.h"
 
 namespace cc::runtime {
 
@@ -47,6 +51,20 @@ void AddNamespaces(const Json& config, const NamespaceOwners& shared,
     }
 }
 
+void AddCapabilities(const Json& config, std::vector<std::string>& found) {
+    const Json* sets = Find(config, "process", "capabilities");
+    if (sets == nullptr || !sets->is_object()) return;
+    std::set<std::string> unknown;
+    for (const auto& set : *sets)
+        if (set.is_array())
+            for (const auto& name : set)
+                if (name.is_string() && !IsCapability(name.get<std::string>()))
+                    unknown.insert(name.get<std::string>());
+    for (const auto& name : unknown)
+        found.push_back(
+            Cat("process.capabilities: the guest's kernel knows no ", Quoted(name, 64)));
+}
+
 }  // namespace
 
 std::vector<std::string> WithoutEffect(const Json& config, const NamespaceOwners& shared) {
@@ -56,6 +74,7 @@ std::vector<std::string> WithoutEffect(const Json& config, const NamespaceOwners
         if (value != nullptr && Asks(*value))
             found.push_back(Cat(section, ".", name, ": ", reason));
     }
+    AddCapabilities(config, found);
     AddNamespaces(config, shared, found);
     for (const char* name : {"rdma", "network"}) {
         const Json* resources = Find(config, "linux", "resources");

@@ -20,6 +20,7 @@
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/cgroup_values.h"
 #include "runtime/sandbox/console.h"
+#include "runtime/sandbox/device_rules.h"
 #include "runtime/sandbox/growth.h"
 #include "runtime/sandbox/interrupt.h"
 #include "runtime/sandbox/phases.h"
@@ -126,6 +127,7 @@ class Creation {
     ScopePlan scope_;
     VmCgroup vm_cgroup_;
     std::vector<CgroupValue> limits_, vm_limits_;
+    std::vector<DeviceRuleText> device_rules_;
     Limits vm_for_;  // of the container, or of the pod
     VmSize vm_size_;
     std::optional<VmSize> awaited_size_;  // that the VM has grown to, for a container that joins

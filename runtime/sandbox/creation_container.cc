@@ -16,6 +16,7 @@
 #include "runtime/sandbox/creation.h"
 #include "runtime/sandbox/hooks.h"
 #include "runtime/sandbox/limits.h"
+#include "runtime/sandbox/namespace_paths.h"
 #include "runtime/sandbox/shim_root.h"
 #include "runtime/storage/detached_mount.h"
 
@@ -34,9 +35,11 @@ Result<void> Creation::PlanContainer() {
     CC_TRY(CheckConsole(request_.console, spec.process->terminal));
     CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));
+    CC_TRY(CheckNamespacePaths(spec.namespaces));
     CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
     CC_TRY(PlanContainerCgroup());
     CC_ASSIGN(limits_, Context("linux.resources", CgroupValuesOf(spec.Resources())));
+    CC_ASSIGN(device_rules_, Context("linux.resources", DeviceRuleTexts(spec.Resources())));
     CC_ASSIGN(self_, SelfPath());
     return OpenNetwork();
 }
@@ -114,6 +117,7 @@ Result<void> Creation::MakeContainerCgroup() {
     });
     if (request_.systemd_cgroup) return {};  // a scope begins with its first process
     CC_TRY(MakeCgroup(cgroup_, ControllersOf(limits_)));
+    ListDeviceRules(container_.cgroups, container_.cgroups_created, device_rules_);
     return LimitContainer(false);
 }
 

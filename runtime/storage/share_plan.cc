@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/storage/share_plan.h"
 
+#include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <optional>
+#include <string_view>
 
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -28,6 +31,18 @@ std::optional<SharedMemory> AsSharedMemory(const OciMount& mount, const std::str
     return SharedMemory{static_cast<int64_t>(place.f_blocks) * place.f_bsize, mode};
 }
 
+// The last part of a path, behind a slash, where it is a plain name; else nothing. A mount table
+// shows it to the guest, as that of a namespace container does.
+std::string NameBelow(std::string_view path) {
+    while (path.ends_with('/'))
+        path.remove_suffix(1);
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    const bool plain =
+        std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; });
+    if (name.empty() || name == "." || name == ".." || name.size() > NAME_MAX || !plain) return {};
+    return Cat("/", name);
+}
+
 }  // namespace
 
 Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_id) {
@@ -46,8 +61,8 @@ Result<SharePlan> PlanShare(const Bundle& bundle, const std::string& container_i
         if (mount.source.empty())
             return Fail(Cat("the bind mount of ", mount.destination, " has no source"));
         ShareItem item;
-        item.name = Cat(container_id, "/mounts/", i);
         item.source = InBundle(bundle.directory, mount.source);
+        item.name = Cat(container_id, "/mounts/", i, NameBelow(item.source));
         if (auto shm = AsSharedMemory(mount, item.source)) {
             plan.shared_memory.emplace(i, std::move(*shm));
             continue;

@@ -12,7 +12,8 @@
 namespace cc::runtime {
 
 struct ShareItem {
-    std::string name;    // below the share: "<container>/rootfs", "<container>/mounts/<n>"
+    // Below the share: "<container>/rootfs", "<container>/mounts/<n>/<last part of source>".
+    std::string name;
     std::string source;  // on the host, absolute
     bool recursive = true;
     bool read_only = false;

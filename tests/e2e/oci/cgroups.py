@@ -150,16 +150,21 @@ def _network(t, path):
 
 @both("blkio")
 def _blkio(t, path):
-    device = {"major": 8, "minor": 0}
+    # The programs take /dev/sda for granted; a disk of this machine does as well.
+    disks = (open(f"/sys/block/{name}/dev").read().strip() for name in sorted(os.listdir("/sys/block"))
+             if os.path.exists(f"/sys/block/{name}/device"))
+    disk = next(disks, "8:0")
+    device = dict(zip(("major", "minor"), map(int, disk.split(":"))))
     throttle = [{**device, "rate": 102400}]
     resources = {"weight": 500, "leafWeight": 300, "weightDevice": [{**device, "weight": 500, "leafWeight": 300}],
                  "throttleReadBpsDevice": throttle, "throttleWriteBpsDevice": throttle,
                  "throttleReadIOPSDevice": throttle, "throttleWriteIOPSDevice": throttle}
 
     def look(cgroups):
-        holds(t, cgroups, "blkio", weight=500, leaf_weight=300, weight_device="8:0 500", leaf_weight_device="8:0 300")
+        holds(t, cgroups, "blkio", weight=500, leaf_weight=300, weight_device=disk + " 500",
+              leaf_weight_device=disk + " 300")
         for file in ("read_bps", "write_bps", "read_iops", "write_iops"):
-            holds(t, cgroups, "blkio", **{f"throttle__{file}_device": "8:0 102400"})
+            holds(t, cgroups, "blkio", **{f"throttle__{file}_device": disk + " 102400"})
     created(t, path, {"blockIO": resources}, look)
 
 

@@ -27,9 +27,9 @@ readable() {
     echo "$1 ${found:+readable}"; found=
 }
 section masked; each masked readable
-# A FIFO without a reader is opened by nobody: reading and writing.
 writable() {
-    if [ -d "$1" ]; then (: >"$1/written") 2>/dev/null; else (echo a 1<>"$1") 2>/dev/null; fi && echo "$1 writable" || echo "$1"
+    if [ -d "$1" ]; then (: >"$1/written") 2>/dev/null
+    else [ -e "$1" ] && [ ! -p "$1" ] && (echo a 1<>"$1") 2>/dev/null; fi && echo "$1 writable" || echo "$1"
 }
 section readonly; each readonly writable
 section propagation

@@ -164,11 +164,11 @@ TEST_CASE("bind mounts are planned below the share, and the guest's document nam
     CHECK(plan->items[0].name == "web/rootfs");
     CHECK(plan->items[0].source == bundle.rootfs);
     CHECK_FALSE(plan->items[0].read_only);
-    CHECK(plan->items[1].name == "web/mounts/7");
+    CHECK(plan->items[1].name == "web/mounts/7/data");
     CHECK(plan->items[1].source == bundle.directory + "/data");
     CHECK(plan->items[1].read_only);
     CHECK(plan->items[1].recursive);
-    CHECK(plan->items[2].name == "web/mounts/8");
+    CHECK(plan->items[2].name == "web/mounts/8/hosts");
     CHECK_FALSE(plan->items[2].recursive);
 
     const auto text = NewContainerMessage(bundle.spec, "web", *plan);
@@ -179,14 +179,14 @@ TEST_CASE("bind mounts are planned below the share, and the guest's document nam
     CHECK(message->image == "web");
     CHECK(message->rootfs == "rootfs");
     REQUIRE(message->mounts.size() == 2);
-    CHECK(message->mounts[0].source == "web/mounts/7");
+    CHECK(message->mounts[0].source == "web/mounts/7/data");
     CHECK(message->mounts[0].path == "/data");
     CHECK(message->mounts[0].read_only);
     CHECK(message->process.user == "0");
     CHECK(message->process.args == std::vector<std::string>{"sh"});
     CHECK(message->process.stdio == 0);
     const Json oci = ParseJson(message->oci).value();
-    CHECK(oci["mounts"][7]["source"] == Cat(kGuestShareDirectory, "/web/mounts/7"));
+    CHECK(oci["mounts"][7]["source"] == Cat(kGuestShareDirectory, "/web/mounts/7/data"));
     CHECK(oci["mounts"][0]["source"] == "proc");
     // All else is as the engine wrote it.
     Json back = oci;
