@@ -1,156 +1,31 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a kubelet does with containerd's CRI plugin: a pod of three containers, looked at and taken down again.
+"""What a kubelet does with containerd's CRI plugin: a pod of three containers, looked at and taken down again, and then
+what critest asks (specs.py).
 
 To be started in network and mount namespaces of its own; tests/e2e/engines_test.cc does. By hand:
 
     unshare --net --mount /usr/bin/python3 tests/e2e/cri/pod.py --directory /tmp/x --rootfs ROOTFS --config CONFIG \
-        --handler cc-runtime [--machines DIR]
+        --handler cc-runtime [--machines DIR] [--effective-user PROGRAM]
 
 ROOTFS is a directory with busybox in /bin, CONFIG what `cc-runtime setup containerd --config CONFIG` has made (with
 --handler runc anything). Prints a line a check and exits with 1 when one failed.
 """
 
 import argparse
-import hashlib
-import io
-import json
 import os
-import re
-import subprocess
-import tarfile
-import time
 import urllib.request
 
 import grpc
 
+import kubelet
+import specs
 from client import Cri
+from kubelet import (CONTAINER, EXITED, NOT_READY, POD, READY, RUNNING, Containerd, Pod, check, container_config, fails,
+                     output, until)
 from websocket import ERROR, STDERR, STDIN, STDOUT, Channels
 
-POD, CONTAINER = 0, 1  # NamespaceMode
-READY, NOT_READY = 0, 1
-RUNNING, EXITED = 1, 2
 MIB = 1 << 20
-
-failed = 0
-
-
-def check(what, right, shown=""):
-    global failed
-    failed += not right
-    print(f"{'ok' if right else 'FAILED'}: {what}{'' if right else f': {shown!r}'}", flush=True)
-
-
-def until(condition, patience_s=30):
-    end = time.monotonic() + patience_s
-    while not (result := condition()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return result
-
-
-# What containerd needs.
-
-CNI = {"cniVersion": "0.4.0", "name": "pods", "plugins": [
-    {"type": "bridge", "bridge": "cc-pods0", "isGateway": True, "ipMasq": True,
-     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.68.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
-    {"type": "portmap", "capabilities": {"portMappings": True}}]}
-
-
-def add_file(archive, name, data):
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    archive.addfile(info, io.BytesIO(data))
-
-
-def make_image(path, name, rootfs, command):
-    """An archive as docker save makes it."""
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as archive:
-        archive.add(rootfs, ".")
-    layer = layer.getvalue()
-    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command},
-                         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}})
-    with tarfile.open(path, "w") as archive:
-        add_file(archive, "layer.tar", layer)
-        add_file(archive, "config.json", config.encode())
-        manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
-        add_file(archive, "manifest.json", json.dumps(manifest).encode())
-
-
-class Containerd:
-    def __init__(self, arguments):
-        base = arguments.directory
-        self.socket, self._config = base + "/sock", arguments.config
-        # Whatever of its state is not below its directories, and CNI's.
-        for path in ("/run", "/var/lib/cni", "/etc/cni/net.d"):
-            os.makedirs(path, exist_ok=True)
-            subprocess.run(["mount", "-t", "tmpfs", "none", path], check=True)
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        with open("/etc/cni/net.d/10-pods.conflist", "w") as file:
-            json.dump(CNI, file)
-        self._log = open(base + "/log", "w")
-        self.start()
-        for name, command in (("pause", ["/bin/sleep", "100000000"]), ("bb", ["/bin/sh"])):
-            make_image(f"{base}/{name}.tar", f"localhost/{name}:latest", arguments.rootfs, command)
-            imported = until(lambda: subprocess.run(
-                ["ctr", "-a", self.socket, "-n", "k8s.io", "images", "import", f"{base}/{name}.tar"],
-                capture_output=True).returncode == 0)
-            assert imported, open(base + "/log").read()[-2000:]
-
-    def start(self):
-        self._process = subprocess.Popen(["containerd", "-c", self._config], stdout=self._log, stderr=self._log)
-
-    def end(self):
-        self._process.terminate()
-        self._process.wait(30)
-
-
-# The pod.
-
-def pod_config(arguments):
-    return {
-        "metadata": {"name": "web", "uid": "web-uid", "namespace": "default"},
-        "hostname": "web-0", "log_directory": arguments.directory + "/logs",
-        "dns_config": {"servers": ["10.68.0.1"], "searches": ["cluster.local"]},
-        "labels": {"app": "web"}, "annotations": {"note": "kept"},
-        "linux": {"cgroup_parent": arguments.cgroup, "sysctls": {"net.ipv4.ip_unprivileged_port_start": "80"},
-                  "security_context": {"namespace_options": {"pid": POD}, "privileged": 1}},
-    }
-
-
-def container_config(name, script, pid=POD, **more):
-    security = {"namespace_options": {"pid": pid}, **more.pop("security", {})}
-    return {"metadata": {"name": name}, "image": {"image": "localhost/bb:latest"}, "command": ["sh", "-c", script],
-            "log_path": name + ".log", "envs": [{"key": "WHO", "value": name}],
-            "linux": {"resources": more.pop("resources", {}), "security_context": security}, **more}
-
-
-class Pod:
-    def __init__(self, cri, arguments):
-        self.cri, self.config, self.log_directory = cri, pod_config(arguments), arguments.directory + "/logs"
-        os.makedirs(self.log_directory, exist_ok=True)
-        self.id = cri.RunPodSandbox(config=self.config, runtime_handler=arguments.handler)["pod_sandbox_id"]
-
-    def start(self, config):
-        container = self.cri.CreateContainer(pod_sandbox_id=self.id, config=config, sandbox_config=self.config)
-        self.cri.StartContainer(**container)
-        return container["container_id"]
-
-    def run(self, container, script, timeout=30):
-        """(exit code, standard output, standard error)"""
-        done = self.cri.ExecSync(container_id=container, cmd=["sh", "-c", script], timeout=timeout)
-        return done["exit_code"], done["stdout"].decode(), done["stderr"].decode()
-
-    def out(self, container, script):
-        return self.run(container, script)[1]
-
-    def status(self, container):
-        return self.cri.ContainerStatus(container_id=container)["status"]
-
-    def log(self, name):
-        """As (stream, text)."""
-        lines = re.findall(r"^\S+ (stdout|stderr) [FP] (.*)$", open(f"{self.log_directory}/{name}.log").read(), re.M)
-        return lines
 
 
 def check_sandbox(cri, pod, arguments):
@@ -172,14 +47,6 @@ def check_exec(pod, a):
     check("and its process has ended", until(lambda: pod.out(a, "ps | grep -c '[s]leep 100$'") == "0\n"))
     check("the environment", pod.out(a, "echo $WHO") == "a\n")
     check("a megabyte through exec", pod.out(a, "head -c 1000000 /dev/zero | tr '\\0' x") == "x" * 1000000)
-
-
-def fails(call, *codes):
-    try:
-        call()
-    except grpc.RpcError as error:
-        return error.code() in codes or print(error)
-    return False
 
 
 def check_sharing(pod, a, b, c, ip):
@@ -214,13 +81,6 @@ def check_limits(cri, pod, a):
     check("stats of the pod", linux["memory"]["working_set_bytes"]["value"] > 0, linux)
     check("of its network", linux["network"]["default_interface"]["name"] == "eth0" and
           linux["network"]["default_interface"]["rx_bytes"]["value"] > 0, linux)
-
-
-def output(pod, config):
-    """What a container has written to its standard output when it has ended."""
-    container = pod.start(config)
-    until(lambda: pod.status(container)["state"] == EXITED)
-    return [text for stream, text in pod.log(config["metadata"]["name"]) if stream == "stdout"]
 
 
 def check_security(pod):
@@ -335,6 +195,7 @@ def test(cri, containerd, arguments):
     check("nor runs what is in it", pod.status(b)["state"] == EXITED)
     cri.RemovePodSandbox(pod_sandbox_id=pod.id)
     check("nothing is listed", not cri.ListPodSandbox()["items"] and not cri.ListContainers()["containers"])
+    specs.run(cri, arguments)
     if arguments.machines:
         check("no machine is left", until(lambda: not os.listdir(arguments.machines)))
 
@@ -351,6 +212,7 @@ def main():
         parser.add_argument("--" + option, required=True)
     parser.add_argument("--handler", default="cc-runtime")
     parser.add_argument("--machines", help="where cc-runtime has a directory for each virtual machine")
+    parser.add_argument("--effective-user", help="a static program that prints the effective user's id")
     arguments = parser.parse_args()
     arguments.cgroup = "/" + os.path.basename(os.path.dirname(arguments.directory)) + "-pods"
     os.makedirs(arguments.directory + "/work", exist_ok=True)
@@ -365,8 +227,8 @@ def main():
         cri.close()
         containerd.end()
         remove_cgroups(arguments.cgroup[1:])
-    print(f"{failed} failed")
-    return 1 if failed else 0
+    print(f"{kubelet.failed} failed")
+    return 1 if kubelet.failed else 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import time
 
-APPLETS = "cat echo env false grep head hostname id ln ls mkdir mount pwd readlink rm sh sleep stat touch tr true umount"
+APPLETS = ("cat echo env false grep head hostname id ln ls mkdir mount pwd readlink rm sh sleep stat touch tr true "
+           "umount")
 CAPABILITIES = ["CAP_" + name for name in (
     "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL "
     "AUDIT_WRITE").split()]

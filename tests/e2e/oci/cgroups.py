@@ -58,21 +58,21 @@ def both(name):
         for place, prefix in (("/cc-oci-{}", ""), ("cc-oci-{}/child/container", "relative_")):
             def run(t, place=place):
                 path = place.format(os.getpid())
-                function(t, path)
-                parent = path.strip("/").split("/")[0]
-                for top, directories, _ in os.walk(MOUNT, topdown=False):
-                    if parent in directories:
-                        remove_tree(f"{top}/{parent}")
+                try:
+                    function(t, path)
+                finally:
+                    remove_cgroups(path.strip("/").split("/")[0])
             run.__name__ = f"linux_cgroups_{prefix}{name}"
             PROGRAMS[run.__name__] = run
         return function
     return decorate
 
 
-def remove_tree(path):
-    """What a relative path leaves of its parents, as with other runtimes."""
-    for top, _, _ in os.walk(path, topdown=False):
-        os.rmdir(top)
+def remove_cgroups(name):
+    """What some runtimes leave of a path's parents."""
+    for controller in os.listdir(MOUNT):
+        for top, _, _ in os.walk(f"{MOUNT}/{controller}/{name}", topdown=False):
+            os.rmdir(top)
 
 
 @both("cpus")

@@ -6,10 +6,11 @@ import re
 
 from bundle import SETS
 
-_NAMES = ("CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
-          "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT "
-          "SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL "
-          "SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE")
+_NAMES = ("CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
+          "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT "
+          "SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE "
+          "AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON "
+          "BPF CHECKPOINT_RESTORE")
 ALL_CAPABILITIES = ["CAP_" + name for name in _NAMES.split()]
 _FIELDS = dict(zip(SETS, ("CapBnd", "CapEff", "CapInh", "CapPrm", "CapAmb")))
 _LIMITS = {"RLIMIT_NOFILE": "Max open files", "RLIMIT_CORE": "Max core file size", "RLIMIT_NPROC": "Max processes"}
@@ -97,8 +98,8 @@ def _judge_mounts(t, config, seen):
 
         def is_it(found):
             where, root, type, source = found
-            same_source = os.path.basename(root) == os.path.basename(mount["source"]) if bind else source == mount["source"]
-            return where == mount["destination"] and same_source and mount.get("type", type) == type
+            same = os.path.basename(root) == os.path.basename(mount["source"]) if bind else source == mount["source"]
+            return where == mount["destination"] and same and mount.get("type", type) == type
 
         at = next((i for i in range(place, len(mounts)) if is_it(mounts[i])), None)
         t.check(f"{mount['destination']} is mounted in its turn", at is not None,

@@ -5,6 +5,7 @@ A function a program; docs/conformance.md has the results. Those of cgroups are 
 """
 
 import copy
+import json
 import os
 import stat
 import subprocess
@@ -300,7 +301,8 @@ def kill_no_effect(t):
 def killsig(t):
     with Bundle() as bundle:
         for signal in ("TERM", "USR1", "USR2"):
-            bundle.configure(with_args("/bin/sh", "-c", f"trap 'touch /{signal}' {signal}; : >/ready; sleep 10 & wait $!"))
+            script = f"trap 'touch /{signal}' {signal}; : >/ready; sleep 10 & wait $!"
+            bundle.configure(with_args("/bin/sh", "-c", script))
             with t.container(bundle) as id:
                 t.check("create and start", t.runtime.create(id, bundle) and t.runtime.verb("start", id),
                         t.runtime.error)
@@ -399,7 +401,6 @@ def hooks(t):
 
 @program
 def hooks_stdin(t):
-    import json
     with Bundle() as bundle:
         kinds = {"prestart": ("created", "creating"), "poststart": ("running",), "poststop": ("stopped",)}
         config = with_args("/bin/sleep", "0.3", annotations={"org.example": "hook"},
@@ -458,7 +459,8 @@ def poststart_fail(t):
 
 def failing_hook(t, kind):
     with Bundle() as bundle:
-        config = with_args("/bin/true", hooks={kind: [hook(bundle, "none", "false"), hook(bundle, "output", "echo hook")]})
+        hooks = {kind: [hook(bundle, "none", "false"), hook(bundle, "output", "echo hook")]}
+        config = with_args("/bin/true", hooks=hooks)
         t.check("life goes on", all(life(t, bundle, config)), t.runtime.error)
         t.check("and so do the hooks", bundle.read("output") == "hook\n", bundle.read("output"))
 

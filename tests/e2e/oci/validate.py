@@ -6,7 +6,7 @@
     tests/e2e/oci/validate.py runc
     tests/e2e/oci/validate.py --as-known cc-runtime ...
 
-With --as-known it fails when the programs that differ are others than those of KNOWN, which docs/conformance.md explains.
+With --as-known it fails when the programs that differ are others than those of KNOWN (docs/conformance.md says why).
 Needs root and busybox; the host's cgroups of version 1 for the programs about cgroups.
 """
 
@@ -76,7 +76,7 @@ def main():
         test = Test(arguments.command, arguments.verbose)
         try:
             PROGRAMS[name](test)
-        except (OSError, TypeError, KeyError, subprocess.TimeoutExpired) as error:  # after a check that failed
+        except (OSError, TypeError, KeyError, subprocess.SubprocessError) as error:  # after a check that failed
             test.check("it goes on", False, repr(error))
         if test.failed:
             differ.add(name)
