@@ -566,13 +566,12 @@ TEST_CASE("containerd's CRI plugin runs a pod of cc-runtime, as a kubelet would 
     const Finished setup = host.Runtime(
         {"setup", "containerd", "--config", base + "/config.toml", "--runtime", Wrapper(host)});
     REQUIRE_MESSAGE(setup.status == 0, setup.err);
-    const Finished done =
-        RunProgram("/usr/bin/unshare",
-                   {"unshare", "--net", "--mount", "/usr/bin/python3",
-                    CC_TESTS_DIR "/e2e/cri/pod.py", "--directory", base, "--rootfs", host.rootfs(),
-                    "--config", base + "/config.toml", "--machines", host.run_directory() + "/vm",
-                    "--effective-user", CC_EFFECTIVE_USER},
-                   "", host.Environment(), std::chrono::minutes(4));
+    const Finished done = RunProgram(
+        "/usr/bin/unshare",
+        {"unshare", "--net", "--mount", "/usr/bin/python3", CC_TESTS_DIR "/e2e/cri/pod.py",
+         "--directory", base, "--rootfs", host.rootfs(), "--config", base + "/config.toml",
+         "--machines", host.run_directory() + "/vm", "--effective-user", CC_EFFECTIVE_USER},
+        "", host.Environment(), std::chrono::minutes(4));
     CHECK_MESSAGE(done.status == 0, done.out, done.err);
 }
 
