@@ -10,18 +10,9 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "protocol/proxy_address.h"
 
 namespace cc {
-
-struct ProxyAddress {
-    std::string socket;  // path of the UNIX socket
-    // The program to start when nobody listens there; empty: that is an error. It is started under
-    // the lock `<socket>.lock` as `cc-proxy -socket-path <socket> --on-demand --ready-fd N`, and
-    // writes one byte to N when it listens, or an error text.
-    std::string executable;
-    std::string log_level = "warn";
-    std::string ksm = {};  // what a started proxy does about page sharing; empty: its default
-};
 
 // Whether connecting failed because there is no proxy, rather than one that is busy.
 bool NobodyListens(const Error& error);

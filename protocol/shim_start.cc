@@ -9,6 +9,7 @@ std::string Encode(const ShimStart& start) {
     Json json = Json::object();
     json["token"] = start.token;
     json["uri"] = start.uri;
+    if (!start.keeper.empty()) json["keeper"] = start.keeper;
     if (!start.proxy_executable.empty()) json["proxyExecutable"] = start.proxy_executable;
     if (!start.proxy_log_level.empty()) json["proxyLogLevel"] = start.proxy_log_level;
     if (!start.proxy_ksm.empty()) json["proxyKsm"] = start.proxy_ksm;
@@ -23,6 +24,7 @@ Result<ShimStart> ParseShimStart(std::string_view text) {
     ShimStart start;
     CC_ASSIGN(start.token, StringMember(json, "token"));
     CC_ASSIGN(start.uri, StringMember(json, "uri"));
+    CC_ASSIGN(start.keeper, StringMember(json, "keeper"));
     CC_ASSIGN(start.proxy_executable, StringMember(json, "proxyExecutable"));
     CC_ASSIGN(start.proxy_log_level, StringMember(json, "proxyLogLevel"));
     CC_ASSIGN(start.proxy_ksm, StringMember(json, "proxyKsm"));

@@ -14,8 +14,10 @@ namespace cc {
 struct ShimStart {
     std::string token;
     std::string uri;  // "unix://" + path of the proxy's socket
-    // What the shim may start when nobody listens there, and with which log level and way with page
-    // sharing; may be empty.
+    // Who starts a proxy when nobody listens there: the keeper of the VM, asked on this socket
+    // (protocol/vm_verbs.h). Empty: whoever else misses it.
+    std::string keeper = {};
+    // What it is to start, and with which log level and way with page sharing; may be empty.
     std::string proxy_executable = {};
     std::string proxy_log_level = {};
     std::string proxy_ksm = {};

@@ -14,7 +14,7 @@ struct VerbName {
     VmVerb verb;
     std::string_view name;
 };
-constexpr std::array<VerbName, 11> kVerbs{{{VmVerb::kStatus, "status"},
+constexpr std::array<VerbName, 12> kVerbs{{{VmVerb::kStatus, "status"},
                                            {VmVerb::kShareAdd, "share_add"},
                                            {VmVerb::kShareRemove, "share_remove"},
                                            {VmVerb::kConsole, "console"},
@@ -24,6 +24,7 @@ constexpr std::array<VerbName, 11> kVerbs{{{VmVerb::kStatus, "status"},
                                            {VmVerb::kWatchNetwork, "watch_network"},
                                            {VmVerb::kGrow, "grow"},
                                            {VmVerb::kAdopt, "adopt"},
+                                           {VmVerb::kStartProxy, "start_proxy"},
                                            {VmVerb::kStop, "stop"}}};
 
 bool TakesPath(VmVerb verb) {
@@ -45,10 +46,10 @@ Result<void> CheckSharePath(std::string_view path) {
     return {};
 }
 
-Result<void> CheckDirectory(std::string_view path) {
+Result<void> CheckAbsolute(std::string_view path, std::string_view what) {
     if (path.empty() || path.front() != '/' || path.size() > 4095 ||
         path.find('\0') != std::string_view::npos)
-        return Fail(Cat(Quoted(path), " is not the absolute path of a directory"));
+        return Fail(Cat(Quoted(path), " is not the absolute path of a ", what));
     return {};
 }
 
@@ -66,6 +67,24 @@ Result<VmGrowth> GrowthFromJson(const Json& document) {
         return Fail(Cat(growth.mib, " MiB is no multiple of ", kMemoryBlockMib));
     if (growth.none()) return Fail("neither memory nor processors are asked for");
     return growth;
+}
+
+Json ToJson(const ProxyAddress& proxy) {
+    return {{"socket", proxy.socket},
+            {"executable", proxy.executable},
+            {"log_level", proxy.log_level},
+            {"ksm", proxy.ksm}};
+}
+
+Result<ProxyAddress> ProxyFromJson(const Json& document) {
+    ProxyAddress proxy;
+    CC_ASSIGN(proxy.socket, StringMember(document, "socket"));
+    CC_ASSIGN(proxy.executable, StringMember(document, "executable"));
+    CC_ASSIGN(proxy.log_level, StringMember(document, "log_level"));
+    CC_ASSIGN(proxy.ksm, StringMember(document, "ksm"));
+    CC_TRY(CheckAbsolute(proxy.socket, "socket"));
+    CC_TRY(CheckAbsolute(proxy.executable, "program"));
+    return proxy;
 }
 
 Result<VmReply> ReplyFromJson(const Json& document) {
@@ -100,6 +119,7 @@ std::string Encode(const VmRequest& request) {
     }
     if (request.verb == VmVerb::kAttachNetwork) document.update(ToJson(request.card));
     if (request.verb == VmVerb::kWatchNetwork) document["sandbox"] = request.sandbox;
+    if (request.verb == VmVerb::kStartProxy) document.update(ToJson(request.proxy));
     return DumpJson(document);
 }
 
@@ -112,7 +132,7 @@ Result<VmRequest> ParseVmRequest(std::string_view text) {
     VmRequest request{.verb = found->verb, .path = {}};
     if (TakesPath(request.verb)) {
         CC_ASSIGN(request.path, Context(name, StringMember(document, "path")));
-        CC_TRY(Context(name, TakesDirectory(request.verb) ? CheckDirectory(request.path)
+        CC_TRY(Context(name, TakesDirectory(request.verb) ? CheckAbsolute(request.path, "directory")
                                                           : CheckSharePath(request.path)));
     }
     if (request.verb == VmVerb::kAttachNetwork) {
@@ -121,6 +141,9 @@ Result<VmRequest> ParseVmRequest(std::string_view text) {
     if (request.verb == VmVerb::kWatchNetwork) {
         CC_ASSIGN(request.sandbox, Context(name, StringMember(document, "sandbox")));
         if (request.sandbox.empty()) return Fail(Cat(name, ": no sandbox is named"));
+    }
+    if (request.verb == VmVerb::kStartProxy) {
+        CC_ASSIGN(request.proxy, Context(name, ProxyFromJson(document)));
     }
     if (request.verb == VmVerb::kGrow) {
         CC_ASSIGN(request.growth, Context(name, GrowthFromJson(document)));

@@ -23,6 +23,7 @@
 
 #include "base/result.h"
 #include "protocol/card.h"
+#include "protocol/proxy_address.h"
 
 namespace cc {
 
@@ -43,11 +44,13 @@ enum class VmVerb {
                      // routes change in it, `cc-runtime --root PATH follow-network
                      // --sandbox=SANDBOX` is run, the namespace its descriptor
                      // kFollowedNetworkFd. Once
-    kGrow,   // growth -> {} once it is plugged into the machine; the guest takes it into use a
-             // little later
-    kAdopt,  // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
-             // becomes this one, and the guest goes on
-    kStop,   // {} -> {} once the VMM is gone; the keeper then ends
+    kGrow,        // growth -> {} once it is plugged into the machine; the guest takes it into use a
+                  // little later
+    kAdopt,       // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
+                  // becomes this one, and the guest goes on
+    kStartProxy,  // socket, executable, log_level, ksm -> {} once cc-proxy listens, or somebody
+                  // else is starting it; an error says why it does not, and "killed" that it was
+    kStop,        // {} -> {} once the VMM is gone; the keeper then ends
 };
 // In pieces of this size Linux takes memory into use (x86-64), aligned to it.
 constexpr int64_t kMemoryBlockMib = 128;
@@ -73,6 +76,7 @@ struct VmRequest {
     VmGrowth growth = {};      // of kGrow: not none
     Card card = {};            // of kAttachNetwork
     std::string sandbox = {};  // of kWatchNetwork; `path` is the runtime's --root
+    ProxyAddress proxy = {};   // of kStartProxy: absolute paths
 };
 std::string Encode(const VmRequest& request);
 Result<VmRequest> ParseVmRequest(std::string_view text);
@@ -88,10 +92,11 @@ struct VmStatus {
     int64_t vmm_start_ms = 0;         // from exec of the VMM until its control socket answered
 };
 struct VmReply {
-    std::string error;  // empty: success
-    VmStatus status;    // of kStatus and of the ready message
-    std::string console;
-    // With an error before the VM was up: somebody killed its VMM. Another try may go well.
+    std::string error = {};  // empty: success
+    VmStatus status = {};    // of kStatus and of the ready message
+    std::string console = {};
+    // With an error before the VM was up: somebody killed its VMM; of kStartProxy: cc-proxy.
+    // Another try may go well.
     bool killed = false;
 };
 std::string Encode(const VmReply& reply, VmVerb to);

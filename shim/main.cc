@@ -137,6 +137,7 @@ int Run(const CliValues& values) {
     options.container_id = values.Get("container-id");
     if (!start.uri.empty()) options.link.proxy.socket = start.uri.substr(kUnixScheme.size());
     options.link.connection = std::move(*connection);
+    options.link.keeper = start.keeper;
     options.link.proxy.executable = start.proxy_executable;
     options.link.proxy.ksm = start.proxy_ksm;
     if (!start.proxy_log_level.empty()) options.link.proxy.log_level = start.proxy_log_level;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
+#include "client/proxy_start.h"
 
 namespace cc::shim {
 
@@ -26,8 +27,9 @@ ProxyLink::ProxyLink(uv::Loop& loop, LinkOptions options, Callbacks callbacks)
     : loop_(loop),
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
-      starter_(loop, options_.proxy, options_.host,
-               [this] { retry_.Start(std::chrono::milliseconds(0)); }),
+      request_(loop, options_.keeper, options_.proxy, options_.host,
+               {.on_answer = [this] { retry_.Start(std::chrono::milliseconds(0)); },
+                .on_vm_ended = [this] { OnVmEnded(); }}),
       retry_(loop, [this] { Retry(); }) {}
 
 Result<void> ProxyLink::Start() {
@@ -38,11 +40,11 @@ Result<void> ProxyLink::Start() {
     auto connected = Connect();
     if (connected) return {};
     channel_.reset();
-    if (!starter_.able() || !NobodyListens(connected.error()))
+    if (!request_.able() || !NobodyListens(connected.error()))
         return Context("connecting to cc-proxy", std::move(connected));
     last_end_ = connected.error().message;
     KeepTrying();
-    starter_.Start();
+    request_.Send();
     return {};
 }
 
@@ -142,7 +144,7 @@ void ProxyLink::OnEnd(const std::string& why) {
                     Cat("cc-proxy has gone (", why, "), and no --uri says where the next one is"));
     if (!ever_ && !inherited) {
         if (FallBack()) return;
-        if (!starter_.able()) return Lose(Loss::kRefused, why);
+        if (!request_.able()) return Lose(Loss::kRefused, why);
     }
     KeepTrying();
     if (std::exchange(introduced_, false)) callbacks_.on_disconnected();
@@ -179,17 +181,22 @@ void ProxyLink::TryAgain() {
     if (connected) return;
     channel_.reset();
     proxy_was_away_ = true;
-    if (NobodyListens(connected.error())) starter_.Start();
+    if (NobodyListens(connected.error())) request_.Send();
 }
 
 void ProxyLink::GiveUp() {
-    const std::string& failure = starter_.failure();
+    const std::string& failure = request_.failure();
     if (ever_)
         return Lose(Loss::kNoProxy, Cat("no cc-proxy answered on ", options_.proxy.socket, " for ",
                                         options_.reconnect_timeout.count() / 1000, " s",
                                         failure.empty() ? "" : "; ", failure));
     if (retrying_) return Lose(Loss::kRefused, failure.empty() ? last_end_ : failure);
     Lose(Loss::kRefused, Cat("no answer within ", kIntroductionDeadline.count(), " s"));
+}
+
+// Neither is there a proxy that could know more of it.
+void ProxyLink::OnVmEnded() {
+    if (!introduced_) Lose(Loss::kVmEnded, "its keeper has ended");
 }
 
 void ProxyLink::Lose(Loss loss, const std::string& why) {

@@ -17,13 +17,14 @@
 #include "protocol/client_frame.h"
 #include "protocol/client_messages.h"
 #include "shim/host_mounts.h"
-#include "shim/proxy_starter.h"
+#include "shim/proxy_request.h"
 
 namespace cc::shim {
 
 struct LinkOptions {
-    ProxyAddress proxy;    // with an executable: one that has gone is started again
-    HostMounts host = {};  // where the paths of `proxy` lead
+    ProxyAddress proxy;
+    std::string keeper;    // socket of who starts `proxy` again when it has gone; may be empty
+    HostMounts host = {};  // where these paths lead
     std::string token;
     // The first connection, if the proxy has its other end already. Socket and token may be unknown
     // then: the proxy says the token, and without a socket the end of the connection is that of the
@@ -54,7 +55,7 @@ class ProxyLink {
 
     ProxyLink(uv::Loop& loop, LinkOptions options, Callbacks callbacks);
 
-    // Without a program to start, the first connection is tried once.
+    // Without somebody who starts a proxy the first connection is tried once.
     Result<void> Start();
     bool connected() const { return introduced_; }
     uint16_t version() const { return version_; }
@@ -67,8 +68,6 @@ class ProxyLink {
     // Reading is held back while the container's output has nowhere to go.
     void PauseReading();
     void ResumeReading();
-    // At SIGCHLD: whether it was about a proxy that was started here.
-    bool TakeChildsEnd() { return starter_.TakeChildsEnd(); }
 
   private:
     Result<void> Connect();
@@ -84,12 +83,13 @@ class ProxyLink {
     void Retry();
     void TryAgain();
     void GiveUp();
+    void OnVmEnded();
     void Lose(Loss loss, const std::string& why);
 
     uv::Loop& loop_;
     LinkOptions options_;
     Callbacks callbacks_;
-    ProxyStarter starter_;
+    ProxyRequest request_;
     std::unique_ptr<uv::Channel> channel_;
     ClientFrameDecoder decoder_;
     uint16_t version_ = kClientVersion3;

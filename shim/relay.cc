@@ -151,7 +151,6 @@ bool Relay::MayLeaveAt(int signal) const {
 
 void Relay::OnSignal(int signal) {
     if (MayLeaveAt(signal)) return Leave(exited_ ? *exited_ : *ended_);
-    if (signal == SIGCHLD && link_.TakeChildsEnd()) return;
     if (signal == SIGWINCH) {
         if (options_.use_terminal) SendWindowSize();
         return;

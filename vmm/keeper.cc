@@ -51,6 +51,7 @@ Keeper::Keeper(VmConfig config, Descriptors inherited, TscMeasurement tsc, Start
       start_engine_(std::move(start_engine)),
       terminate_(loop_, [this](int) { Stop("SIGTERM"); }),
       interrupt_(loop_, [this](int) { Stop("SIGINT"); }),
+      proxy_starter_(loop_),
       output_budget_(kOutputBudget) {}
 
 Keeper::~Keeper() = default;
@@ -208,6 +209,18 @@ Result<void> Keeper::WatchNetwork(const VmRequest& request, Fd network_namespace
             {{"why", forward.error().message}});
     CC_ASSIGN(network_watch_, NetworkWatch::Start(loop_, std::move(network_namespace), runtime));
     return {};
+}
+
+// For shims, which have no place for children of their own: what they started would end with them.
+void Keeper::StartProxy(const ProxyAddress& proxy, VerbAnswer answer) {
+    proxy_starter_.Start(proxy, [proxy, answer = std::move(answer)](const Result<void>& how) {
+        VmReply reply = ReplyOf(how);
+        reply.killed = !how && how.error().code == ECONNRESET;
+        if (!how)
+            Log(LogLevel::kWarn, "cc-proxy is missed, and does not start",
+                {{"socket", proxy.socket}, {"why", how.error().message}});
+        answer(reply);
+    });
 }
 
 Result<Fd> Keeper::Listen(std::string_view name, int type) {
@@ -436,6 +449,8 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
             return engine_->Grow(request.growth, later);
         case VmVerb::kAdopt:
             return Adopt(request.path, std::move(answer));
+        case VmVerb::kStartProxy:
+            return StartProxy(request.proxy, std::move(answer));
         case VmVerb::kStop:
             stop_answers_.push_back(std::move(answer));
             return Stop("the stop verb");

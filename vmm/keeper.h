@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/undo.h"
 #include "base/uv/loop.h"
+#include "client/proxy_starter.h"
 #include "protocol/vm_verbs.h"
 #include "vmm/console.h"
 #include "vmm/dns_relay.h"
@@ -60,6 +61,7 @@ class Keeper {
     int Queues() const;
     Result<void> AttachNic(int number, Fd network_namespace);
     Result<void> WatchNetwork(const VmRequest& request, Fd network_namespace);
+    void StartProxy(const ProxyAddress& proxy, VerbAnswer answer);
     Result<Fd> Listen(std::string_view name, int type);
     void OnStarted();
     void Rehearse();
@@ -92,6 +94,7 @@ class Keeper {
     std::unique_ptr<NetworkWatch> network_watch_;
     std::unique_ptr<PortForward> port_forward_;
     std::unique_ptr<DnsRelay> dns_;
+    ProxyStarter proxy_starter_;
     std::optional<Console> console_;
     std::unique_ptr<PacketServer> verbs_;
     std::unique_ptr<Engine> engine_;

@@ -33,6 +33,7 @@ Result<Attached> Attach(const SandboxRecord& sandbox, int streams, int connectio
     return Attached{std::move(client),
                     {.token = streams > 0 ? io.tokens[0] : "",
                      .uri = std::move(io.url),
+                     .keeper = Cat(sandbox.vm_directory, "/", kVerbSocketName),
                      .proxy_executable = sandbox.proxy_executable,
                      .proxy_log_level = sandbox.proxy_log_level,
                      .proxy_ksm = sandbox.proxy_ksm,

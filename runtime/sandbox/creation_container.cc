@@ -193,6 +193,7 @@ Result<void> Creation::AttachShim() {
     if (!agent_) agent_ = io.agent;
     return shim_->Tell({.token = container_.token,
                         .uri = io.url,
+                        .keeper = Cat(sandbox_.vm_directory, "/", kVerbSocketName),
                         .proxy_executable = sandbox_.proxy_executable,
                         .proxy_log_level = sandbox_.proxy_log_level,
                         .proxy_ksm = sandbox_.proxy_ksm,

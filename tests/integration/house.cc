@@ -138,9 +138,13 @@ Shim House::Start(const std::string& container, bool exec, const std::string& sc
     if (starts_ == Starts::kClients) {
         const ProxyAddress proxy = Address();
         options.arguments = {"cc-shim", "-c", container, "--start-fd", "3", "--connection-fd", "4"};
-        REQUIRE(WriteAll(start.second.get(),
-                         Encode(ShimStart{token, attached->url, proxy.executable, proxy.log_level,
-                                          proxy.ksm, attached->connection})));
+        REQUIRE(WriteAll(start.second.get(), Encode(ShimStart{.token = token,
+                                                              .uri = attached->url,
+                                                              .keeper = keeper_.socket(),
+                                                              .proxy_executable = proxy.executable,
+                                                              .proxy_log_level = proxy.log_level,
+                                                              .proxy_ksm = proxy.ksm,
+                                                              .connected = attached->connection})));
     }
     start.second.Reset();
     options.fds = {{in.first.get(), 0}, {out.second.get(), 1}, {err.second.get(), 2}};

@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "client/proxy_client.h"
 #include "tests/fakes/host_agent.h"
+#include "tests/integration/starting_keeper.h"
 
 namespace cc::test {
 
@@ -63,6 +64,7 @@ class House {
     const std::string socket_ = scratch_ / "proxy.sock";
     const Starts starts_;
     std::vector<std::unique_ptr<HostAgent>> agents_;  // one a VM
+    StartingKeeper keeper_{scratch_ / "vm.sock"};
     Process proxy_;
     std::unique_ptr<ProxyClient> runtime_;
 };

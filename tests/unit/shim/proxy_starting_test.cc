@@ -1,51 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shims that miss their proxy and start one: a small script plays it, and the test answers in its
-// place.
+// Shims that miss their proxy and ask the keeper of their VM for one: the test plays both.
 #include <csignal>
 
 #include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "protocol/shim_start.h"
+#include "protocol/vm_verbs.h"
 #include "tests/unit/shim/scripted_proxy.h"
 
 namespace cc::test {
 
 namespace {
 
-// Notes its start and its arguments; `script` goes on from there.
-std::string ProxyProgram(const TempDirectory& directory, const std::string& script) {
-    const std::string path = directory / "cc-proxy";
-    REQUIRE(
-        WriteFileAtomic(path,
-                        Cat("#!/bin/sh\nsock=$2\ndir=${sock%/*}\necho \"$@\" >> $dir/arguments\n",
-                            "echo $$ >> $dir/starts\n", script, "\n"),
-                        0755));
-    return path;
-}
+class ScriptedKeeper {
+  public:
+    explicit ScriptedKeeper(std::string path)
+        : path_(std::move(path)), listener_(ListenUnix(path_, SOCK_SEQPACKET, 0600).value()) {}
 
-// Says that it listens once the test does.
-const std::string kListens =
-    "while [ ! -S $sock ]; do sleep 0.01; done\necho >&3\nexec sleep 1000 3>&-";
+    const std::string& path() const { return path_; }
+    bool HasCaller(int milliseconds) const {
+        pollfd waiting{listener_.get(), POLLIN, 0};
+        return ::poll(&waiting, 1, milliseconds) == 1;
+    }
+    ProxyAddress TakeRequest() {
+        REQUIRE(HasCaller(20000));
+        peer_ = Fd::Adopt(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        const auto packet = ReceiveWithFds(peer_.get(), kMaxVmMessage);
+        REQUIRE(packet);
+        const auto request = ParseVmRequest(packet->bytes);
+        REQUIRE(request);
+        CHECK(request->verb == VmVerb::kStartProxy);
+        return request->proxy;
+    }
+    void Answer(const VmReply& reply) {
+        REQUIRE(SendWithFds(peer_.get(), Encode(reply, VmVerb::kStartProxy), {}));
+    }
+    void Go() {
+        peer_.Reset();
+        listener_.Reset();
+        ::unlink(path_.c_str());
+    }
 
-std::vector<pid_t> Starts(const TempDirectory& directory) {
-    std::vector<pid_t> pids;
-    for (const auto& line : Split(ReadFile(directory / "starts", 1 << 20).value_or(""), '\n'))
-        if (const auto pid = ParseNumber<pid_t>(line)) pids.push_back(*pid);
-    return pids;
-}
+  private:
+    std::string path_;
+    Fd listener_, peer_;
+};
 
-void AwaitStarts(const TempDirectory& directory, size_t count) {
-    for (int i = 0; i < 2000 && Starts(directory).size() < count; ++i)
-        ::usleep(10000);
-    REQUIRE(Starts(directory).size() == count);
-}
-
-Process StartToldShim(const TempDirectory& directory, const std::string& program,
-                      const FdPair& err) {
-    const ShimStart start{kToken, "unix://" + (directory / "proxy.sock"), program, "error"};
+Process StartToldShim(const TempDirectory& directory, const FdPair& err) {
+    const ShimStart start{.token = kToken,
+                          .uri = "unix://" + (directory / "proxy.sock"),
+                          .keeper = directory / "vm.sock",
+                          .proxy_executable = "/bin/cc-proxy",
+                          .proxy_log_level = "error",
+                          .proxy_ksm = "off"};
     FdPair pipe = MakePipe().value();
     REQUIRE(WriteAll(pipe.second.get(), Encode(start)));
     pipe.second.Reset();
@@ -53,97 +64,117 @@ Process StartToldShim(const TempDirectory& directory, const std::string& program
                      {-1, -1, err.second.get(), pipe.first.get()});
 }
 
-}  // namespace
-
-TEST_CASE("a shim that misses its proxy starts one, and starts another when that dies") {
+struct Scene {
     TempDirectory directory;
-    ScriptedProxy proxy(directory / "proxy.sock", kClientVersion3);
+    ScriptedProxy proxy{directory / "proxy.sock", kClientVersion3};
+    ScriptedKeeper keeper{directory / "vm.sock"};
     FdPair err = MakePipe().value();
-    Process shim = StartToldShim(directory, ProxyProgram(directory, kListens), err);
-    proxy.Accept();
-    for (size_t count = 1; count <= 2; ++count) {
+    Process shim;
+
+    void Start() {
+        shim = StartToldShim(directory, err);
+        err.second.Reset();
+    }
+    void EndProxy() {
         proxy.StopListening();
         proxy.Hang();
-        AwaitStarts(directory, count);
-        proxy.Listen();
-        proxy.Accept();
-        // Its end is the shim's business, not the process's in the guest.
-        REQUIRE(::kill(Starts(directory).back(), SIGKILL) == 0);
-        for (int i = 0; i < 2000 && Exists(Cat("/proc/", Starts(directory).back())); ++i)
-            ::usleep(10000);
-        CHECK_FALSE(Exists(Cat("/proc/", Starts(directory).back())));
-        REQUIRE(shim.Signal(SIGUSR1));
+    }
+    void End(int status) {
+        proxy.Send(EncodeNotification(Notification::kProcessExited, Encode(ProcessEnd{status, 0})));
+        CHECK(WaitExit(shim) == status);
+    }
+    void CheckSignal(int number) {
+        REQUIRE(shim.Signal(number));
         const auto frame = proxy.Next();
         REQUIRE(frame);
-        CHECK(ParseSignal(frame->payload, kClientVersion3)->number == SIGUSR1);
+        CHECK(ParseSignal(frame->payload, kClientVersion3)->number == number);
     }
-    CHECK(Split(ReadFile(directory / "arguments", 4096).value(), '\n')[0] ==
-          Cat("-socket-path ", directory / "proxy.sock", " -log error --on-demand --ready-fd 3"));
-    proxy.Send(EncodeNotification(Notification::kProcessExited, Encode(ProcessEnd{3, 0})));
-    CHECK(WaitExit(shim) == 3);
+};
+
+}  // namespace
+
+TEST_CASE("a shim that misses its proxy has the keeper start one, and another when that dies") {
+    Scene scene;
+    scene.Start();
+    scene.proxy.Accept();
+    for (int death = 0; death < 2; ++death) {
+        scene.EndProxy();
+        CHECK(scene.keeper.TakeRequest() ==
+              ProxyAddress{scene.directory / "proxy.sock", "/bin/cc-proxy", "error", "off"});
+        scene.proxy.Listen();
+        scene.keeper.Answer({});
+        scene.proxy.Accept();
+        scene.CheckSignal(SIGUSR1);
+    }
+    scene.End(3);
 }
 
 TEST_CASE(
-    "a shim that finds no proxy at its beginning starts one, and SIGCHLD still goes to the guest") {
-    TempDirectory directory;
-    FdPair err = MakePipe().value();
-    Process shim = StartToldShim(directory, ProxyProgram(directory, kListens), err);
-    AwaitStarts(directory, 1);
-    ScriptedProxy proxy(directory / "proxy.sock", kClientVersion3);
-    proxy.Accept();
-    REQUIRE(shim.Signal(SIGCHLD));
-    const auto frame = proxy.Next();
-    REQUIRE(frame);
-    CHECK(ParseSignal(frame->payload, kClientVersion3)->number == SIGCHLD);
-    proxy.Send(EncodeNotification(Notification::kProcessExited, Encode(ProcessEnd{4, 0})));
-    CHECK(WaitExit(shim) == 4);
-    ::kill(Starts(directory).front(), SIGKILL);
+    "a shim that finds no proxy at its beginning asks for one, and SIGCHLD goes to the guest") {
+    Scene scene;
+    scene.proxy.StopListening();
+    scene.Start();
+    scene.keeper.TakeRequest();
+    scene.proxy.Listen();
+    scene.keeper.Answer({});
+    scene.proxy.Accept();
+    scene.CheckSignal(SIGCHLD);
+    scene.End(4);
 }
 
-TEST_CASE("of several shims that miss their proxy one starts it") {
-    TempDirectory directory;
-    ScriptedProxy proxy(directory / "proxy.sock", kClientVersion3);
-    const std::string program = ProxyProgram(directory, kListens);
-    FdPair err = MakePipe().value();
-    std::vector<Process> shims;
-    for (int i = 0; i < 4; ++i) {
-        shims.push_back(StartToldShim(directory, program, err));
-        proxy.Accept();
-        proxy.Hang();
+TEST_CASE("a shim asks again while somebody else is said to start the proxy, not all the time") {
+    Scene scene;
+    scene.Start();
+    scene.proxy.Accept();
+    scene.EndProxy();
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 5; ++i) {
+        scene.keeper.TakeRequest();
+        scene.keeper.Answer({});
     }
-    proxy.StopListening();
-    AwaitStarts(directory, 1);
-    ::usleep(500000);  // for whoever else would
-    CHECK(Starts(directory).size() == 1);
-    proxy.Listen();
-    for (size_t i = 0; i < shims.size(); ++i) {
-        proxy.Accept();
-        proxy.Send(EncodeNotification(Notification::kProcessExited, Encode(ProcessEnd{0, 0})));
-        proxy.ExpectGoodbye();
-    }
-    for (auto& shim : shims)
-        CHECK(WaitExit(shim) == 0);
-    ::kill(Starts(directory).front(), SIGKILL);
+    CHECK(std::chrono::steady_clock::now() - begin > std::chrono::milliseconds(350));
+    scene.keeper.TakeRequest();  // the keeper hangs; somebody starts a proxy all the same
+    scene.proxy.Listen();
+    scene.proxy.Accept();
+    scene.End(5);
 }
 
-TEST_CASE("a proxy that cannot run is named by the shim that gives up, and none is left") {
-    TempDirectory directory;
-    ScriptedProxy proxy(directory / "proxy.sock", kClientVersion3);
-    FdPair err = MakePipe().value();
-    const std::string program =
-        ProxyProgram(directory, "echo 'no space left' >&3; exec sleep 1000 3>&-");
-    Process shim = StartToldShim(directory, program, err);
-    err.second.Reset();
-    proxy.Accept();
-    proxy.StopListening();
-    proxy.Hang();
-    const std::string error = ReadBytes(err.first.get(), 4096);
+TEST_CASE("why a proxy cannot run says the shim that gives up") {
+    Scene scene;
+    scene.Start();
+    scene.proxy.Accept();
+    scene.EndProxy();
+    int requests = 0;
+    while (scene.keeper.HasCaller(3000)) {
+        scene.keeper.TakeRequest();
+        scene.keeper.Answer({.error = "starting cc-proxy: no space left"});
+        ++requests;
+    }
+    CHECK(requests <= 6);
+    const std::string error = ReadBytes(scene.err.first.get(), 4096);
     CHECK(error.find("no cc-proxy answered") != std::string::npos);
     CHECK(error.find("starting cc-proxy: no space left") != std::string::npos);
-    CHECK(WaitExit(shim) == 1);
-    CHECK(Starts(directory).size() <= 6);
-    for (const pid_t pid : Starts(directory))
-        CHECK_FALSE(Exists(Cat("/proc/", pid)));
+    CHECK(WaitExit(scene.shim) == 1);
+}
+
+TEST_CASE("a shim that has lost its proxy and its keeper knows that its VM has ended") {
+    Scene scene;
+    scene.Start();
+    scene.proxy.Accept();
+    scene.EndProxy();
+    scene.keeper.TakeRequest();
+    scene.keeper.Go();
+    CHECK(ReadBytes(scene.err.first.get(), 4096) ==
+          "cc-shim: the virtual machine of container box has ended\n");
+    CHECK(WaitExit(scene.shim) == 137);
+}
+
+TEST_CASE("a shim that finds neither proxy nor keeper at its beginning ends at once") {
+    Scene scene;
+    scene.proxy.StopListening();
+    scene.keeper.Go();
+    scene.Start();
+    CHECK(WaitExit(scene.shim) == 137);
 }
 
 }  // namespace cc::test

@@ -596,6 +596,37 @@ TEST_CASE("a network device that the machine cannot be given leaves no tap") {
     }
 }
 
+TEST_CASE("a keeper starts a proxy for whoever misses it, outside of the VM's namespaces") {
+    Vm vm;
+    REQUIRE(vm.Start());
+    const std::string starts = vm.directory / "starts";
+    const std::string program = vm.directory.Write(
+        "cc-proxy", Cat("#!/bin/sh\necho $$ \"$@\" >> ", starts,
+                        "\n[ \"$4\" = error ] && echo 'no space left' >&3 && exit 1\n"
+                        "echo >&3\nexec sleep 1000 3>&-\n"));
+    REQUIRE(::chmod(program.c_str(), 0755) == 0);
+    const Fd socket =
+        ConnectUnix(Cat(vm.config.directory, "/", kVerbSocketName), SOCK_SEQPACKET).value();
+    const auto ask = [&](const ProxyAddress& proxy) {
+        REQUIRE(SendWithFds(socket.get(),
+                            Encode(VmRequest{.verb = VmVerb::kStartProxy, .proxy = proxy}), {}));
+        return ParseVmReply(ReceiveWithFds(socket.get(), kMaxVmMessage).value().bytes).value();
+    };
+    ProxyAddress proxy{vm.directory / "proxy.sock", program, "warn", "off"};
+    CHECK(ask(proxy).error.empty());
+    const std::string line = ReadFile(starts, 4096).value();
+    const pid_t pid = ParseNumber<pid_t>(line.substr(0, line.find(' '))).value();
+    CHECK(line.substr(line.find(' ') + 1) ==
+          Cat("-socket-path ", proxy.socket, " -log warn --on-demand --ready-fd 3 -ksm off\n"));
+    CHECK(ReadLink(Cat("/proc/", pid, "/ns/pid")).value() == ReadLink("/proc/self/ns/pid").value());
+    REQUIRE(::kill(pid, SIGKILL) == 0);
+    CHECK(Ends(pid));
+    proxy.log_level = "error";
+    CHECK(ask(proxy).error == "starting cc-proxy: no space left");
+    proxy.executable = "cc-proxy";
+    CHECK(test::Contains(ask(proxy).error, "is not the absolute path of a program"));
+}
+
 TEST_CASE("a keeper watches one network namespace") {
     Vm vm;
     REQUIRE(vm.Start());
