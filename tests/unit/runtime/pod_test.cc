@@ -141,9 +141,11 @@ TEST_CASE("the limits of those that live in a sandbox count, with new ones for o
     pods.MakeContainer("a");
     REQUIRE(pods.store.SaveConfig("a", limited(1000)));
     CHECK(together("b", 10).memory == 1010);
-    CHECK(together("b", 10).open_memory);
+    // The sandbox's own holds it together and takes nothing.
+    CHECK_FALSE(together("b", 10).open_memory);
+    CHECK(together("b", 0).open_memory);
     CHECK(together("a", 10).memory == 10);
-    CHECK_FALSE(together("pod", 10).open_memory);
+    CHECK(together("pod", 10).memory == 1010);
     // One that is being made has a record already, one that has ended has nothing any more.
     pods.MakeContainer("b");
     CHECK(together("b", 10).memory == 1010);
