@@ -13,22 +13,18 @@ namespace cc::test {
 namespace {
 
 const std::vector<std::string> kOnlyHere = {"config_updates_without_affect",
-                                            "default",
                                             "hooks_stdin",
                                             "linux_cgroups_cpus",
                                             "linux_cgroups_devices",
-                                            "linux_cgroups_relative_devices",
                                             "linux_devices",
                                             "linux_masked_paths",
                                             "linux_ns_path_type",
-                                            "linux_process_apparmor_profile",
                                             "linux_readonly_paths",
                                             "linux_rootfs_propagation",
                                             "linux_seccomp",
                                             "linux_uid_mappings",
                                             "misc_props",
                                             "mounts",
-                                            "process_capabilities",
                                             "process_user"};
 
 }  // namespace

@@ -21,7 +21,7 @@ import grpc
 import kubelet
 import specs
 from client import Cri
-from kubelet import (CONTAINER, EXITED, NOT_READY, POD, READY, RUNNING, Containerd, Pod, check, container_config, fails,
+from kubelet import (CONTAINER, EXITED, NOT_READY, READY, RUNNING, Containerd, Pod, check, container_config, fails,
                      output, until)
 from websocket import ERROR, STDERR, STDIN, STDOUT, Channels
 
