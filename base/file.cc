@@ -109,6 +109,7 @@ Result<void> RemoveAt(int parent, const std::string& name, const std::string& pa
         const int fd = OpenUnmounted(parent, name);
         if (fd < 0 && errno == EXDEV)
             return Fail(Cat("removing ", path, ": something is mounted on it"), EBUSY);
+        if (fd < 0 && errno == ENOENT) return {};  // somebody else is at it, too
         if (fd < 0) return FailErrno(Cat("removing ", path));
         const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd));
         if (!directory) {

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -23,6 +24,8 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kStopDeadline{10000};
 // A keeper answers at once, also while it makes its template.
 constexpr milliseconds kStatusDeadline{3000};
+// Of one that is killed, with all its memory.
+constexpr milliseconds kEndDeadline{2000};
 constexpr size_t kMaxReason = 64 << 10;
 
 // Why a keeper could not make this template a short time ago.
@@ -30,6 +33,14 @@ std::optional<std::string> RecentFailure(const std::string& directory) {
     auto failure = ReadTemplateFailure(directory);
     if (!failure || !failure->Counts(SecondsSinceBoot())) return std::nullopt;
     return std::move(failure->error);
+}
+
+// The process that listens where `socket` is connected; nothing when it has ended.
+Fd KeeperOf(int socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return {};
+    return Fd::Adopt(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0U)));
 }
 
 // Also when what is at the socket's path is no socket of a keeper: the next one clears it away.
@@ -49,12 +60,17 @@ Result<void> StartKeeper(const std::string& executable, const TemplateConfig& co
     options.arguments = {"cc-vmm", "--template", "--config-fd", "3", "--ready-fd", "4"};
     options.fds = {{text.get(), 3}, {ready.second.get(), 4}};
     options.new_session = true;
-    CC_TRY(Spawn(options));
+    CC_ASSIGN(const Process keeper, Spawn(options));
     ready.second.Reset();
     CC_TRY(WaitReadable(ready.first.get(), end, TimeLeft(end), "the template's keeper"));
     CC_ASSIGN(const std::string words, ReadAll(ready.first.get(), kMaxReason));
     if (words == "\n") return {};
-    if (words.empty()) return Fail("it ended without a word", ECONNRESET);
+    if (words.empty()) {
+        // A process that is killed closes one thing after another; who tries again meanwhile finds
+        // its socket.
+        (void)keeper.WaitEnd(kEndDeadline);
+        return Fail("it ended without a word", ECONNRESET);
+    }
     return Fail(words);
 }
 
@@ -62,7 +78,8 @@ Result<void> StartKeeper(const std::string& executable, const TemplateConfig& co
 
 Result<TemplateClient> TemplateClient::Connect(const std::string& directory) {
     CC_ASSIGN(Fd fd, ConnectUnix(Cat(directory, "/", kTemplateSocketName), SOCK_SEQPACKET));
-    return TemplateClient(std::move(fd));
+    Fd keeper = KeeperOf(fd.get());
+    return TemplateClient(std::move(fd), std::move(keeper));
 }
 
 Result<TemplateClient> TemplateClient::ConnectOrStart(const std::string& executable,
@@ -89,6 +106,11 @@ Result<Received> TemplateClient::Call(const TemplateRequest& request, millisecon
     CC_ASSIGN(Received received, ReceiveWithFds(fd_.get(), kMaxVmMessage));
     if (received.bytes.empty()) return Fail("the template's keeper has ended", ECONNRESET);
     return received;
+}
+
+void TemplateClient::AwaitEnd() const {
+    if (keeper_)
+        (void)WaitReadable(keeper_.get(), Clock::now() + kEndDeadline, kEndDeadline, "its end");
 }
 
 Result<TakenVm> TemplateClient::Take(const std::string& key, const std::string& directory,

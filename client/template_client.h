@@ -36,13 +36,17 @@ class TemplateClient {
     Result<void> Wait(const std::string& key, std::chrono::milliseconds deadline);
     Result<TemplateStatus> Status();
     Result<void> Stop();
+    // After it has hung up: a process that is killed closes one thing after another, and may still
+    // be found by its socket. For 2 s.
+    void AwaitEnd() const;
     int fd() const { return fd_.get(); }  // whoever shuts it down ends a wait
 
   private:
-    explicit TemplateClient(Fd fd) : fd_(std::move(fd)) {}
+    TemplateClient(Fd fd, Fd keeper) : fd_(std::move(fd)), keeper_(std::move(keeper)) {}
     Result<void> Tell(const TemplateRequest& request, std::chrono::milliseconds deadline);
     Result<Received> Call(const TemplateRequest& request, std::chrono::milliseconds deadline);
     Fd fd_;
+    Fd keeper_;  // the process; none if it has ended
 };
 
 }  // namespace cc

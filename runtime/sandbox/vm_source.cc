@@ -95,11 +95,16 @@ Result<Taken> Take(const Order& order, const TemplateConfig& wanted) {
     const auto patience = order.config.boot_timeout;
     CC_ASSIGN(TemplateClient client,
               TemplateClient::ConnectOrStart(order.executable, wanted, patience));
-    // One that is stopped, or hangs, would keep us waiting for as long as a template may take.
-    CC_TRY(client.Status());
-    const InterruptibleConnection ends(client.fd());
-    CC_ASSIGN(TakenVm vm, client.Take(wanted.key, order.vm.directory, patience));
-    return Taken{std::move(client), std::move(vm)};
+    auto vm = [&]() -> Result<TakenVm> {
+        // One that is stopped, or hangs, would keep us waiting for as long as a template may take.
+        CC_TRY(client.Status());
+        const InterruptibleConnection ends(client.fd());
+        return client.Take(wanted.key, order.vm.directory, patience);
+    }();
+    if (vm) return Taken{std::move(client), std::move(*vm)};
+    CC_TRY(CheckInterrupted());
+    if (WasKilled(vm.error())) client.AwaitEnd();
+    return Failure(std::move(vm.error()));
 }
 
 class FromTemplate {

@@ -51,7 +51,11 @@ Result<void> ClearPlace(const std::string& directory) {
                                ? S_ISSOCK(status.st_mode)
                                : (name == kTemplateLockName || name == kTemplateLogName) &&
                                      S_ISREG(status.st_mode);
-        if (!stays) CC_TRY(RemoveTree(path));
+        if (stays) continue;
+        auto removed = RemoveTree(path);
+        // VMs of a keeper that was killed may be at it, too, each below its keeper's number.
+        if (name == kTemplatePoolName && S_ISDIR(status.st_mode)) continue;
+        CC_TRY(std::move(removed));
     }
     return {};
 }
