@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -91,6 +92,16 @@ std::vector<char*> CStrings(const std::vector<std::string>& texts) {
     return pointers;
 }
 
+// The C library has no fork(2) into namespaces.
+pid_t ForkIntoPidNamespace() {
+    return static_cast<pid_t>(::syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0));
+}
+
+pid_t ForkFor(const SpawnOptions& options) {
+    if (options.new_pid_namespace) return ForkIntoPidNamespace();
+    return options.no_fork_handlers ? ::_Fork() : ::fork();
+}
+
 }  // namespace
 
 Result<Process> Spawn(const SpawnOptions& options) {
@@ -99,7 +110,7 @@ Result<Process> Spawn(const SpawnOptions& options) {
     std::vector<char*> envp;
     if (options.environment) envp = CStrings(*options.environment);
     const pid_t parent = ::getpid();
-    const pid_t pid = options.no_fork_handlers ? ::_Fork() : ::fork();
+    const pid_t pid = ForkFor(options);
     if (pid < 0) return FailErrno(Cat("forking for ", options.executable));
     if (pid == 0) {
         int error_pipe = errors.second.get();

@@ -29,6 +29,10 @@ struct SpawnOptions {
     bool new_session = false;        // setsid(2)
     bool new_process_group = false;  // setpgid(2)
     int parent_death_signal = 0;     // PR_SET_PDEATHSIG: of the thread that calls Spawn
+    // The first process of a pid namespace of its own: there is no parent there to die with, and of
+    // signals those alone end it that it handles, and SIGKILL. For single-threaded callers; without
+    // the handlers of pthread_atfork(3).
+    bool new_pid_namespace = false;
     // fork(2) without the handlers of pthread_atfork(3). For a single-threaded caller that is
     // itself a forked child and has closed what they know: libuv's would close two descriptors by
     // number.

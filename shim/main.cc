@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shim/main.h"
 
+#include <csignal>
 #include <cstdio>
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include "base/version.h"
 #include "protocol/client_messages.h"
 #include "protocol/shim_start.h"
+#include "shim/engine_view.h"
 #include "shim/manual.h"
 #include "shim/relay.h"
 
@@ -99,6 +101,8 @@ Result<shim::HostMounts> EnterRoot(const CliValues& values) {
     if (!fd || *fd < 0 || ::fcntl(*fd, F_SETFD, FD_CLOEXEC) < 0)
         return Fail(Cat("--host-mounts-fd ", Quoted(number), " is not a descriptor"));
     CC_TRY(shim::HostMounts::Leave());
+    // Of an image that has no room for it: a container is worth more than a look at it.
+    if (::getpid() == 1) (void)shim::ShowOwnProcess();
     return shim::HostMounts(Fd::Adopt(*fd));
 }
 
@@ -109,7 +113,15 @@ std::chrono::seconds ReconnectTimeout(const CliValues& values) {
     return std::chrono::seconds(*seconds);
 }
 
+// Until there is a process in the guest that could have them. What a process does not handle ends
+// it, but not the first of a pid namespace.
+void EndAtSignals() {
+    for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM})
+        ::signal(signal, [](int number) { ::_exit(128 + number); });
+}
+
 int Run(const CliValues& values) {
+    if (::getpid() == 1) EndAtSignals();
     // Without it ps shows our own command line: no reason to fail.
     if (values.Has("title")) (void)SetProcessTitle("cc-shim", values.All("title"));
     ShimStart start{values.Get("token"), values.Get("uri")};

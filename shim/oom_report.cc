@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "base/undo.h"
 
@@ -58,6 +60,9 @@ Result<uint64_t> ReadNumber(const std::string& path) {
 [[noreturn]] void TakeMemory(int go) {
     char byte = 0;
     if (::read(go, &byte, 1) != 1) ::_exit(1);  // the shim has given it up, or has ended
+    // By itself: its pid is another one in the host's /proc.
+    const int preference = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (::write(preference, "1000", 4) != 4) ::_exit(1);
     void* memory =
         ::mmap(nullptr, kSacrifice, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) ::_exit(1);
@@ -100,6 +105,7 @@ Result<void> Await(const Sacrifice& child) {
         return FailErrno("waiting for the child that takes memory");
     if (!in_time) return Fail("the child that takes memory has not ended in time");
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return {};
+    if (ExitCodeOf(status) != 0) return Fail("the child that takes memory could not");
     return Fail("the child got all the memory that it wanted");
 }
 
@@ -120,7 +126,6 @@ Result<void> ReportOutOfMemory(const std::string& cgroup) {
     }
     CC_ASSIGN(Sacrifice child, StartChild());
     const auto begun = [&]() -> Result<void> {
-        CC_TRY(WriteExisting(Cat("/proc/", child.pid, "/oom_score_adj"), "1000"));
         CC_ASSIGN(const uint64_t usage, ReadNumber(files.usage));
         const uint64_t lowered = std::max(usage + kHeadroom, kLeastLimit);
         if (lowered < limit) {

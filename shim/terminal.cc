@@ -21,6 +21,8 @@ void RestoreAndDie(int signal) {
     if (raw_fd >= 0) ::tcsetattr(raw_fd, TCSANOW, &saved);
     ::signal(signal, SIG_DFL);
     ::raise(signal);
+    // The first process of a pid namespace survives that.
+    if (::getpid() == 1) ::_exit(128 + signal);
 }
 
 }  // namespace

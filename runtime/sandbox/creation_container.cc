@@ -134,6 +134,9 @@ Result<void> Creation::ForkShim() {
     options.console = console.get();
     options.network_namespace = network_.get();
     options.new_network = new_network_;
+    // Job control compares process groups by number, and our group, in which a shim on our own
+    // terminal is, has none in another pid namespace.
+    options.new_pids = console || ::isatty(STDIN_FILENO) == 0;
     options.enter_cgroup = [this] { return EnterContainerCgroup(); };
     options.enter_root = [this] { return EnterContainerRoot(bundle_.spec, share_); };
     CC_ASSIGN(shim_, Shim::Fork(options));

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 
-#include <unistd.h>
-
+#include "base/file.h"
 #include "base/text.h"
 #include "host/systemd.h"
 
@@ -83,6 +82,14 @@ constexpr Name kNames[] = {{"memory.max", "MemoryMax"}, {"memory.swap.max", "Mem
                            {"cpu.weight", "CPUWeight"}, {"pids.max", "TasksMax"},
                            {"io.weight", "IOWeight"}};
 
+// As systemd knows it: a child that is the first of a pid namespace is 1 to itself.
+Result<pid_t> OwnPid() {
+    CC_ASSIGN(const std::string link, ReadLink("/proc/self"));
+    const auto pid = ParseNumber<pid_t>(link);
+    if (!pid) return Fail(Cat("/proc/self is ", Quoted(link)));
+    return *pid;
+}
+
 }  // namespace
 
 Result<ScopePlan> PlanScope(const std::string& cgroups_path, const std::string& container_id) {
@@ -117,8 +124,12 @@ Result<void> CheckSystemd() {
 
 Result<void> EnterScope(const ScopePlan& scope, const CgroupPlan& cgroup, pid_t pid) {
     CC_ASSIGN(Systemd systemd, Systemd::Connect());
-    CC_TRY(systemd.StartScope({scope.unit, scope.slice, Cat("clear-containers ", scope.unit),
-                               pid == 0 ? ::getpid() : pid}));
+    pid_t entering = pid;
+    if (pid == 0) {
+        CC_ASSIGN(entering, OwnPid());
+    }
+    CC_TRY(systemd.StartScope(
+        {scope.unit, scope.slice, Cat("clear-containers ", scope.unit), entering}));
     CC_TRY(MakeCgroup(cgroup));
     return JoinCgroups(cgroup.Leaves(), pid);
 }

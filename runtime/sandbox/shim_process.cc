@@ -49,6 +49,15 @@ std::vector<std::string> ArgumentsOf(const ShimOptions& options) {
     return arguments;
 }
 
+// Of the environment nothing else is a shim's business, and engines can be led to /proc/PID/environ
+// by a link in the container's root file system.
+std::vector<std::string> OwnSettings() {
+    std::vector<std::string> settings;
+    for (char** entry = environ; *entry != nullptr; ++entry)
+        if (std::string_view(*entry).starts_with("CC_")) settings.emplace_back(*entry);
+    return settings;
+}
+
 // In the child: the runtime is single-threaded, so more than system calls is allowed here.
 Result<void> EnterPlace(const ShimOptions& options) {
     CC_TRY(options.enter_cgroup());
@@ -80,7 +89,9 @@ Result<Shim> Shim::Fork(const ShimOptions& options) {
         CC_ASSIGN(host_mounts, OpenFile("/proc/self/ns/mnt", O_RDONLY));
         spawn.fds.push_back({host_mounts.get(), kHostMountsFd});
     }
+    spawn.environment = OwnSettings();
     spawn.new_session = options.console >= 0;
+    spawn.new_pid_namespace = options.new_pids;
     spawn.in_child = [&options] { return EnterPlace(options); };
     Shim shim;
     CC_ASSIGN(shim.process_, Context("starting cc-shim", Spawn(spawn)));

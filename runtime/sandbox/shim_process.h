@@ -21,6 +21,7 @@ struct ShimOptions {
     int console = -1;  // becomes stdio and controlling terminal; -1: our stdio is inherited
     int network_namespace = -1;  // entered; -1: see new_network
     bool new_network = false;    // a namespace of its own is made
+    bool new_pids = false;       // likewise; the shim is the first process in it
     std::function<Result<void>()> enter_cgroup;
     // Null: it stays in our mount namespace. Otherwise called in the child, makes one of its own
     // and leaves the future root directory as the working directory (EnterContainerRoot).

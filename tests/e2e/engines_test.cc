@@ -451,6 +451,17 @@ TEST_CASE("podman does with cc-runtime what it does with runc, and cp stays off 
            "may\n");
     REQUIRE(run({"-d", "--name", "one"}, {"sleep", "1000"}).status == 0);
     Expect(podman({"exec", "one", "sh", "-c", "echo in; exit 3"}), 3, "in\n");
+    // It reads /proc in the mount namespace of the pid, with all that it takes to reckon times.
+    const Finished top = podman({"top", "one"});
+    CHECK_MESSAGE(top.status == 0, top.err);
+    CHECK(Has(top.out, "root        1           0"));
+    CHECK(Has(top.out, "sleep 1000"));
+    const std::string pid(Trim(podman({"inspect", "-f", "{{.State.Pid}}", "one"}).out));
+    CHECK(Has(podman({"top", "one", "pid", "hpid", "args"}).out, Cat("1           ", pid)));
+    // What the guest puts in the way of an engine leads to nothing of the host.
+    CHECK(podman({"exec", "one", "ln", "-s", "/proc/version", "/version"}).status == 0);
+    CHECK(podman({"cp", "one:/version", base + "/version"}).status != 0);
+    CHECK_FALSE(Has(ReadFile(Cat("/proc/", pid, "/environ"), 65536).value(), "PATH="));
     // The same path on the host must not be touched.
     const std::string path = host.directory() + "/file";
     REQUIRE(WriteFileAtomic(path, "the host's", 0644));
@@ -490,6 +501,9 @@ TEST_CASE("the containers of podman's pods share a virtual machine") {
     // The infra container's process is the first of all.
     CHECK(podman({"exec", "b", "ps"}).out.find("1 root     /bin/sleep 100000") !=
           std::string::npos);
+    const Finished top = podman({"pod", "top", "web", "args"});
+    CHECK(Has(top.out, "/bin/sleep 100000"));
+    CHECK(Has(top.out, "sleep 1000 \n"));
     CHECK(podman({"rm", "-f", "-t", "0", "a"}).status == 0);
     Expect(podman({"run", "--rm", "--pod", "web", "-e", "PATH=/bin", "bb", "cat", "/dev/shm/f"}), 0,
            "hi\n");

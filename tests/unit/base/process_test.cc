@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +40,30 @@ Ran Run(SpawnOptions options) {
 }
 
 }  // namespace
+
+TEST_CASE("the first process of a pid namespace ends by SIGKILL, and those in it with it") {
+    SpawnOptions options = Shell("echo $$; trap 'echo caught' TERM; sleep 1000 & wait; read end");
+    options.new_pid_namespace = true;
+    const FdPair in = MakePipe().value();
+    FdPair out = MakePipe().value();
+    options.fds = {{in.first.get(), 0}, {out.second.get(), 1}};
+    const Process process = Spawn(options).value();
+    out.second.Reset();
+    CHECK(ReadLink(Cat("/proc/", process.pid(), "/ns/pid")).value() !=
+          ReadLink("/proc/self/ns/pid").value());
+    std::string heard(2, 0);
+    REQUIRE(::read(out.first.get(), heard.data(), 2) == 2);
+    CHECK(heard == "1\n");
+    REQUIRE(process.Signal(SIGUSR1));  // which it does not handle
+    // The trap may not be set yet.
+    pollfd word{out.first.get(), POLLIN, 0};
+    for (int i = 0; i < 1000 && ::poll(&word, 1, 10) == 0; ++i)
+        REQUIRE(process.Signal(SIGTERM));
+    REQUIRE(process.Signal(SIGKILL));
+    // Its child has the other end, too.
+    CHECK(ReadAll(out.first.get(), 1 << 20).value().starts_with("caught\n"));
+    CHECK(ExitCodeOf(process.Reap().value()) == 128 + SIGKILL);
+}
 
 TEST_CASE("a child has exactly the descriptors that are named open") {
     const FdPair in = MakePipe().value();
