@@ -6,9 +6,9 @@
 
 #include "agent/executor/devices.h"
 #include "agent/executor/mounts.h"
-#include "agent/executor/path_in_root.h"
 #include "agent/executor/rootfs.h"
 #include "agent/executor/sysctl.h"
+#include "base/path_in_root.h"
 #include "base/text.h"
 
 namespace cc::agent {

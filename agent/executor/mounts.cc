@@ -8,7 +8,7 @@
 
 #include "agent/executor/copy_up.h"
 #include "agent/executor/id_map.h"
-#include "agent/executor/path_in_root.h"
+#include "base/path_in_root.h"
 #include "base/text.h"
 
 namespace cc::agent {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "agent/executor/mounts.h"
-#include "agent/executor/path_in_root.h"
+#include "base/path_in_root.h"
 #include "base/text.h"
 
 namespace cc::agent {

@@ -26,7 +26,7 @@ namespace {
 constexpr size_t kLongestPart = 128 * 1024;
 constexpr int kPrompter = 3;  // the child's end of the socket
 constexpr int kAgent = 4;     // the agent, as a pidfd
-constexpr char kHeld = 'h', kAtOnce = '-';
+constexpr char kHeldStart = 'h', kStartAtOnce = '-';
 
 // None of the agent's descriptors may stay open in somebody who waits for long.
 bool KeepOnly(int prompter, int agent) {
@@ -43,7 +43,7 @@ bool KeepOnly(int prompter, int agent) {
 
 // "h" or "-", the length of the pod's name, a space, that name, and the message.
 Result<ContainerSpec> ReadPart(std::string_view part, bool& hold) {
-    hold = part.starts_with(kHeld);
+    hold = part.starts_with(kHeldStart);
     const size_t space = part.find(' ');
     if (space == std::string_view::npos) return Fail("the understudy got no part");
     const auto length = ParseNumber<size_t>(part.substr(1, space - 1)).value_or(0);
@@ -139,7 +139,7 @@ Result<Child> Understudy::Play(const LaunchOptions& options) {
     if (options.streams->in)
         for (const auto* fd : {&options.streams->in, &options.streams->out, &options.streams->err})
             fds.push_back(fd->get());
-    CC_TRY(SendWithFds(socket_.get(), Cat(options.hold ? kHeld : kAtOnce, part_), fds));
+    CC_TRY(SendWithFds(socket_.get(), Cat(options.hold ? kHeldStart : kStartAtOnce, part_), fds));
     return std::move(child_);
 }
 

@@ -2,13 +2,13 @@
 #include "runtime/sandbox/shim_root.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/path_in_root.h"
 #include "base/text.h"
 #include "runtime/storage/detached_mount.h"
 
@@ -16,25 +16,90 @@ namespace cc::runtime {
 
 namespace {
 
-// No symbolic link of the image leads out of it.
-Result<Fd> OpenBelow(int root, const std::string& path) {
-    open_how how{};
-    how.flags = O_PATH | O_CLOEXEC;
-    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-    Fd fd =
-        Fd::Adopt(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
-    if (!fd) return FailErrno(Cat("opening ", path, " in the root file system"));
-    return fd;
+bool IsDirectory(const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-Result<void> AttachVolume(int root, const ShareItem& item, const OciMount& mount) {
-    CC_ASSIGN(const Fd target, OpenBelow(root, mount.destination));
-    CC_ASSIGN(const Fd tree, CloneMount(item));
+Result<void> MoveTo(int root, const Fd& tree, const std::string& destination, PathKind kind,
+                    bool make) {
+    CC_ASSIGN(const Fd target,
+              make ? MakeInRoot(root, destination, kind) : OpenInRoot(root, destination, O_PATH));
     if (::move_mount(tree.get(), "", target.get(), "",
                      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-        return FailErrno(Cat("mounting ", item.source));
+        return FailErrno(Cat("mounting at ", destination));
     return {};
 }
+
+Result<Fd> NewTmpfs() {
+    const Fd context = Fd::Adopt(::fsopen("tmpfs", FSOPEN_CLOEXEC));
+    if (!context ||
+        ::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", "in the guest", 0) < 0 ||
+        ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0)
+        return FailErrno("making a tmpfs");
+    Fd tree = Fd::Adopt(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
+    if (!tree) return FailErrno("mounting a tmpfs");
+    return tree;
+}
+
+Result<void> MakeReadOnly(const Fd& tree) {
+    mount_attr attributes{};
+    attributes.attr_set = MOUNT_ATTR_RDONLY;
+    if (::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
+        return FailErrno("making a mount read-only");
+    return {};
+}
+
+// The mounts of the configuration, in their order, at the places that the guest will have them at.
+class ContainerMounts {
+  public:
+    ContainerMounts(const OciSpec& spec, const SharePlan& plan, int root)
+        : spec_(spec), plan_(plan), root_(root) {
+        // With users of its own the agent makes mount points, as they shall be owned.
+        for (const auto& one : spec.namespaces)
+            make_ = make_ && one.type != "user";
+    }
+    void Attach() {
+        // The items after the first are the bind mounts, in the order of guest_sources.
+        size_t next = 1;
+        for (size_t i = 0; i < spec_.mounts.size(); ++i) {
+            Result<void> attached;
+            if (plan_.guest_sources.contains(i))
+                attached = AttachVolume(plan_.items.at(next++), spec_.mounts[i]);
+            else if (spec_.mounts[i].type == "tmpfs")
+                attached = AttachTmpfs(spec_.mounts[i]);
+            if (!attached)
+                Log(LogLevel::kDebug, "a mount is not seen at the shim",
+                    {{"why", attached.error().message}});
+        }
+        // Only now: there may be volumes in them.
+        for (const auto& tree : tmpfs_)
+            if (auto made = MakeReadOnly(tree); !made)
+                Log(LogLevel::kDebug, "a mount can be written to at the shim",
+                    {{"why", made.error().message}});
+    }
+
+  private:
+    Result<void> AttachVolume(const ShareItem& item, const OciMount& mount) const {
+        CC_ASSIGN(const Fd tree, CloneMount(item));
+        return MoveTo(root_, tree, mount.destination,
+                      IsDirectory(item.source) ? PathKind::kDirectory : PathKind::kFile, make_);
+    }
+    // The guest's memory is out of reach. An empty one that nobody can write to is in its place, so
+    // that what is meant for it is refused instead of lost beneath it.
+    Result<void> AttachTmpfs(const OciMount& mount) {
+        CC_ASSIGN(Fd tree, NewTmpfs());
+        CC_TRY(MoveTo(root_, tree, mount.destination, PathKind::kDirectory, make_));
+        tmpfs_.push_back(std::move(tree));
+        return {};
+    }
+
+    const OciSpec& spec_;
+    const SharePlan& plan_;
+    const int root_;
+    bool make_ = true;
+    std::vector<Fd> tmpfs_;
+};
 
 }  // namespace
 
@@ -42,19 +107,12 @@ Result<void> EnterContainerRoot(const OciSpec& spec, const SharePlan& plan) {
     if (::unshare(CLONE_NEWNS) < 0) return FailErrno("making a mount namespace");
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0)
         return FailErrno("cutting off mount propagation");
-    ShareItem rootfs = plan.items.front();
-    rootfs.read_only = spec.root_read_only;
+    const ShareItem& rootfs = plan.items.front();
     CC_ASSIGN(const Fd root, CloneMount(rootfs));
     if (::move_mount(root.get(), "", AT_FDCWD, rootfs.source.c_str(), MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return FailErrno(Cat("mounting the root file system, ", rootfs.source));
-    // The items after the first are the bind mounts, in the order of guest_sources.
-    size_t next = 1;
-    for (const auto& [index, source] : plan.guest_sources) {
-        const ShareItem& item = plan.items.at(next++);
-        if (auto attached = AttachVolume(root.get(), item, spec.mounts.at(index)); !attached)
-            Log(LogLevel::kDebug, "a volume is not seen at the shim",
-                {{"why", attached.error().message}});
-    }
+    ContainerMounts(spec, plan, root.get()).Attach();
+    if (spec.root_read_only) CC_TRY(MakeReadOnly(root));
     if (::fchdir(root.get()) < 0) return FailErrno("entering the root file system");
     return {};
 }

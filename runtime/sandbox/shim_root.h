@@ -11,7 +11,8 @@ namespace cc::runtime {
 
 // In the child that becomes the shim: a mount namespace of its own, with the container's mounts at
 // the place of the root file system, which becomes the working directory. The shim leaves the rest
-// behind. Volumes whose mount point the image does not have are left out.
+// behind. Mount points that the image does not have are made, as the guest would later. A tmpfs of
+// the guest's is an empty one here that cannot be written to.
 Result<void> EnterContainerRoot(const OciSpec& spec, const SharePlan& plan);
 
 }  // namespace cc::runtime

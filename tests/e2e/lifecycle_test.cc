@@ -61,18 +61,39 @@ TEST_CASE("at the root of the reported pid is the container, with its volumes, a
     REQUIRE(WriteFileAtomic(host.directory() + "/data/file", "of the volume", 0644));
     REQUIRE(MakeDirectories(host.rootfs() + "/volume", 0755));
     host.Start("c1", {"sleep", "1000"}, "", [&](Json& config) {
-        config["mounts"].push_back({{"destination", "/volume"},
-                                    {"type", "bind"},
-                                    {"source", host.directory() + "/data"},
-                                    {"options", {"rbind"}}});
+        const auto mount = [&](const char* type, const std::string& source, const char* where) {
+            config["mounts"].push_back(
+                {{"destination", where},
+                 {"type", type},
+                 {"source", source},
+                 {"options", {type == std::string("bind") ? "rbind" : "rw"}}});
+        };
+        mount("bind", host.directory() + "/data", "/volume");
+        // With mount points that the image has not.
+        mount("bind", host.directory() + "/data", "/new/volume");
+        mount("bind", host.directory() + "/data/file", "/new/file");
+        mount("tmpfs", "tmpfs", "/memory");
+        mount("bind", host.directory() + "/data", "/memory/volume");
     });
     const std::string root = Cat("/proc/", host.State("c1")["pid"].get<pid_t>(), "/root");
     CHECK(ReadFile(root + "/volume/file", 100).value() == "of the volume");
     CHECK(::access((root + host.directory()).c_str(), F_OK) != 0);
+    // conmon kills its process group (podman run --timeout).
+    const pid_t shim = host.State("c1")["pid"].get<pid_t>();
+    CHECK(::getpgid(shim) == shim);
     CHECK(::access((root + "/bin/sh").c_str(), X_OK) == 0);
     // As `podman cp` does.
     REQUIRE(WriteFileAtomic(root + "/bin/copied", "from the host", 0644));
     CHECK(host.Runtime({"exec", "c1", "cat", "/bin/copied"}).out == "from the host");
+    for (const char* where : {"/new/volume", "/memory/volume"}) {
+        const std::string file = Cat(where, "/copied");
+        REQUIRE(WriteFileAtomic(root + file, where, 0644));
+        CHECK(host.Runtime({"exec", "c1", "cat", file}).out == where);
+    }
+    CHECK(ReadFile(root + "/new/file", 100).value() == "of the volume");
+    // What would be lost is refused.
+    CHECK_FALSE(WriteFileAtomic(root + "/memory/file", "nobody's", 0644));
+    CHECK(host.Runtime({"exec", "c1", "touch", "/memory/file"}).status == 0);
     CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
     host.CheckNoResidue();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/executor/path_in_root.h"
+#include "base/path_in_root.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "tests/scratch.h"
 
-namespace cc::agent {
+namespace cc {
 
 namespace {
 
@@ -75,4 +75,4 @@ TEST_CASE("a file in the way of a directory is an error") {
     CHECK_FALSE(MakeInRoot(tree.root.get(), "/file/x", PathKind::kDirectory));
 }
 
-}  // namespace cc::agent
+}  // namespace cc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/executor/path_in_root.h"
+#include "base/path_in_root.h"
 
 #include <deque>
 
@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-namespace cc::agent {
+namespace cc {
 
 namespace {
 
@@ -120,4 +120,4 @@ std::string FdPath(int fd) {
     return Cat("/proc/self/fd/", fd);
 }
 
-}  // namespace cc::agent
+}  // namespace cc

@@ -8,7 +8,7 @@
 
 #include "base/fd.h"
 
-namespace cc::agent {
+namespace cc {
 
 // open(2) in the tree below the directory `root`. Flags as for open(2); close-on-exec is implied.
 Result<Fd> OpenInRoot(int root, const std::string& path, int flags);
@@ -22,4 +22,4 @@ Result<Fd> MakeInRoot(int root, const std::string& path, PathKind kind);
 // A path by which system calls without a descriptor argument reach what the descriptor refers to.
 std::string FdPath(int fd);
 
-}  // namespace cc::agent
+}  // namespace cc
