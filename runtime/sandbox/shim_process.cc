@@ -90,7 +90,9 @@ Result<Shim> Shim::Fork(const ShimOptions& options) {
         spawn.fds.push_back({host_mounts.get(), kHostMountsFd});
     }
     spawn.environment = OwnSettings();
-    spawn.new_session = options.console >= 0;
+    // conmon ends a container that has had its time by killing the process group of its pid, which
+    // must not be conmon's own. A terminal of ours tells only our session of its size.
+    spawn.new_session = options.console >= 0 || !options.terminal;
     spawn.new_pid_namespace = options.new_pids;
     spawn.in_child = [&options] { return EnterPlace(options); };
     Shim shim;

@@ -47,9 +47,11 @@ Result<int> ForegroundWait::Wait(const Process& shim) {
         if (::poll(waiting, 2, -1) < 0 && errno != EINTR) return FailErrno("waiting for cc-shim");
         signalfd_siginfo info{};
         // What the terminal sends (SI_KERNEL) it sends to the whole foreground group, the shim
-        // included.
+        // included where it is in that.
+        const bool told = ::getpgid(shim.pid()) == ::getpgrp();
         while (::read(signals.get(), &info, sizeof info) == sizeof info)
-            if (info.ssi_code != SI_KERNEL) (void)shim.Signal(static_cast<int>(info.ssi_signo));
+            if (info.ssi_code != SI_KERNEL || !told)
+                (void)shim.Signal(static_cast<int>(info.ssi_signo));
         if (waiting[0].revents != 0) break;
     }
     CC_ASSIGN(const int status, shim.Reap());
