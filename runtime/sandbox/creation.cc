@@ -144,6 +144,7 @@ Result<void> Creation::ReadBundle() {
     CC_TRY(CheckId(request_.id));
     CC_ASSIGN(bundle_, LoadBundle(request_.bundle));
     CC_ASSIGN(role_, PodRoleOf(bundle_.spec, request_.id));
+    if (IsOfPodWithoutSandbox(bundle_.spec, role_, store_)) role_ = {};
     return {};
 }
 

@@ -14,6 +14,7 @@ constexpr const char* kTypeKeys[] = {"io.kubernetes.cri.container-type",
                                      "io.kubernetes.docker.type"};
 constexpr const char* kSandboxKeys[] = {
     "io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID", "io.kubernetes.sandbox.id"};
+constexpr const char* kManagerKey = "io.container.manager";
 // Of containerd: bytes, microseconds.
 constexpr const char* kMemoryKey = "io.kubernetes.cri.sandbox-memory";
 constexpr const char* kCpuQuotaKey = "io.kubernetes.cri.sandbox-cpu-quota";
@@ -71,6 +72,17 @@ Result<PodRole> PodRoleOf(const OciSpec& spec, const std::string& id) {
     return PodRole();
 }
 
+bool IsOfPodWithoutSandbox(const OciSpec& spec, const PodRole& role, const Store& store) {
+    const std::string* manager = Find(spec.annotations, kManagerKey);
+    if (!role.joins() || manager == nullptr || *manager != "libpod") return false;
+    for (const char* type : {"pid", "ipc", "uts"})
+        if (const OciNamespace* space = spec.Namespace(type);
+            space != nullptr && !space->path.empty())
+            return false;
+    const auto sandbox = store.LoadSandbox(role.sandbox_id);
+    return !sandbox && sandbox.error().code == ENOENT;
+}
+
 Limits PodLimits(const Annotations& annotations) {
     for (const char* key : kResourcesKeys) {
         const std::string* text = Find(annotations, key);
@@ -93,7 +105,8 @@ Result<Limits> LimitsInSandbox(const Store& store, const std::string& sandbox_id
         // That one only holds the pod together.
         const bool waits = container.id == sandbox_id;
         if (waits) told = PodLimits(container.annotations);
-        if (waits || container.id == id || CurrentStatus(container, store) == Status::kStopped) continue;
+        if (waits || container.id == id || CurrentStatus(container, store) == Status::kStopped)
+            continue;
         // Of one whose configuration cannot be read nothing is known, and it hinders nobody.
         const auto text = store.LoadConfig(container.id);
         const auto spec = text ? ParseSpec(*text) : Failure(text.error());

@@ -27,6 +27,9 @@ struct PodRole {
 // Of container `id`. A part that is unknown or incomplete is an error: a container that shall join
 // another's sandbox must not get a machine of its own silently.
 Result<PodRole> PodRoleOf(const OciSpec& spec, const std::string& id);
+// Podman names the pod itself as the sandbox where the pod has no infra container
+// (`pod create --infra=false`): nothing is shared, and each container is one alone.
+bool IsOfPodWithoutSandbox(const OciSpec& spec, const PodRole& role, const Store& store);
 
 // The sums of the limits of a pod's containers, as far as the engine tells in the annotations of
 // the sandbox's own container.

@@ -73,6 +73,27 @@ OciSpec SpecWith(const Json& namespaces) {
 
 }  // namespace
 
+TEST_CASE("a container of Podman's pod without infra container is one alone") {
+    const Pods pods;
+    OciSpec spec;
+    spec.annotations = {{"io.container.manager", "libpod"},
+                        {"io.kubernetes.cri-o.ContainerType", "container"},
+                        {"io.kubernetes.cri-o.SandboxID", "nobody"}};
+    const auto alone = [&] {
+        return IsOfPodWithoutSandbox(spec, PodRoleOf(spec, "me").value(), pods.store);
+    };
+    CHECK(alone());
+    spec.namespaces = {{"ipc", "/proc/77/ns/ipc"}};
+    CHECK_FALSE(alone());
+    spec.namespaces = {{"ipc", ""}, {"network", "/run/netns/x"}};
+    CHECK(alone());
+    spec.annotations["io.kubernetes.cri-o.SandboxID"] = "pod";
+    CHECK_FALSE(alone());
+    spec.annotations["io.kubernetes.cri-o.SandboxID"] = "nobody";
+    spec.annotations["io.container.manager"] = "cri-o";
+    CHECK_FALSE(alone());
+}
+
 TEST_CASE("the part of a container in its pod is read from the annotations of each engine") {
     CHECK(RoleOf({})->kind == Kind::kAlone);
     CHECK(RoleOf({{"io.kubernetes.cri.sandbox-id", "x"}})->kind == Kind::kAlone);
