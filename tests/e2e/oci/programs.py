@@ -446,8 +446,10 @@ def prestart_fail(t):
 @program
 def poststart(t):
     with Bundle() as bundle:
+        # Called once the process has been executed, the hook will see what it writes; called before, never.
+        wait = f"for i in $(seq 100); do [ -s {bundle.path}/output ] && break; sleep 0.1; done; echo hook"
         config = with_args("/bin/sh", "-c", "echo process >>/output",
-                           hooks={"poststart": [hook(bundle, "output", "sleep 0.2; echo hook")]})
+                           hooks={"poststart": [hook(bundle, "output", wait)]})
         t.check("a life", all(life(t, bundle, config)), t.runtime.error)
         t.check("called after the process", bundle.read("output") == "process\nhook\n", bundle.read("output"))
 
