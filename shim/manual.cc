@@ -31,7 +31,7 @@ std::vector<CliSection> ManualSections() {
          "process of a container. All it has to do with the machine goes through cc-proxy.\n\n"
          "When cc-proxy goes, it looks for the next one as long as --reconnect-timeout says and\n"
          "goes on where it was. When nobody listens, and the message of --start-fd has said\n"
-         "which program cc-proxy is, it starts it.\n\n"
+         "where cc-vmm is asked, it has that start one.\n\n"
          "A terminal on standard input is raw while the container has it, and given back at the\n"
          "end. A reader of its output that has gone loses what comes for it, and the process\n"
          "goes on; one that stays and does not read holds the process back, and nobody else."},
@@ -39,8 +39,8 @@ std::vector<CliSection> ManualSections() {
          Cat(ForwardedNames(),
              "\nare sent to the process, and wait while there is no cc-proxy. WINCH has the size "
              "of the\nterminal sent. TERM, INT and HUP end a shim whose process has ended and "
-             "whose output\nnobody reads. Before the shim has its token (--start-fd) it is an "
-             "ordinary process, which\nthey end.\n\n"
+             "whose output\nnobody reads. Before the shim has its token (--start-fd) they and QUIT "
+             "end it.\n\n"
              "KILL cannot be passed on: cc-proxy sees that the shim has died and kills the process "
              "(that of\nClear Containers 3.0 does not). Nor can STOP: a stopped shim holds back "
              "its "

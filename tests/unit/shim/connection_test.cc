@@ -116,6 +116,34 @@ TEST_CASE(
     CHECK(WaitExit(shim) == 128 + SIGTERM);
 }
 
+TEST_CASE("the first process of a pid namespace is as good a shim, and ends by signals as others") {
+    TempDirectory directory;
+    ScriptedProxy proxy(directory / "proxy.sock");
+    FdPair pipe = MakePipe().value();
+    Process shim =
+        StartShim(ShimArguments(directory / "proxy.sock"), {.in = pipe.first.get(), .pids = true});
+    proxy.Accept();
+    for (const int signal : {SIGTERM, SIGUSR1, SIGHUP}) {
+        REQUIRE(shim.Signal(signal));
+        const auto frame = proxy.Next();
+        REQUIRE(frame);
+        CHECK(ParseSignal(frame->payload)->number == signal);
+    }
+    proxy.Send(EncodeProcessExited(5));
+    CHECK(WaitExit(shim) == 5);
+
+    // Before it has its token.
+    shim = StartShim({"-c", "box", "--start-fd", "3"}, {.start = pipe.first.get(), .pids = true});
+    bool ended = false;
+    // It may not be there yet to handle them.
+    for (int i = 0; i < 2000 && !ended; ++i) {
+        REQUIRE(shim.Signal(SIGTERM));
+        ended = shim.WaitEnd(std::chrono::milliseconds(10)).value();
+    }
+    CHECK(ended);
+    CHECK(WaitExit(shim) == 128 + SIGTERM);
+}
+
 TEST_CASE("a proxy that comes back in time is found, with signals and input that waited for it") {
     TempDirectory directory;
     ScriptedProxy proxy(directory / "proxy.sock");

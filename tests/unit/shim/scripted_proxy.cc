@@ -175,6 +175,7 @@ Process StartShim(const std::vector<std::string>& arguments, const Stdio& stdio)
         if (fds[i] >= 0) options.fds.push_back({fds[i], i});
     if (stdio.connection >= 0) options.fds.push_back({stdio.connection, 4});
     options.new_session = stdio.session;
+    options.new_pid_namespace = stdio.pids;
     if (stdio.session)
         options.in_child = [in = stdio.in]() -> Result<void> {
             if (::ioctl(in, TIOCSCTTY, 0) < 0) return FailErrno("taking the terminal");

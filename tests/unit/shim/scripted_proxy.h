@@ -85,6 +85,7 @@ struct Stdio {
     int in = -1, out = -1, err = -1, start = -1;  // -1: /dev/null
     bool session = false;                         // of its own, with `in` as controlling terminal
     int connection = -1;                          // its 4
+    bool pids = false;                            // a pid namespace of its own
 };
 Process StartShim(const std::vector<std::string>& arguments, const Stdio& stdio);
 std::vector<std::string> ShimArguments(const std::string& socket);
