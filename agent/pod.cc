@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "protocol/process_list.h"
 #include "protocol/vm_config.h"
 
 namespace cc::agent {
@@ -352,6 +353,12 @@ Result<std::string> Pod::ListProcesses(const PsContainer& message) {
     CC_ASSIGN(const Container* container, Find(message.container, "list processes"));
     if (message.format == "json") return ProcessesAsJson(container->Processes());
     if (message.format == "table") return ProcessesAsTable(container->Processes());
+    if (message.format == kProcessListFormat) {
+        const auto& arguments = message.ps_args;
+        const bool threads =
+            std::find(arguments.begin(), arguments.end(), kThreadsArgument) != arguments.end();
+        return Encode(ReadProcesses(container->Processes(), threads));
+    }
     return Fail("invalid format option");
 }
 

@@ -4,97 +4,97 @@
 #include <algorithm>
 #include <ctime>
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "protocol/process_list.h"
 
 namespace cc::agent {
 
 namespace {
 
-constexpr size_t kLongestLine = 4096;
+constexpr size_t kProcFile = 65536;
 
-std::string Padded(std::string text, size_t width, bool right) {
-    if (text.size() < width) text.insert(right ? 0 : text.size(), width - text.size(), ' ');
-    return text;
-}
+struct Units {
+    int64_t ticks_per_second = std::max(1L, ::sysconf(_SC_CLK_TCK));
+    int64_t page_kib = std::max(1L, ::sysconf(_SC_PAGESIZE) / 1024);
+};
 
-std::string Two(uint64_t number) {
-    return Cat(number < 10 ? "0" : "", number);
-}
-
-std::string TerminalName(uint64_t device) {
-    if (device == 0) return "?";
-    constexpr unsigned kPtsMajor = 136;
-    if (major(device) >= kPtsMajor && major(device) < kPtsMajor + 8)
-        return Cat("pts/", minor(device));
-    return Cat(major(device), ",", minor(device));
-}
-
-std::string CommandLine(pid_t pid, const std::string& name) {
+std::string CommandLine(pid_t pid) {
     std::string text =
-        ReadFile(Cat("/proc/", pid, "/cmdline"), 1 << 20).value_or("").substr(0, kLongestLine);
+        ReadFile(Cat("/proc/", pid, "/cmdline"), 1 << 20).value_or("").substr(0, kLongestCommand);
     while (!text.empty() && text.back() == '\0')
         text.pop_back();
-    if (text.empty()) return Cat("[", name, "]");
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+    std::replace(text.begin(), text.end(), '\0', ' ');
     return text;
 }
 
-// "12:34" on the same day, else "Nov22", in UTC as all of the guest.
-std::string StartText(uint64_t start_ticks, uint64_t ticks_per_second) {
-    timespec boot{};
-    ::clock_gettime(CLOCK_BOOTTIME, &boot);
-    const std::time_t now = std::time(nullptr);
-    const std::time_t start =
-        now - boot.tv_sec + static_cast<std::time_t>(start_ticks / ticks_per_second);
-    std::tm started{};
-    std::tm today{};
-    gmtime_r(&start, &started);
-    gmtime_r(&now, &today);
-    const bool same_day = started.tm_yday == today.tm_yday && started.tm_year == today.tm_year;
-    char text[16];
-    std::strftime(text, sizeof text, same_day ? "%H:%M" : "%b%d", &started);
-    return text;
+// The value of a line "Key:\t12 kB" or "Key:\t1\t2\t3", as its numbers.
+std::vector<int64_t> NumbersOf(std::string_view text, std::string_view key) {
+    std::vector<int64_t> numbers;
+    for (const auto& line : Split(text, '\n')) {
+        if (!line.starts_with(key)) continue;
+        std::string value = line.substr(key.size());
+        std::replace(value.begin(), value.end(), '\t', ' ');
+        for (const auto& word : Split(value, ' '))
+            if (const auto number = ParseNumber<int64_t>(word)) numbers.push_back(*number);
+        break;
+    }
+    return numbers;
 }
 
-std::string Row(const std::string (&cells)[8]) {
-    // Widths and alignment of procps' ps -ef.
-    static constexpr struct {
-        size_t width;
-        bool right;
-    } kColumns[7] = {{8, false}, {7, true}, {7, true}, {2, true}, {5, true}, {8, false}, {8, true}};
-    std::string row;
-    for (size_t i = 0; i < 7; ++i)
-        row += Padded(cells[i], kColumns[i].width, kColumns[i].right) + " ";
-    return row + cells[7] + "\n";
+// `directory` is that of the process or of one of its threads.
+std::optional<ProcessEntry> ReadEntry(const std::string& directory, const Units& units) {
+    const auto stat = ReadFile(directory + "/stat", kProcFile);
+    if (!stat) return std::nullopt;
+    auto entry = ParseProcStat(*stat, units.ticks_per_second, units.page_kib);
+    const auto status = ReadFile(directory + "/status", kProcFile);
+    if (!entry || !status) return std::nullopt;
+    AddProcStatus(*status, *entry);
+    return entry;
 }
 
-std::string Line(pid_t pid) {
-    const std::string stat = ReadFile(Cat("/proc/", pid, "/stat"), 65536).value_or("");
-    auto status = ParseProcStat(stat);
-    struct stat directory {};
-    if (!status || ::stat(Cat("/proc/", pid).c_str(), &directory) < 0) return {};
-    const auto ticks = static_cast<uint64_t>(std::max(1L, ::sysconf(_SC_CLK_TCK)));
-    const uint64_t seconds = status->cpu_ticks / ticks;
-    timespec boot{};
-    ::clock_gettime(CLOCK_BOOTTIME, &boot);
-    const auto uptime = static_cast<uint64_t>(boot.tv_sec);
-    const uint64_t age =
-        std::max<uint64_t>(1, uptime - std::min(uptime, status->start_ticks / ticks));
-    return Row({directory.st_uid == 0 ? "root" : std::to_string(directory.st_uid),
-                std::to_string(pid), std::to_string(status->ppid),
-                std::to_string(std::min<uint64_t>(99, seconds * 100 / age)),
-                StartText(status->start_ticks, ticks), TerminalName(status->terminal),
-                Cat(Two(seconds / 3600), ":", Two(seconds / 60 % 60), ":", Two(seconds % 60)),
-                CommandLine(pid, status->name)});
+void AddProcess(pid_t pid, bool threads, const Units& units, std::vector<ProcessEntry>& entries) {
+    const std::string directory = Cat("/proc/", pid);
+    auto process = ReadEntry(directory, units);
+    if (!process) return;
+    process->command = CommandLine(pid);
+    if (!threads) return entries.push_back(std::move(*process));
+    auto names = ListDirectory(directory + "/task").value_or(std::vector<std::string>{});
+    std::vector<pid_t> tids;
+    for (const auto& name : names)
+        if (const auto tid = ParseNumber<pid_t>(name)) tids.push_back(*tid);
+    std::sort(tids.begin(), tids.end());
+    for (const pid_t tid : tids) {
+        auto thread = ReadEntry(Cat(directory, "/task/", tid), units);
+        if (!thread) continue;
+        thread->tid = tid;
+        thread->pid = pid;
+        thread->command = process->command;
+        entries.push_back(std::move(*thread));
+    }
 }
 
 }  // namespace
+
+ProcessList ReadProcesses(const std::vector<pid_t>& pids, bool threads) {
+    ProcessList list;
+    const Units units;
+    for (const pid_t pid : pids)
+        AddProcess(pid, threads, units, list.processes);
+    timespec boot{};
+    ::clock_gettime(CLOCK_BOOTTIME, &boot);
+    list.uptime_ms = boot.tv_sec * 1000 + boot.tv_nsec / 1000000;
+    const auto booted = NumbersOf(ReadFile("/proc/stat", 1 << 20).value_or(""), "btime ");
+    if (!booted.empty()) list.boot_s = booted[0];
+    const auto memory = NumbersOf(ReadFile("/proc/meminfo", kProcFile).value_or(""), "MemTotal:");
+    if (!memory.empty()) list.memory_kib = memory[0];
+    const auto most = ReadFile("/proc/sys/kernel/pid_max", 64);
+    if (most) list.most_pid = ParseNumber<int64_t>(Trim(*most)).value_or(list.most_pid);
+    return list;
+}
 
 std::string ProcessesAsJson(const std::vector<pid_t>& pids) {
     std::vector<std::string> texts;
@@ -105,29 +105,61 @@ std::string ProcessesAsJson(const std::vector<pid_t>& pids) {
 }
 
 std::string ProcessesAsTable(const std::vector<pid_t>& pids) {
-    std::string table = Row({"UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"});
-    for (const pid_t pid : pids)
-        table += Line(pid);
-    return table;
+    return FormatProcesses(ReadProcesses(pids, false), FullProcessColumns(), {{{0, "root"}}, {}});
 }
 
-std::optional<ProcessStatus> ParseProcStat(std::string_view stat) {
+std::optional<ProcessEntry> ParseProcStat(std::string_view stat, int64_t ticks_per_second,
+                                          int64_t page_kib) {
     // The name stands in parentheses and may hold some itself; fields count from the last one.
     const size_t open = stat.find('(');
     const size_t close = stat.rfind(')');
     if (open == std::string_view::npos || close == std::string_view::npos || close < open)
         return std::nullopt;
-    ProcessStatus status;
-    status.name = stat.substr(open + 1, close - open - 1);
     const auto fields = Split(Trim(stat.substr(close + 1)), ' ');  // from field 3 of proc(5)
-    constexpr size_t kPpid = 4 - 3, kTty = 7 - 3, kUtime = 14 - 3, kStime = 15 - 3, kStart = 22 - 3;
-    if (fields.size() <= kStart) return std::nullopt;
-    status.ppid = ParseNumber<pid_t>(fields[kPpid]).value_or(0);
-    status.terminal = ParseNumber<uint64_t>(fields[kTty]).value_or(0);
-    status.cpu_ticks = ParseNumber<uint64_t>(fields[kUtime]).value_or(0) +
-                       ParseNumber<uint64_t>(fields[kStime]).value_or(0);
-    status.start_ticks = ParseNumber<uint64_t>(fields[kStart]).value_or(0);
-    return status;
+    constexpr size_t kFirst = 3;
+    constexpr size_t kLast = 41;
+    if (fields.size() <= kLast - kFirst) return std::nullopt;
+    const auto field = [&](size_t number) {
+        return ParseNumber<int64_t>(fields[number - kFirst]).value_or(0);
+    };
+    const auto milliseconds = [&](int64_t ticks) { return ticks * 1000 / ticks_per_second; };
+    ProcessEntry entry;
+    entry.pid = ParseNumber<int64_t>(Trim(stat.substr(0, open))).value_or(0);
+    entry.tid = entry.pid;
+    entry.name = stat.substr(open + 1, close - open - 1);
+    entry.state = fields[0];
+    entry.ppid = field(4);
+    entry.pgid = field(5);
+    entry.sid = field(6);
+    entry.terminal = static_cast<uint64_t>(std::max<int64_t>(0, field(7)));
+    entry.foreground = field(8);
+    entry.cpu_ms = milliseconds(field(14) + field(15));
+    entry.priority = field(18);
+    entry.nice = field(19);
+    entry.threads = field(20);
+    entry.start_ms = milliseconds(field(22));
+    entry.virtual_kib = field(23) / 1024;
+    entry.resident_kib = field(24) * page_kib;
+    entry.processor = field(39);
+    const int64_t policy = field(41);
+    entry.timesharing = policy == SCHED_OTHER || policy == SCHED_BATCH;
+    return entry;
+}
+
+void AddProcStatus(std::string_view status, ProcessEntry& entry) {
+    const auto ids = [&](std::string_view key, uint32_t& real, uint32_t& effective) {
+        const auto numbers = NumbersOf(status, key);
+        if (numbers.size() < 2) return;
+        real = static_cast<uint32_t>(numbers[0]);
+        effective = static_cast<uint32_t>(numbers[1]);
+    };
+    ids("Uid:", entry.real_uid, entry.uid);
+    ids("Gid:", entry.real_gid, entry.gid);
+    // More exact than in stat, where the kernel adds up less often.
+    const auto resident = NumbersOf(status, "VmRSS:");
+    if (!resident.empty()) entry.resident_kib = resident[0];
+    const auto locked = NumbersOf(status, "VmLck:");
+    entry.locked = !locked.empty() && locked[0] > 0;
 }
 
 }  // namespace cc::agent

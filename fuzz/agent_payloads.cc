@@ -5,6 +5,7 @@
 #include "protocol/agent_messages.h"
 #include "protocol/container_control.h"
 #include "protocol/pod_network.h"
+#include "protocol/process_list.h"
 #include "protocol/update_network.h"
 
 namespace cc::fuzz {
@@ -56,6 +57,7 @@ int FuzzAgentPayloads(std::string_view input) {
     CheckRoundTrip(ParseUpdateContainer, input);
     CheckRoundTrip(ParseUpdateNetwork, input);
     CheckRoundTrip(ParseCgroupFiles, input);
+    CheckRoundTrip(ParseProcessList, input);
     CheckRoundTrip(ParseVersionAccept, input);
     CheckRoundTrip(ParseAgentSessions, input);
     const ReadyOffer offer = ParseReadyOffer(input);

@@ -17,7 +17,8 @@
 // machine that rehearsed starts no pod.
 // Extension 5: STARTPOD says in "network" what the pod's network is, also that it is none.
 // Extension 6: UPDATENETWORK says what it is from now on (protocol/update_network.h).
-// Extension 7: EXECCMD names a cgroup below the container's in "cgroup".
+// Extension 7: EXECCMD names a cgroup below the container's in "cgroup"; PSCONTAINER has the format
+// "list" (protocol/process_list.h).
 #pragma once
 
 #include <cstdint>
@@ -39,6 +40,7 @@ constexpr int kCloneExtension = 4;    // from which on a machine can be saved an
 constexpr int kNetworkExtension = 5;  // from which on STARTPOD has a whole network
 constexpr int kNetworkUpdateExtension = 6;  // from which on a pod's network can change
 constexpr int kSubCgroupExtension = 7;      // from which on EXECCMD may name a cgroup
+constexpr int kProcessListExtension = 7;    // from which on PSCONTAINER tells all of processes
 
 // A hang-up that is still on its way when the machine is saved, or that the next connection hides,
 // would be missed; the other ways to learn that the agent has seen it take a second (QEMU sends no
@@ -187,7 +189,7 @@ Result<WinSize> ParseWinSize(std::string_view payload);
 
 struct PsContainer {
     std::string container;
-    std::string format;  // "table" or "json"
+    std::string format;  // "table" or "json"; extension 7: kProcessListFormat
     std::vector<std::string> ps_args;
 };
 std::string Encode(const PsContainer& message);

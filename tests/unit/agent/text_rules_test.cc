@@ -11,7 +11,6 @@
 #include "agent/executor/sysctl.h"
 #include "agent/modules.h"
 #include "agent/mount_options.h"
-#include "agent/ps.h"
 
 namespace cc::agent {
 
@@ -68,29 +67,6 @@ TEST_CASE("the kernel's command line says where the root is") {
 TEST_CASE("modules are loaded in the order of their list") {
     const auto paths = ParseModuleOrder("virtio.ko\n# comment\n\n  9p.ko \n/lib/x.ko", "/modules");
     CHECK(paths == std::vector<std::string>{"/modules/virtio.ko", "/modules/9p.ko", "/lib/x.ko"});
-}
-
-TEST_CASE(
-    "a process name with parentheses and spaces does not shift the fields of /proc/PID/stat") {
-    const auto status = ParseProcStat(
-        "12 (a) b (c)) S 7 12 12 34817 12 4194304 1 0 0 0 30 12 0 0 20 0 1 0 4321 1 1 1 1");
-    REQUIRE(status);
-    CHECK(status->name == "a) b (c)");
-    CHECK(status->ppid == 7);
-    CHECK(status->terminal == 34817);
-    CHECK(status->cpu_ticks == 42);
-    CHECK(status->start_ticks == 4321);
-    CHECK_FALSE(ParseProcStat(""));
-    CHECK_FALSE(ParseProcStat("1 (x) S 1"));
-}
-
-TEST_CASE("lists of processes") {
-    CHECK(ProcessesAsJson({1, 7, 42}) == "[1,7,42]");
-    CHECK(ProcessesAsJson({}) == "[]");
-    const auto table = ProcessesAsTable({::getpid(), 999999999});
-    CHECK(table.starts_with("UID"));
-    CHECK(table.find(std::to_string(::getpid())) != std::string::npos);
-    CHECK(table.find("999999999") == std::string::npos);
 }
 
 TEST_CASE("a program that cannot be run is named in the words that engines look for") {

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "protocol/agent_frame.h"
+#include "protocol/process_list.h"
 
 namespace cc {
 
@@ -41,6 +42,53 @@ TEST_CASE("commands of our own have names, and are told from those of 3.0") {
         CHECK(NeedsExtension(*parsed));
     }
     CHECK_FALSE(NeedsExtension(ControlCode::kPsContainer));
+}
+
+TEST_CASE("a list of processes survives encoding and parsing, and is cut to what a message takes") {
+    ProcessList list;
+    list.boot_s = 1700000000;
+    list.uptime_ms = 12345;
+    list.memory_kib = 131072;
+    list.most_pid = 4194304;
+    ProcessEntry entry;
+    entry.pid = entry.tid = 7;
+    entry.ppid = 1;
+    entry.pgid = entry.sid = 7;
+    entry.foreground = -1;
+    entry.state = "S";
+    entry.threads = 1;
+    entry.priority = 20;
+    entry.nice = -5;
+    entry.cpu_ms = 30;
+    entry.start_ms = 40;
+    entry.virtual_kib = 50;
+    entry.resident_kib = 60;
+    entry.uid = 1000;
+    entry.real_gid = 1001;
+    entry.name = "x";
+    entry.command = "/x y";
+    list.processes.push_back(entry);
+    entry.tid = 8;
+    entry.terminal = 34816;
+    entry.foreground = 7;
+    entry.timesharing = false;
+    entry.locked = true;
+    entry.command.clear();
+    list.processes.push_back(entry);
+    CHECK(ParseProcessList(Encode(list)).value() == list);
+    list.processes[0].command.assign(kLongestCommand, 'x');
+    list.processes.resize(1);
+    list.processes.resize(1000, list.processes[0]);
+    const std::string text = Encode(list);
+    CHECK(text.size() < kMaxControlMessage - kControlHeaderSize);
+    const auto cut = ParseProcessList(text).value();
+    CHECK(cut.omitted > 0);
+    CHECK(cut.processes.size() + static_cast<size_t>(cut.omitted) == 1000);
+    for (const char* wrong :
+         {"", "[]", R"({"processes":[1]})", R"({"processes":[{"pid":"7"}]})",
+          R"({"processes":[{"pid":7,"uids":[1]}]})", R"({"processes":[{"uids":[0,4294967296]}]})",
+          R"({"processes":[{"cpuMs":-1}]})", R"({"bootS":9223372036854775807})"})
+        CHECK_FALSE(ParseProcessList(wrong));
 }
 
 }  // namespace cc
