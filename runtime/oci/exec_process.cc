@@ -71,22 +71,22 @@ Result<ExecProcess> ReadExecProcess(std::string_view text) {
 }
 
 Result<std::string> SubCgroup(const std::vector<std::string>& values) {
+    if (values.empty()) return std::string();
     for (const auto& value : values) {
         const std::string wrong = Cat("invalid --cgroup argument: ", Quoted(value));
         const auto parts = Split(value, ':');
-        if (value.empty() || parts.size() > 2) return Fail(wrong);
-        if (parts.size() == 2 && parts[0].empty())
-            return Fail(Cat(wrong, " (empty <controller> prefix)"));
-        if (parts.size() == 2)
+        if (parts.size() > 2 || parts.back().empty()) return Fail(wrong);
+        if (parts.size() == 2 && !parts[0].empty())
             return Fail(Cat(wrong, ": unknown controller ", Quoted(parts[0], 64),
                             "; the guest has the unified hierarchy, where a path stands alone"));
         if (values.size() > 1) return Fail(Cat(wrong, " (missing <controller>: prefix)"));
-        // What a process of the container sees from there, "/../x", is not the container's.
-        const auto names = Split(value, '/');
-        if (std::find(names.begin(), names.end(), "..") != names.end())
-            return Fail(Cat("--cgroup: ", Quoted(value), " is not a sub cgroup path"));
     }
-    return values.empty() ? std::string() : values.front();
+    const std::string path = Split(values.front(), ':').back();
+    // What a process of the container sees as "/../x" is not the container's.
+    const auto names = Split(path, '/');
+    if (std::find(names.begin(), names.end(), "..") != names.end())
+        return Fail(Cat("--cgroup: ", Quoted(path), " is not a sub cgroup path"));
+    return path;
 }
 
 Result<ExecProcess> WithConsoleSize(ExecProcess process, int rows, int columns) {
