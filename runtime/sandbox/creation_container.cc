@@ -35,7 +35,7 @@ Result<void> Creation::PlanContainer() {
     CC_TRY(CheckConsole(request_.console, spec.process->terminal));
     CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));
-    CC_TRY(CheckNamespacePaths(spec.namespaces));
+    CC_TRY(CheckNamespacePaths(spec.namespaces, owners_));
     CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
     CC_TRY(PlanContainerCgroup());
     CC_ASSIGN(limits_, Context("linux.resources", CgroupValuesOf(spec.Resources())));

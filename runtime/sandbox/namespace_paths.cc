@@ -40,9 +40,10 @@ Result<void> CheckPath(const OciNamespace& space) {
 
 }  // namespace
 
-Result<void> CheckNamespacePaths(const std::vector<OciNamespace>& namespaces) {
+Result<void> CheckNamespacePaths(const std::vector<OciNamespace>& namespaces,
+                                 const NamespaceOwners& shared) {
     for (const auto& space : namespaces)
-        if (!space.path.empty())
+        if (!space.path.empty() && !shared.contains(space.type))
             CC_TRY(Context(Cat("linux.namespaces ", space.type), CheckPath(space)));
     return {};
 }

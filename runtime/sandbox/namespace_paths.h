@@ -10,7 +10,9 @@
 namespace cc::runtime {
 
 // Each path must be that of a namespace of the type beside it, also where only a new one is made
-// in the guest: a mistake in a configuration is not to pass for a limitation.
-Result<void> CheckNamespacePaths(const std::vector<OciNamespace>& namespaces);
+// in the guest: a mistake in a configuration is not to pass for a limitation. Those of `shared`
+// stand for containers of the pod, which may have ended.
+Result<void> CheckNamespacePaths(const std::vector<OciNamespace>& namespaces,
+                                 const NamespaceOwners& shared = {});
 
 }  // namespace cc::runtime

@@ -24,6 +24,7 @@ TEST_CASE("a path that is no namespace is named") {
     REQUIRE_FALSE(checked);
     CHECK(checked.error().message == "linux.namespaces ipc: /dev/null is no namespace");
     CHECK_FALSE(CheckNamespacePaths({{"ipc", "/nowhere"}}));
+    CHECK(CheckNamespacePaths({{"ipc", "/nowhere"}}, {{"ipc", "pod"}}));
 }
 
 }  // namespace cc::runtime
