@@ -21,6 +21,7 @@
 #include "vmm/qemu/memory_plug.h"
 #include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/special_files.h"
 
 namespace cc::qemu {
 
@@ -176,14 +177,17 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     options.executable = program_;
     options.arguments = {program_};
     options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
-    options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
+    CC_ASSIGN(const Fd library, SpecialFilesLibrary());
+    options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                           Cat("LD_PRELOAD=/proc/self/fd/", numbers.library)};
     options.fds = {{output.second.get(), 1},
                    {output.second.get(), 2},
                    {control.second.get(), numbers.control},
                    {console.second.get(), numbers.console},
                    {plan.ctl_listener.get(), numbers.ctl},
                    {plan.io_listener.get(), numbers.io},
-                   {plan.dns.get(), numbers.dns}};
+                   {plan.dns.get(), numbers.dns},
+                   {library.get(), numbers.library}};
     for (size_t i = 0; i < plan.nic.taps.size(); ++i)
         options.fds.push_back({plan.nic.taps[i].get(), numbers.taps[i]});
     for (size_t i = 0; i < plan.nic.vhosts.size(); ++i)
