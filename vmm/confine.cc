@@ -17,9 +17,10 @@ namespace cc {
 namespace {
 
 // SETFCAP: packages that a container installs set file capabilities, as they may with any OCI
-// runtime's default set.
-constexpr std::array<int, 7> kKept{CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-                                   CAP_FSETID, CAP_MKNOD,        CAP_SETFCAP};
+// runtime's default set. Not MKNOD: a socket or a FIFO needs none, and a guest that has broken out
+// of its container is not to leave a device of the host in a directory where somebody finds it.
+constexpr std::array<int, 6> kKept{CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+                                   CAP_FOWNER, CAP_FSETID,       CAP_SETFCAP};
 
 Result<void> ReduceCapabilities() {
     // A program that root executes gets the inheritable and the bounding set together.

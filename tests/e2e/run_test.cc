@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers run to their end: output, exit codes, streams, terminal.
+#include <filesystem>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -153,6 +154,28 @@ TEST_CASE("a command that does not exist is one clear error, and nothing is left
     CHECK(run.err.find("executable file not found in $PATH") != std::string::npos);
     CHECK(Split(std::string(Trim(run.err)), '\n').size() == 1);
     host.CheckNoResidue();
+}
+
+TEST_CASE("sockets and FIFOs can be made in the root file system, and devices cannot") {
+    Host host;
+    REQUIRE(RunProgram("/bin/cp", {"cp", CC_UNIX_SOCKET, host.rootfs() + "/bin/us"}).status == 0);
+    const std::string program =
+        "us serve /socket & until us ask /socket 2>/dev/null; do sleep 0.1; done\n"
+        "mkfifo -m 640 /fifo && (echo through >/fifo &) && cat /fifo\n"
+        "mknod /null c 1 3 || mknod /dev/own c 1 3 && echo away >/dev/own && echo only there";
+    const Finished run = host.Run("c1", {"sh", "-c", program}, "", [](Json& config) {
+        config["root"]["readonly"] = false;
+        for (auto& set : config["process"]["capabilities"])
+            set.push_back("CAP_MKNOD");
+    });
+    CHECK_MESSAGE(run.status == 0, run.err);
+    CHECK(run.out == "served\nthrough\nonly there\n");
+    using std::filesystem::status;
+    CHECK(status(host.rootfs() + "/socket").type() == std::filesystem::file_type::socket);
+    CHECK_FALSE(Exists(host.rootfs() + "/null"));
+    const auto fifo = status(host.rootfs() + "/fifo");
+    CHECK(fifo.type() == std::filesystem::file_type::fifo);
+    CHECK(fifo.permissions() == std::filesystem::perms(0640));
 }
 
 TEST_CASE("a terminal is raw, has the right size from the first moment, and follows a resize") {
