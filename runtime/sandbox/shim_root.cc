@@ -88,6 +88,12 @@ class ContainerMounts {
     // The guest's memory is out of reach. An empty one that nobody can write to is in its place, so
     // that what is meant for it is refused instead of lost beneath it.
     Result<void> AttachTmpfs(const OciMount& mount) {
+        // The agent gives its tmpfs the mode of what it covers; of nothing it would have made it
+        // so.
+        if (make_ && !OpenInRoot(root_, mount.destination, O_PATH)) {
+            CC_ASSIGN(const Fd made, MakeInRoot(root_, mount.destination, PathKind::kDirectory));
+            if (::chmod(FdPath(made.get()).c_str(), 01777) < 0) return FailErrno(mount.destination);
+        }
         CC_ASSIGN(Fd tree, NewTmpfs());
         CC_TRY(MoveTo(root_, tree, mount.destination, PathKind::kDirectory, make_));
         tmpfs_.push_back(std::move(tree));
