@@ -69,7 +69,7 @@ Result<void> SetProcessTitle(const std::string& name, const std::vector<std::str
     const std::string line = Join(words, std::string_view("\0", 1));
     // The last byte stays 0: otherwise the kernel takes the environment for more of it.
     const size_t size = std::min(line.size(), room - 1);
-    std::memcpy(begin, line.data(), size);
+    std::copy_n(line.data(), size, begin);
     std::memset(begin + size, 0, room - size);
     Shorten(stat, size + 1);
     if (::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0) < 0) return FailErrno("naming the process");
