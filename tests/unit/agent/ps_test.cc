@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include <doctest/doctest.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,30 @@ std::string Procps(const std::string& options, pid_t pid) {
         text.append(part, got);
     ::pclose(pipe);
     return text;
+}
+
+std::string StatOf(pid_t pid) {
+    return ReadFile(Cat("/proc/", pid, "/stat"), 4096).value_or("");
+}
+
+// A process that sleeps, in a process group of its own.
+pid_t StartSleeper() {
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    char name[] = "a sleeper", seconds[] = "1000";
+    char* const words[] = {name, seconds, nullptr};
+    pid_t pid = 0;
+    REQUIRE(::posix_spawn(&pid, "/bin/sleep", nullptr, &attributes, words, environ) == 0);
+    ::posix_spawnattr_destroy(&attributes);
+    for (int i = 0; i < 500 && StatOf(pid).find("(sleep) S") == std::string::npos; ++i)
+        ::usleep(10000);
+    return pid;
+}
+
+void EndSleeper(pid_t pid) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
 }
 
 std::string Ours(const std::string& options, pid_t pid, bool threads = false) {
@@ -88,17 +113,13 @@ TEST_CASE("lists of processes") {
 }
 
 TEST_CASE("each column looks as procps has it, for a process that stands still") {
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        ::setpgid(0, 0);
-        ::execl("/bin/sleep", "a sleeper", "1000", nullptr);
-        ::_exit(1);
+    // One that has used no time that counts: a share of it would fall while it is looked at.
+    pid_t pid = StartSleeper();
+    for (int i = 0; i < 20 && ParseProcStat(StatOf(pid), ::sysconf(_SC_CLK_TCK), 4)->cpu_ms != 0;
+         ++i) {
+        EndSleeper(pid);
+        pid = StartSleeper();
     }
-    REQUIRE(pid > 0);
-    const std::string stat = Cat("/proc/", pid, "/stat");
-    for (int i = 0;
-         i < 500 && ReadFile(stat, 4096).value_or("").find("(sleep) S") == std::string::npos; ++i)
-        ::usleep(10000);
     if (Procps("-o pid", pid).empty()) {
         MESSAGE("SKIP: there is no ps to compare with");
     } else {
@@ -116,8 +137,7 @@ TEST_CASE("each column looks as procps has it, for a process that stands still")
                   Procps(options, pid));
         }
     }
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
+    EndSleeper(pid);
 }
 
 TEST_CASE("each thread of a process has an entry, and the command line of all") {
