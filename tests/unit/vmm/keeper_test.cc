@@ -147,13 +147,13 @@ TEST_CASE(
     const auto status = ReadFile(Cat("/proc/", pid, "/status"), 65536).value_or("");
     CHECK(test::Contains(status, "NoNewPrivs:\t1"));
     for (const auto* set : {"CapPrm", "CapEff", "CapBnd"})
-        CHECK(test::Contains(status, Cat(set, ":\t000000008800001f")));
+        CHECK(test::Contains(status, Cat(set, ":\t000000008000001f")));
     for (const auto* set : {"CapInh", "CapAmb"})
         CHECK(test::Contains(status, Cat(set, ":\t0000000000000000")));
     CHECK(test::Contains(ReadFile(Cat("/proc/", pid, "/limits"), 65536).value_or(""),
                          "Max core file size        0                    0"));
     CHECK(ListDirectory(Cat("/proc/", pid, "/fd")).value() ==
-          std::vector<std::string>{"0", "1", "10", "2", "3", "4", "5", "6"});
+          std::vector<std::string>{"0", "1", "10", "12", "2", "3", "4", "5", "6"});
     CHECK(ReadLink(Cat("/proc/", pid, "/fd/0")).value() == "/dev/null");
     CHECK(vm.Connect().Stop());
     CHECK(vm.WaitEnd() == 0);
