@@ -114,6 +114,7 @@ class QemuEngine : public Engine {
     void Verb(std::string_view command, Done done);
     void OnReady();
     void Restore();
+    void CommandFailed(const Error& error);
     void Fatal(std::string why);
     void Kill();
     void Started();
@@ -303,7 +304,7 @@ void QemuEngine::OnMigration(const std::string& status) {
     if (origin_ == VmOrigin::kTemplate) return Saved({});
     // It stands still, as it did when it was saved.
     qmp_->Execute("cont", "", kVerbDeadline, [this](const Result<std::string>& goes_on) {
-        if (!goes_on) Fatal(goes_on.error().message);
+        if (!goes_on) CommandFailed(goes_on.error());
     });
 }
 
@@ -317,12 +318,12 @@ void QemuEngine::OnReady() {
     // Memory is not part of a saved machine: a template and its clones share a file.
     qmp_->Execute("migrate-set-capabilities", kCapabilities, kVerbDeadline,
                   [this](const Result<std::string>& set) {
-                      if (!set) return Fatal(set.error().message);
+                      if (!set) return CommandFailed(set.error());
                       if (origin_ == VmOrigin::kTemplate) return Started();
                       // Nor is anybody told that it has moved: it has been nowhere yet.
                       qmp_->Execute("migrate-set-parameters", R"({"announce-rounds":0})",
                                     kVerbDeadline, [this](const Result<std::string>& told) {
-                                        if (!told) return Fatal(told.error().message);
+                                        if (!told) return CommandFailed(told.error());
                                         Restore();
                                     });
                   });
@@ -332,8 +333,14 @@ void QemuEngine::OnReady() {
 void QemuEngine::Restore() {
     qmp_->Execute("migrate-incoming", Cat(R"({"uri":"fd:)", Descriptors().state, "\"}"),
                   kVerbDeadline, [this](const Result<std::string>& begun) {
-                      if (!begun) Fatal(begun.error().message);
+                      if (!begun) CommandFailed(begun.error());
                   });
+}
+
+// A VMM that dies answers nothing any more: OnControlEnd comes next, and its end says what it died
+// of.
+void QemuEngine::CommandFailed(const Error& error) {
+    if (error.code != EPIPE) Fatal(error.message);
 }
 
 void QemuEngine::Fatal(std::string why) {
