@@ -2,6 +2,7 @@
 #include "runtime/sandbox/agent_call.h"
 
 #include "base/text.h"
+#include "protocol/vm_config.h"
 
 namespace cc::runtime {
 
