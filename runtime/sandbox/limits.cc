@@ -2,6 +2,7 @@
 #include "runtime/sandbox/limits.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/file.h"
 #include "base/log.h"

@@ -102,15 +102,16 @@ Result<Limits> LimitsInSandbox(const Store& store, const std::string& sandbox_id
     Limits told;
     CC_ASSIGN(const auto containers, store.ContainersIn(sandbox_id, ""));
     for (const auto& container : containers) {
-        // That one only holds the pod together.
-        const bool waits = container.id == sandbox_id;
-        if (waits) told = PodLimits(container.annotations);
-        if (waits || container.id == id || CurrentStatus(container, store) == Status::kStopped)
-            continue;
+        const bool own = container.id == sandbox_id;
+        if (own) told = PodLimits(container.annotations);
+        if (container.id == id || CurrentStatus(container, store) == Status::kStopped) continue;
         // Of one whose configuration cannot be read nothing is known, and it hinders nobody.
         const auto text = store.LoadConfig(container.id);
         const auto spec = text ? ParseSpec(*text) : Failure(text.error());
-        if (spec) all.push_back(LimitsOf(spec->Resources()));
+        if (!spec) continue;
+        const Limits limits = LimitsOf(spec->Resources());
+        // The sandbox's own without a limit is one that only holds the pod together.
+        if (!own || limits.memory > 0) all.push_back(limits);
     }
     return Together(all, told);
 }

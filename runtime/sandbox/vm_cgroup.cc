@@ -2,6 +2,7 @@
 #include "runtime/sandbox/vm_cgroup.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/text.h"
 

@@ -167,6 +167,10 @@ TEST_CASE("the limits of those that live in a sandbox count, with new ones for o
     CHECK(together("b", 0).open_memory);
     CHECK(together("a", 10).memory == 10);
     CHECK(together("pod", 10).memory == 1010);
+    // With a limit it is one like the others.
+    REQUIRE(pods.store.SaveConfig("pod", limited(500)));
+    CHECK(together("b", 10).memory == 1510);
+    REQUIRE(pods.store.SaveConfig("pod", limited(-1)));
     // One that is being made has a record already, one that has ended has nothing any more.
     pods.MakeContainer("b");
     CHECK(together("b", 10).memory == 1010);
