@@ -11,7 +11,7 @@ override export CMD := $(value CMD)
 export TIME
 
 .DEFAULT_GOAL := all
-.PHONY: all tests run demo-docker test bench fuzz kernel image install clean format lint help
+.PHONY: all tests run demo-docker test bench fuzz kernel qemu image install clean format lint help
 
 ## all: release build: build/clear-containers, build/bin/cc-*
 all: build/build.ninja
@@ -63,6 +63,12 @@ kernel:
 	@image/kernel/build.sh
 	@[ ! -x build/clear-containers ] || $(MAKE) --no-print-directory image
 
+## qemu: builds a small QEMU that clones share translated code in (5 to 10 minutes, once), used from then on under emulation
+qemu:
+	@packaging/install-deps.sh run qemu
+	@vmm/qemu/own/build.sh
+	@[ ! -x build/clear-containers ] || $(MAKE) --no-print-directory image
+
 ## image: the guest's files: build/share/clear-containers
 image: all
 	@image/build.sh build
@@ -76,6 +82,8 @@ install: image
 	    cp --sparse=always "$$file" $(DATADIR)/clear-containers/ && chmod 644 "$(DATADIR)/clear-containers/$${file##*/}" || exit 1; \
 	done
 	install -D -m 644 packaging/configuration.toml.in $(DATADIR)/defaults/clear-containers/configuration.toml
+	[ ! -e build/libexec/clear-containers/cc-qemu ] || \
+	    install -D -m 755 build/libexec/clear-containers/cc-qemu $(DESTDIR)$(PREFIX)/libexec/clear-containers/cc-qemu
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in packaging/systemd/*; do \
 	    sed 's|/usr/bin/|$(PREFIX)/bin/|' "$$unit" >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}" || exit 1; done

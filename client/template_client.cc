@@ -124,9 +124,10 @@ Result<TakenVm> TemplateClient::Take(const std::string& key, const std::string& 
         taken.pooled = std::move(reply.vm);
         return taken;
     }
-    if (received.fds.size() != 2) return Fail("the template's keeper sent no template");
+    if (received.fds.size() != 3) return Fail("the template's keeper sent no template");
     taken.memory = std::move(received.fds[0]);
     taken.state = std::move(received.fds[1]);
+    taken.translations = std::move(received.fds[2]);
     return taken;
 }
 

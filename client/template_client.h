@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "client/saved_files.h"
 #include "protocol/template_verbs.h"
 
 namespace cc {
@@ -17,6 +18,9 @@ struct TakenVm {
     std::optional<VmStatus> pooled;
     Fd memory;
     Fd state;
+    Fd translations;
+
+    SavedFiles files() const { return {memory.get(), state.get(), translations.get()}; }
 };
 
 class TemplateClient {

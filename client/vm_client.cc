@@ -53,17 +53,14 @@ Result<VmStatus> WaitReady(const Fd& ready, const VmConfig& config) {
 }  // namespace
 
 Result<KeeperHandle> StartKeeper(const std::string& executable, const VmConfig& config,
-                                 std::function<Result<void>()> in_child, int memory, int state) {
+                                 std::function<Result<void>()> in_child, const SavedFiles& files) {
     CC_ASSIGN(FdPair text, MakePipe());
     CC_ASSIGN(FdPair ready, MakePipe());
     SpawnOptions options;
     options.executable = executable;
     options.arguments = {"cc-vmm", "--config-fd", "3", "--ready-fd", "4"};
     options.fds = {{text.first.get(), 3}, {ready.second.get(), 4}};
-    if (config.origin != VmOrigin::kBoot) {
-        options.arguments.insert(options.arguments.end(), {"--memory-fd", "5", "--state-fd", "6"});
-        options.fds.insert(options.fds.end(), {{memory, 5}, {state, 6}});
-    }
+    if (config.origin != VmOrigin::kBoot) PassSavedFiles(files, options);
     options.new_session = true;
     options.in_child = std::move(in_child);
     KeeperHandle keeper;

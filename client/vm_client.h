@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/process.h"
+#include "client/saved_files.h"
 #include "protocol/vm_config.h"
 #include "protocol/vm_verbs.h"
 
@@ -22,11 +23,10 @@ struct KeeperHandle {
 // Starts cc-vmm as a session of its own, without any of the caller's descriptors, and waits until
 // the VM's process is up. On failure the error says why and neither keeper nor VM is left;
 // ECONNRESET: one of them was killed.
-// `in_child`: where it shall live, as of SpawnOptions. `memory` and `state`: descriptors of what a
-// clone is made of.
+// `in_child`: where it shall live, as of SpawnOptions. `files`: what a clone is made of.
 Result<KeeperHandle> StartKeeper(const std::string& executable, const VmConfig& config,
-                                 std::function<Result<void>()> in_child, int memory = -1,
-                                 int state = -1);
+                                 std::function<Result<void>()> in_child,
+                                 const SavedFiles& files = {});
 
 class VmClient {
   public:

@@ -10,6 +10,8 @@
 #     vmlinux.container         the tuned kernel (make kernel); missing when it is not built
 #     clear-containers.img      root image for nvdimm: erofs behind a PFN header
 #     clear-containers.initrd   the same tree as an initramfs, for machines without nvdimm
+#   BUILD/libexec/clear-containers/
+#     cc-qemu                   our QEMU (make qemu); missing when it is not built
 #
 # Does nothing when nothing has changed: what was made is recorded with a hash of what it was made from.
 set -euo pipefail
@@ -124,4 +126,13 @@ elif [ -e "$out/vmlinux.container" ]; then
     # Of another fragment.config: what the tree says now is what the guest gets.
     rm -f "$out/vmlinux.container"
     say "the tuned kernel no longer fits image/kernel; make kernel builds it anew"
+fi
+
+libexec=$build/libexec/clear-containers
+if own=$("$here/../vmm/qemu/own/build.sh" --path 2>/dev/null); then
+    mkdir -p "$libexec"
+    link ../../libexec/clear-containers/cc-qemu "$own"
+elif [ -e "$libexec/cc-qemu" ]; then
+    rm -f "$libexec/cc-qemu"
+    say "cc-qemu is of another version of QEMU than Debian's is now, or of other patches; make qemu builds it anew"
 fi

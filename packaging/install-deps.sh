@@ -4,7 +4,7 @@
 #
 #   install-deps.sh GROUP ...
 #
-# Groups: build run test bench lint fuzz kernel engines. Says what it installs; says nothing when all is there.
+# Groups: build run test bench lint fuzz kernel qemu engines. Says what it installs; says nothing when all is there.
 set -euo pipefail
 
 declare -A groups=(
@@ -20,6 +20,8 @@ declare -A groups=(
     [lint]="clang-format clang-tidy"
     [fuzz]="clang libclang-rt-14-dev llvm"
     [kernel]="linux-source-6.1 gcc make patch flex bison bc libelf-dev libssl-dev kmod xz-utils"
+    [qemu]="libglib2.0-dev libpixman-1-dev zlib1g-dev libcap-ng-dev libattr1-dev libseccomp-dev libfdt-dev libaio-dev
+        meson ninja-build pkg-config python3 flex bison gcc patch dpkg-dev xz-utils"
     # The container engines that the end-to-end tests drive, and the clients beside them.
     [engines]="docker.io containerd podman iptables containernetworking-plugins python3-grpcio"
 )
@@ -29,10 +31,10 @@ fail() {
     exit 1
 }
 
-[ $# -gt 0 ] || fail "usage: install-deps.sh GROUP ...; groups: build run test bench lint fuzz kernel engines"
+[ $# -gt 0 ] || fail "usage: install-deps.sh GROUP ...; groups: build run test bench lint fuzz kernel qemu engines"
 wanted=()
 for group in "$@"; do
-    [ -n "${groups[$group]+known}" ] || fail "no group named $group; there are: build run test bench lint fuzz kernel engines"
+    [ -n "${groups[$group]+known}" ] || fail "no group named $group; there are: build run test bench lint fuzz kernel qemu engines"
     # shellcheck disable=SC2206 # a list of words
     wanted+=(${groups[$group]})
 done

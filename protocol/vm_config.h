@@ -36,6 +36,8 @@ constexpr std::string_view kConsoleLogName =
 constexpr std::string_view kKeeperLogName = "vmm.log";
 constexpr std::string_view kShareName = "share";  // root of the shared directory
 // 9p mount tag of the share (3.0's).
+// QEMU as vmm/qemu/own builds it; what it can do that others cannot is told by its file's name.
+constexpr std::string_view kOwnQemuName = "cc-qemu";
 constexpr std::string_view kShareTag = "hyperShared";
 
 struct VmConfig {

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "host/acceleration.h"
 
 namespace cc::runtime {
 
@@ -28,6 +29,19 @@ std::string Find(const std::vector<std::string>& directories, std::string_view n
     for (const auto& directory : directories) {
         std::string path = Cat(directory, "/", name);
         if (Exists(path)) return path;
+    }
+    return "";
+}
+
+// Under emulation QEMU as we build it is the better one; with KVM the distribution's, which can be
+// put anywhere in memory and is kept up to date.
+std::string FindOwnQemu(const RuntimeConfig& config, const std::string& executable) {
+    const std::string directory = executable.substr(0, executable.rfind('/'));
+    for (const auto* libexec : {"/libexec/clear-containers", "/../libexec/clear-containers"}) {
+        std::string path = Cat(directory, libexec, "/", kOwnQemuName);
+        if (::access(path.c_str(), X_OK) < 0) continue;
+        const auto choice = ChooseAcceleration(config.acceleration);
+        return choice && choice->engine == Acceleration::kTcg ? path : "";
     }
     return "";
 }
@@ -84,12 +98,13 @@ Result<GuestFiles> FindGuest(const RuntimeConfig& config,
     return guest;
 }
 
-Result<std::string> FindHypervisor(const RuntimeConfig& config) {
+Result<std::string> FindHypervisor(const RuntimeConfig& config, const std::string& executable) {
     if (!config.hypervisor.empty()) {
         if (::access(config.hypervisor.c_str(), X_OK) < 0)
             return FailErrno(Cat("hypervisor: ", config.hypervisor));
         return config.hypervisor;
     }
+    if (auto own = FindOwnQemu(config, executable); !own.empty()) return own;
     std::string looked;
     for (const auto candidate : kHypervisors) {
         std::string path(candidate);

@@ -28,7 +28,7 @@ std::vector<std::string> ShareDirectories(const std::string& executable);
 Result<GuestFiles> FindGuest(const RuntimeConfig& config,
                              const std::vector<std::string>& directories);
 
-// The configured VMM, else the first of the usual places.
-Result<std::string> FindHypervisor(const RuntimeConfig& config);
+// The configured VMM, else our own under emulation, else the first of the usual places.
+Result<std::string> FindHypervisor(const RuntimeConfig& config, const std::string& executable);
 
 }  // namespace cc::runtime

@@ -40,7 +40,7 @@ void AddAssets(const Store& store, std::vector<Observed>& all) {
 Result<VmAssets> LatestAssets(App& app) {
     CC_ASSIGN(const RuntimeConfig config, app.LoadConfig());
     CC_ASSIGN(const std::string self, SelfPath());
-    CC_ASSIGN(const std::string hypervisor, FindHypervisor(config));
+    CC_ASSIGN(const std::string hypervisor, FindHypervisor(config, self));
     CC_ASSIGN(const GuestFiles guest, FindGuest(config, ShareDirectories(self)));
     return AssetsOf(hypervisor, guest);
 }

@@ -123,7 +123,7 @@ Result<int> Build(const RuntimeConfig& config) {
     if (!config.enable_template)
         return Fail("templates are switched off: enable_template in configuration.toml");
     CC_ASSIGN(const std::string self, SelfPath());
-    CC_ASSIGN(const std::string hypervisor, FindHypervisor(config));
+    CC_ASSIGN(const std::string hypervisor, FindHypervisor(config, self));
     CC_ASSIGN(const GuestFiles guest, FindGuest(config, ShareDirectories(self)));
     const VmConfig vm = MakeVmConfig(config, guest, hypervisor, {});
     if (!CanBeCloned(vm))

@@ -30,6 +30,8 @@ struct EnginePlan {
     // Of every origin but kBoot: the guest's memory, and the state of the machine beside it.
     Fd memory;
     Fd state;
+    // The guest's code as a template has translated it, for engines that translate and can share.
+    Fd translations;
 };
 
 // How a VM ended. Clean: its guest powered off, or it was stopped.
@@ -65,6 +67,8 @@ class Engine {
     virtual void PlugNic(int number, const NicBackEnd& back_end, Done done) = 0;
     // The same of one that is no tap.
     virtual void PlugCard(const Card& card, Done done) = 0;
+    // Of a template: what it does from here on is what its clones will do.
+    virtual void BeginRehearsal(Done done) = 0;
     // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.
     virtual void Save(Done done) = 0;
     // Politely, then by force two seconds later; on_end tells.

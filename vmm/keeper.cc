@@ -241,7 +241,8 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                     .dns = {},
                     .nic = {},
                     .memory = std::move(inherited_.memory),
-                    .state = std::move(inherited_.state)};
+                    .state = std::move(inherited_.state),
+                    .translations = std::move(inherited_.translations)};
     CC_ASSIGN(plan.ctl_listener, Listen(kCtlSocketName, SOCK_STREAM));
     CC_ASSIGN(plan.io_listener, Listen(kIoSocketName, SOCK_STREAM));
     CC_ASSIGN(FdPair questions, MakeSocketPair(SOCK_STREAM));
@@ -302,6 +303,10 @@ void Keeper::Rehearse() {
     auto begun = Rehearsal::Start(
         loop_, Cat(config_.directory, "/", kCtlSocketName), kRehearsalDeadline,
         config_.origin == VmOrigin::kTemplate ? kRest : std::chrono::milliseconds(0),
+        [this](Rehearsal::Done begin) {
+            if (config_.origin != VmOrigin::kTemplate) return begin({});
+            engine_->BeginRehearsal(std::move(begin));
+        },
         [this](const Result<void>& how) { Rehearsed(how); });
     if (!begun) return Rehearsed(Failure(begun.error()));
     rehearsal_ = std::move(*begun);

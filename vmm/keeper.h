@@ -38,6 +38,7 @@ class Keeper {
         Fd ready;  // gets the one message that says whether the VM is up; may be none
         Fd memory;
         Fd state;
+        Fd translations;
     };
 
     Keeper(VmConfig config, Descriptors inherited, TscMeasurement tsc, StartEngine start_engine);

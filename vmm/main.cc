@@ -42,13 +42,17 @@ Result<int> Keep(const CliValues& values, const TscMeasurement& tsc) {
     Keeper::Descriptors inherited;
     for (const auto& [option, fd] :
          {std::pair{"ready-fd", &inherited.ready}, std::pair{"memory-fd", &inherited.memory},
-          std::pair{"state-fd", &inherited.state}})
+          std::pair{"state-fd", &inherited.state},
+          std::pair{"translations-fd", &inherited.translations}})
         if (values.Has(option)) {
             CC_ASSIGN(*fd, InheritedFd(values, option));
         }
     auto config = ReadConfig(values);
-    if (config && config->origin != VmOrigin::kBoot && (!inherited.memory || !inherited.state))
-        config = Fail("a VM that is a template or comes of one needs --memory-fd and --state-fd");
+    if (config && config->origin != VmOrigin::kBoot &&
+        (!inherited.memory || !inherited.state || !inherited.translations))
+        config = Fail(
+            "a VM that is a template or comes of one needs --memory-fd, --state-fd and "
+            "--translations-fd");
     if (!config) {
         if (inherited.ready)
             (void)WriteAll(inherited.ready.get(),
@@ -123,6 +127,9 @@ int VmmMain(const std::vector<std::string>& arguments) {
         {.names = "--state-fd",
          .value = "N",
          .help = "file with the state of the rest of the machine, likewise"},
+        {.names = "--translations-fd",
+         .value = "N",
+         .help = "file with the guest's code as an emulating VMM has translated it, likewise"},
     };
     program.run = [&](const CliValues& values) {
         if (values.Has("template")) return RunTemplate(values);

@@ -10,10 +10,11 @@ namespace cc {
 
 Result<std::unique_ptr<Rehearsal>> Rehearsal::Start(uv::Loop& loop, const std::string& ctl_socket,
                                                     std::chrono::milliseconds deadline,
-                                                    std::chrono::milliseconds rest, Done done) {
+                                                    std::chrono::milliseconds rest, Begin begin,
+                                                    Done done) {
     CC_ASSIGN(Fd socket, ConnectUnix(ctl_socket, SOCK_STREAM));
-    auto rehearsal =
-        std::unique_ptr<Rehearsal>(new Rehearsal(loop, deadline, rest, std::move(done)));
+    auto rehearsal = std::unique_ptr<Rehearsal>(
+        new Rehearsal(loop, deadline, rest, std::move(begin), std::move(done)));
     auto* self = rehearsal.get();
     CC_ASSIGN(
         rehearsal->channel_,
@@ -28,7 +29,7 @@ Result<std::unique_ptr<Rehearsal>> Rehearsal::Start(uv::Loop& loop, const std::s
 }
 
 Rehearsal::Rehearsal(uv::Loop& loop, std::chrono::milliseconds deadline,
-                     std::chrono::milliseconds rest, Done done)
+                     std::chrono::milliseconds rest, Begin begin, Done done)
     : rest_(rest),
       deadline_(
           loop,
@@ -37,6 +38,7 @@ Rehearsal::Rehearsal(uv::Loop& loop, std::chrono::milliseconds deadline,
                           ETIMEDOUT));
           }),
       rested_(loop, [this] { Finish({}); }),
+      begin_(std::move(begin)),
       done_(std::move(done)) {
     deadline_.Start(deadline);
 }
@@ -55,8 +57,13 @@ void Rehearsal::OnMessage(const ControlMessage& message) {
     if (awaited_ == Stage::kReady && message.code == ControlCode::kReady) {
         if (ParseReadyOffer(message.payload).extension < kCloneExtension)
             return Finish(Fail("the guest's agent is too old to be cloned"));
-        awaited_ = Stage::kAcknowledged;
-        return channel_->Write(EncodeControl(ControlCode::kRehearse, {}));
+        awaited_ = Stage::kBegun;
+        return begin_([this](Result<void> how) {
+            if (!how) return Finish(std::move(how));
+            if (!channel_) return;  // it has failed meanwhile
+            awaited_ = Stage::kAcknowledged;
+            channel_->Write(EncodeControl(ControlCode::kRehearse, {}));
+        });
     }
     if (message.code == ControlCode::kError)
         return Finish(Fail(Cat("the guest's agent: ", Quoted(message.payload, 256))));

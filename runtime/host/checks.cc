@@ -36,7 +36,7 @@ Check CheckUser() {
 }
 
 Check CheckHypervisor(const RuntimeConfig& config) {
-    const auto path = FindHypervisor(config);
+    const auto path = FindHypervisor(config, SelfPath().value_or(""));
     if (!path) return Bad("hypervisor", path.error().message);
     const auto version = Capture(*path, {"--version"});
     if (!version) return Bad("hypervisor", version.error().message);

@@ -46,7 +46,7 @@ Json Runtime(const RuntimeConfig& config) {
 }
 
 Json Hypervisor(const RuntimeConfig& config) {
-    const std::string path = FindHypervisor(config).value_or("");
+    const std::string path = FindHypervisor(config, SelfPath().value_or("")).value_or("");
     const auto choice = ChooseAcceleration(config.acceleration);
     return {{"MachineType", Name(config.machine)},
             {"Version", path.empty() ? kUnknown : VersionOf(path)},

@@ -171,7 +171,7 @@ Result<void> Creation::PlanOwnSandbox() {
     if (!pod) vm_limits_ = limits_;
     vm_for_ = pod ? PodLimits(bundle_.spec.annotations) : LimitsOf(bundle_.spec.Resources());
     vm_size_ = PlanVmSize(config_, vm_for_, ReadHostSize());
-    CC_ASSIGN(hypervisor_, FindHypervisor(config_));
+    CC_ASSIGN(hypervisor_, FindHypervisor(config_, self_));
     CC_ASSIGN(guest_, ChooseGuest(config_, bundle_.spec.annotations, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
     sandbox_.pod = pod;

@@ -50,7 +50,7 @@ struct Order {
 
 Result<StartedVm> StartHere(const Order& order, const VmConfig& vm, const TakenVm& from) {
     CC_ASSIGN(const KeeperHandle keeper,
-              StartKeeper(order.executable, vm, order.enter, from.memory.get(), from.state.get()));
+              StartKeeper(order.executable, vm, order.enter, from.files()));
     return StartedVm{vm.origin, {keeper.process.pid(), keeper.start_time}, keeper.status};
 }
 

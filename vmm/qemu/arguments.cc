@@ -13,6 +13,7 @@
 #include "vmm/qemu/machine.h"
 #include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/option.h"
+#include "vmm/qemu/own.h"
 
 namespace cc::qemu {
 
@@ -140,6 +141,9 @@ void AddRootImage(Vector& to, const VmConfig& config, const MachineFacts& facts)
     to.Add("-device", Option("nvdimm").Set("id", "image0").Set("memdev", "image").On("unarmed"));
 }
 
+// Of Debian's packages qemu-system-data and seabios.
+constexpr const char* kFirmwareDirectories[] = {"/usr/share/qemu", "/usr/share/seabios"};
+
 // A processor with these two features is told to copy and clear memory by `rep movsb`, which is
 // fast in hardware and a byte at a time in emulation; without them the kernel and the C libraries
 // take words and vectors. Halves what container output costs, and takes an eighth off a boot of
@@ -158,9 +162,13 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
                                   .tsc_khz = facts.tsc_khz}));
     Vector out(config);
     out.Add("-name", Option().Set("guest", config.name));
+    // Ours would look for them below where it lies.
+    if (IsOwnQemu(config.hypervisor))
+        for (const auto* directory : kFirmwareDirectories)
+            out.Add("-L", directory);
     AddConfinement(out);
     out.Add("-machine", machine);
-    out.Add("-accel", AcceleratorOption(facts.acceleration));
+    out.Add("-accel", AcceleratorOption(config, facts.acceleration, descriptors.translations));
     out.Add("-cpu", CpuModel(facts.acceleration));
     out.Add("-smp", CpuOption(config, facts.host_cpus));
     out.Add("-m", MemoryOption(config, facts));

@@ -21,10 +21,11 @@ struct Descriptors {
     int console = 4;  // one end of a socket pair
     int ctl = 5;      // listening sockets of the agent's channels
     int io = 6;
-    int memory = 7;    // of a template and its clones
-    int state = 8;     // of a clone
-    int dns = 10;      // one end of a socket pair
-    int library = 12;  // special_files.h; not an argument
+    int memory = 7;         // of a template and its clones
+    int state = 8;          // of a clone
+    int dns = 10;           // one end of a socket pair
+    int library = 12;       // special_files.h; not an argument
+    int translations = 13;  // of a template and its clones, where QEMU can share them
     // Of VmConfig::nic, one a queue; beside them, as many of vhost-net, or none.
     std::vector<int> taps = {TapFd(0)};
     std::vector<int> vhosts = {};

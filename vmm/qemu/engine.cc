@@ -20,6 +20,7 @@
 #include "vmm/qemu/cpu_plug.h"
 #include "vmm/qemu/memory_plug.h"
 #include "vmm/qemu/nic_plug.h"
+#include "vmm/qemu/own.h"
 #include "vmm/qemu/qmp.h"
 #include "vmm/qemu/special_files.h"
 
@@ -106,6 +107,7 @@ class QemuEngine : public Engine {
     VmGrowth grown() const override { return grown_; }
     void PlugNic(int number, const NicBackEnd& back_end, Done done) override;
     void PlugCard(const Card& card, Done done) override;
+    void BeginRehearsal(Done done) override;
     void Save(Done done) override;
     void Stop() override;
 
@@ -178,22 +180,28 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     options.executable = program_;
     options.arguments = {program_};
     options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
-    CC_ASSIGN(const Fd library, SpecialFilesLibrary());
-    options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-                           Cat("LD_PRELOAD=/proc/self/fd/", numbers.library)};
+    options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
+    Fd library;
+    if (!IsOwnQemu(program_)) {
+        CC_ASSIGN(library, SpecialFilesLibrary());
+        options.environment->push_back(Cat("LD_PRELOAD=/proc/self/fd/", numbers.library));
+    }
     options.fds = {{output.second.get(), 1},
                    {output.second.get(), 2},
                    {control.second.get(), numbers.control},
                    {console.second.get(), numbers.console},
                    {plan.ctl_listener.get(), numbers.ctl},
                    {plan.io_listener.get(), numbers.io},
-                   {plan.dns.get(), numbers.dns},
-                   {library.get(), numbers.library}};
+                   {plan.dns.get(), numbers.dns}};
+    if (library) options.fds.push_back({library.get(), numbers.library});
     for (size_t i = 0; i < plan.nic.taps.size(); ++i)
         options.fds.push_back({plan.nic.taps[i].get(), numbers.taps[i]});
     for (size_t i = 0; i < plan.nic.vhosts.size(); ++i)
         options.fds.push_back({plan.nic.vhosts[i].get(), numbers.vhosts[i]});
-    if (origin_ != VmOrigin::kBoot) options.fds.push_back({plan.memory.get(), numbers.memory});
+    if (origin_ != VmOrigin::kBoot) {
+        options.fds.push_back({plan.memory.get(), numbers.memory});
+        options.fds.push_back({plan.translations.get(), numbers.translations});
+    }
     if (origin_ == VmOrigin::kTemplate)
         state_ = std::move(plan.state);
     else if (origin_ != VmOrigin::kBoot)
@@ -276,6 +284,15 @@ void QemuEngine::Stop() {
     if (!started_) return Kill();
     kill_timer_.Start(kStopDeadline);
     qmp_->Execute("quit", "", kStopDeadline, [](const auto&) {});
+}
+
+// Our QEMU begins its archive of translations anew whenever the machine goes on after a stop.
+void QemuEngine::BeginRehearsal(Done done) {
+    if (!IsOwnQemu(program_)) return done({});
+    Pause([this, done = std::move(done)](Result<void> stopped) {
+        if (!stopped) return done(std::move(stopped));
+        Resume(done);
+    });
 }
 
 void QemuEngine::Save(Done done) {

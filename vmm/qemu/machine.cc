@@ -7,6 +7,7 @@
 #include "vmm/kernel_line.h"
 #include "vmm/qemu/layout.h"
 #include "vmm/qemu/option.h"
+#include "vmm/qemu/own.h"
 
 namespace cc::qemu {
 
@@ -84,9 +85,13 @@ Result<std::string> MachineOption(const VmConfig& config) {
     return option.text();
 }
 
-std::string AcceleratorOption(Acceleration acceleration) {
+std::string AcceleratorOption(const VmConfig& config, Acceleration acceleration, int translations) {
     if (acceleration == Acceleration::kKvm) return "kvm";
-    return Option("tcg").Set("tb-size", kTranslationMib).text();
+    Option option("tcg");
+    option.Set("tb-size", kTranslationMib);
+    if (config.origin != VmOrigin::kBoot && IsOwnQemu(config.hypervisor))
+        option.Set(config.origin == VmOrigin::kTemplate ? "record-fd" : "archive-fd", translations);
+    return option.text();
 }
 
 std::string CpuOption(const VmConfig& config, int64_t host_cpus) {

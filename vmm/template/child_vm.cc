@@ -34,12 +34,12 @@ Result<Fd> ConfigurationFile(const VmConfig& config) {
 
 }  // namespace
 
-Result<std::unique_ptr<ChildVm>> ChildVm::Start(uv::Loop& loop, const VmConfig& config, int memory,
-                                                int state, Callbacks callbacks) {
+Result<std::unique_ptr<ChildVm>> ChildVm::Start(uv::Loop& loop, const VmConfig& config,
+                                                const SavedFiles& files, Callbacks callbacks) {
     auto child =
         std::unique_ptr<ChildVm>(new ChildVm(loop, config.directory, std::move(callbacks)));
     CC_TRY(MakeDirectories(config.directory, 0700));
-    CC_TRY(child->Spawn(config, memory, state));
+    CC_TRY(child->Spawn(config, files));
     return child;
 }
 
@@ -57,14 +57,14 @@ ChildVm::ChildVm(uv::Loop& loop, std::string directory, Callbacks callbacks)
           }),
       stop_deadline_(loop, [this] { Kill(); }) {}
 
-Result<void> ChildVm::Spawn(const VmConfig& config, int memory, int state) {
+Result<void> ChildVm::Spawn(const VmConfig& config, const SavedFiles& files) {
     CC_ASSIGN(const Fd text, ConfigurationFile(config));
     CC_ASSIGN(FdPair leash, MakeSocketPair(SOCK_SEQPACKET));
     SpawnOptions options;
     CC_ASSIGN(options.executable, SelfPath());
-    options.arguments = {"cc-vmm",      "--config-fd", "3",          "--ready-fd", "4",
-                         "--memory-fd", "5",           "--state-fd", "6"};
-    options.fds = {{text.get(), 3}, {leash.second.get(), 4}, {memory, 5}, {state, 6}};
+    options.arguments = {"cc-vmm", "--config-fd", "3", "--ready-fd", "4"};
+    options.fds = {{text.get(), 3}, {leash.second.get(), 4}};
+    PassSavedFiles(files, options);
     options.new_session = true;
     options.parent_death_signal = SIGTERM;
     if (config.origin == VmOrigin::kPooled)

@@ -9,6 +9,7 @@
 
 #include "base/process.h"
 #include "base/uv/loop.h"
+#include "client/saved_files.h"
 #include "protocol/vm_config.h"
 #include "protocol/vm_verbs.h"
 
@@ -26,7 +27,7 @@ class ChildVm {
 
     // `config.directory` is made.
     static Result<std::unique_ptr<ChildVm>> Start(uv::Loop& loop, const VmConfig& config,
-                                                  int memory, int state, Callbacks callbacks);
+                                                  const SavedFiles& files, Callbacks callbacks);
 
     const std::string& directory() const { return directory_; }
     // Of a pool's VM that is ready: makes it somebody else's. Its keeper stays our child, but no
@@ -38,7 +39,7 @@ class ChildVm {
 
   private:
     ChildVm(uv::Loop& loop, std::string directory, Callbacks callbacks);
-    Result<void> Spawn(const VmConfig& config, int memory, int state);
+    Result<void> Spawn(const VmConfig& config, const SavedFiles& files);
     void OnLeash();
     void OnEnd();
     void Hear(Result<VmStatus> what);

@@ -88,10 +88,12 @@ void Pool::StartOne() {
     vm.name = Cat("pool-", ++serial_);
     vm.directory = Cat(directory_, "/", serial_);
     auto state = saved_.OpenState();
+    SavedFiles files = saved_.files();
+    if (state) files.state = state->get();
     auto started =
         state
             ? ChildVm::Start(
-                  loop_, vm, saved_.memory(), state->get(),
+                  loop_, vm, files,
                   {.on_ready = [this, member](const Result<VmStatus>& how) { Ready(member, how); },
                    .on_end = [this, member] { Ended(member); }})
             : Failure(state.error());

@@ -29,14 +29,15 @@ int64_t BytesOf(const Fd& fd) {
 Result<SavedMachine> SavedMachine::Make(int64_t memory_mib) {
     CC_ASSIGN(Fd memory, MakeMemoryFile("cc-template-memory"));
     CC_ASSIGN(Fd state, MakeMemoryFile("cc-template-state"));
+    CC_ASSIGN(Fd translations, MakeMemoryFile("cc-template-translations"));
     if (::ftruncate(memory.get(), memory_mib << 20) < 0)
         return FailErrno(Cat("making a file of ", memory_mib, " MiB in memory"));
-    return SavedMachine(std::move(memory), std::move(state));
+    return SavedMachine(std::move(memory), std::move(state), std::move(translations));
 }
 
 Result<void> SavedMachine::Seal() {
     constexpr int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-    for (const auto* fd : {&memory_, &state_})
+    for (const auto* fd : {&memory_, &state_, &translations_})
         if (::fcntl(fd->get(), F_ADD_SEALS, seals) < 0) return FailErrno("sealing the template");
     return {};
 }
@@ -46,7 +47,7 @@ Result<Fd> SavedMachine::OpenState() const {
 }
 
 int64_t SavedMachine::Bytes() const {
-    return BytesOf(memory_) + BytesOf(state_);
+    return BytesOf(memory_) + BytesOf(state_) + BytesOf(translations_);
 }
 
 }  // namespace cc

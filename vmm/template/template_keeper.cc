@@ -171,7 +171,7 @@ Result<void> TemplateKeeper::StartBuilding() {
     CC_TRY(RemoveTree(vm.directory));
     build_deadline_.Start(std::chrono::milliseconds(vm.start_deadline_ms) + kBuildGrace);
     CC_ASSIGN(builder_,
-              ChildVm::Start(loop_, vm, saved_->memory(), saved_->state(),
+              ChildVm::Start(loop_, vm, saved_->files(),
                              {.on_ready = [this](const Result<VmStatus>& how) { Built(how); },
                               .on_end = [this] { BuilderEnded(); }}));
     return {};
@@ -301,11 +301,13 @@ void TemplateKeeper::HandOut(const TemplateRequest& request, const Answer& answe
 void TemplateKeeper::LendFiles(const Answer& answer) {
     auto state = saved_->OpenState();
     if (!state) return answer(ErrorReply(state.error().message), {});
+    const SavedFiles files = saved_->files();
+    Fd memory = Fd::Adopt(::fcntl(files.memory, F_DUPFD_CLOEXEC, 0));
+    Fd translations = Fd::Adopt(::fcntl(files.translations, F_DUPFD_CLOEXEC, 0));
+    if (!memory || !translations) return answer(ErrorReply("out of descriptors"), {});
     std::vector<Fd> fds;
-    Fd copy = Fd::Adopt(::fcntl(saved_->memory(), F_DUPFD_CLOEXEC, 0));
-    if (!copy) return answer(ErrorReply("out of descriptors"), {});
-    fds.push_back(std::move(copy));
-    fds.push_back(std::move(*state));
+    for (Fd* file : {&memory, &*state, &translations})
+        fds.push_back(std::move(*file));
     answer({}, std::move(fds));
 }
 

@@ -83,6 +83,26 @@ std::string IdOf(const std::string& line) {
 constexpr std::string_view kState = "the state of a fake machine";
 int state_fd = -1;
 
+// What it translates is how often it was stopped.
+int record_fd = -1;
+int stops = 0;
+
+void Record() {
+    const std::string text = "translated up to stop " + std::to_string(++stops);
+    if (record_fd >= 0 &&
+        (::ftruncate(record_fd, 0) < 0 || ::pwrite(record_fd, text.data(), text.size(), 0) < 0))
+        std::exit(1);
+}
+
+void CheckArchive(int fd) {
+    char text[64] = {};
+    if (::pread(fd, text, sizeof text, 0) > 0 &&
+        std::string_view(text).starts_with("translated up to stop"))
+        return;
+    std::fprintf(stderr, "fake-vmm: no archive of translations\n");
+    std::exit(1);
+}
+
 void Save(int qmp) {
     if (Asked("fake.slow-save")) ::sleep(1);
     if (::pwrite(state_fd, kState.data(), kState.size(), 0) < 0) std::exit(1);
@@ -134,6 +154,7 @@ void Obey(int qmp, const std::string& line) {
         return line.find(std::string("\"execute\":\"") + command + "\"") != std::string::npos;
     };
     if (is("quit") && Asked("fake.deaf")) return;
+    if (is("stop")) Record();
     if (is("stop")) Say(qmp, "{\"event\":\"STOP\"}\r\n");
     if (is("cont")) Say(qmp, "{\"event\":\"RESUME\"}\r\n");
     if (is("unheard-of")) {
@@ -226,6 +247,10 @@ int main(int argc, char** argv) {
     for (int i = 1; i + 1 < argc; ++i) {
         const std::string flag = argv[i], value = argv[i + 1];
         if (flag == "-append") append = value;
+        if (const std::string fd = ValueOf(value, "record-fd"); flag == "-accel" && !fd.empty())
+            record_fd = std::atoi(fd.c_str());
+        if (const std::string fd = ValueOf(value, "archive-fd"); flag == "-accel" && !fd.empty())
+            CheckArchive(std::atoi(fd.c_str()));
         if (flag == "-chardev") fds[ValueOf(value, "id")] = std::atoi(ValueOf(value, "fd").c_str());
     }
     const int qmp = fds["control"], console = fds["console"];

@@ -2,6 +2,7 @@
 #include "runtime/guest_files.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include "tests/unit/runtime/temp_directory.h"
 
@@ -69,7 +70,30 @@ TEST_CASE("a configured file that is missing or empty is an error that names it"
     }
     RuntimeConfig config;
     config.hypervisor = "/no/such/qemu";
-    CHECK(FindHypervisor(config).error().message.find("/no/such/qemu") != std::string::npos);
+    CHECK(FindHypervisor(config, "/no/such").error().message.find("/no/such/qemu") !=
+          std::string::npos);
+}
+
+TEST_CASE("our QEMU is found beside the program or its prefix, and is for emulation alone") {
+    TempDirectory directory;
+    for (const char* place : {"bin", "libexec/clear-containers", "bin/libexec/clear-containers"})
+        REQUIRE(MakeDirectories(directory / place, 0700));
+    const std::string program = directory / "bin/clear-containers";
+    RuntimeConfig config;
+    config.acceleration = Acceleration::kTcg;
+    const auto found = [&] { return FindHypervisor(config, program).value_or(""); };
+    for (const char* place : {"bin/../libexec", "bin/libexec"}) {  // worse one first
+        const std::string own = directory / Cat(place, "/clear-containers/", kOwnQemuName);
+        REQUIRE(WriteFileAtomic(own, "x", 0600));
+        CHECK(found() != own);  // nobody may execute it
+        REQUIRE(::chmod(own.c_str(), 0700) == 0);
+        CHECK(found() == own);
+    }
+    config.acceleration = Acceleration::kKvm;
+    CHECK_FALSE(found().ends_with(kOwnQemuName));
+    config.acceleration = Acceleration::kTcg;
+    config.hypervisor = "/bin/true";
+    CHECK(found() == "/bin/true");
 }
 
 }  // namespace cc::runtime

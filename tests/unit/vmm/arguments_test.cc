@@ -213,6 +213,20 @@ TEST_CASE("the argument vector of an accelerated q35 with its root ports, whole"
     CHECK(ArgumentsOf(config, facts) == expected);
 }
 
+TEST_CASE("our QEMU records what a template translates, and its clones and a pool's VMs get it") {
+    for (const auto& [origin, wanted] : {std::pair{VmOrigin::kBoot, "tcg,tb-size=64"},
+                                         {VmOrigin::kTemplate, "tcg,tb-size=64,record-fd=13"},
+                                         {VmOrigin::kClone, "tcg,tb-size=64,archive-fd=13"},
+                                         {VmOrigin::kPooled, "tcg,tb-size=64,archive-fd=13"}}) {
+        auto config = Config(MachineType::kPc);
+        config.origin = origin;
+        config.hypervisor = "/usr/bin/qemu-system-x86_64";
+        CHECK(test::Contains(Join(ArgumentsOf(config), " "), "-accel tcg,tb-size=64 "));
+        config.hypervisor = "/usr/libexec/clear-containers/cc-qemu";
+        CHECK(test::Contains(Join(ArgumentsOf(config), " "), Cat("-accel ", wanted, " ")));
+    }
+}
+
 TEST_CASE("the argument vector of a microvm with debug output, whole") {
     auto config = Config(MachineType::kMicrovm);
     config.initrd = "/k/initrd";

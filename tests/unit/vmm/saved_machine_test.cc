@@ -26,18 +26,18 @@ void* Map(int fd, int how) {
 TEST_CASE("a sealed template can be mapped privately, and in no way written") {
     auto saved = SavedMachine::Make(1);
     REQUIRE(saved);
-    void* writer = Map(saved->memory(), MAP_SHARED);
+    void* writer = Map(saved->files().memory, MAP_SHARED);
     REQUIRE(writer != nullptr);
     std::memcpy(writer, "template", 8);
-    REQUIRE(WriteAll(saved->state(), "state"));
+    REQUIRE(WriteAll(saved->files().state, "state"));
     CHECK_FALSE(saved->Seal());  // its VMM still runs
     ::munmap(writer, kMib);
     REQUIRE(saved->Seal());
 
     // As QEMU opens it, read-write.
-    const auto reopened = OpenFile(Cat("/proc/self/fd/", saved->memory()), O_RDWR);
+    const auto reopened = OpenFile(Cat("/proc/self/fd/", saved->files().memory), O_RDWR);
     REQUIRE(reopened);
-    for (const int fd : {saved->memory(), reopened->get()}) {
+    for (const int fd : {saved->files().memory, reopened->get()}) {
         CHECK(::pwrite(fd, "x", 1, 0) < 0);
         CHECK(::ftruncate(fd, 0) < 0);
         CHECK(::ftruncate(fd, 2 * kMib) < 0);
@@ -48,7 +48,7 @@ TEST_CASE("a sealed template can be mapped privately, and in no way written") {
     REQUIRE(clone != nullptr);
     CHECK(std::memcmp(clone, "template", 8) == 0);
     std::memcpy(clone, "someone's", 9);
-    void* brother = Map(saved->memory(), MAP_PRIVATE);
+    void* brother = Map(saved->files().memory, MAP_PRIVATE);
     REQUIRE(brother != nullptr);
     CHECK(std::memcmp(brother, "template", 8) == 0);
     ::munmap(clone, kMib);
@@ -58,7 +58,7 @@ TEST_CASE("a sealed template can be mapped privately, and in no way written") {
 TEST_CASE("everybody who reads a template's state begins at its start") {
     auto saved = SavedMachine::Make(1);
     REQUIRE(saved);
-    REQUIRE(WriteAll(saved->state(), "state"));
+    REQUIRE(WriteAll(saved->files().state, "state"));
     REQUIRE(saved->Seal());
     for (int i = 0; i < 2; ++i) {
         const auto state = saved->OpenState();

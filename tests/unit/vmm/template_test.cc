@@ -18,7 +18,7 @@ using test::Ends;
 using test::Template;
 constexpr auto kPatience = test::kTemplatePatience;
 
-TEST_CASE("the first who wants a VM has the template made; clones are made of its two files") {
+TEST_CASE("the first who wants a VM has the template made; clones are made of its files") {
     Template made;
     const auto taken = made.Take("a");
     REQUIRE_MESSAGE(taken, (taken ? "" : taken.error().message));
@@ -38,7 +38,7 @@ TEST_CASE("the first who wants a VM has the template made; clones are made of it
     vm.directory = made.directory / "a";
     auto again = made.Take("a");
     REQUIRE(again);
-    auto keeper = StartKeeper(CC_TEST_KEEPER, vm, nullptr, again->memory.get(), again->state.get());
+    auto keeper = StartKeeper(CC_TEST_KEEPER, vm, nullptr, again->files());
     REQUIRE_MESSAGE(keeper, (keeper ? "" : keeper.error().message));
     auto client = VmClient::Connect(vm.directory);
     REQUIRE(client);
@@ -52,6 +52,36 @@ TEST_CASE("the first who wants a VM has the template made; clones are made of it
     CHECK(keeper_of_it->Stop());
     CHECK(Ends(status.pid));
     CHECK(made.Gone());
+}
+
+TEST_CASE("our QEMU's clones get what the template has translated since the rehearsal began") {
+    // By its name; and the template of another one is not asked to record anything.
+    for (const bool own : {true, false}) {
+        Template made;
+        if (own) {
+            made.config.vm.hypervisor = made.directory / kOwnQemuName;
+            REQUIRE(::symlink(CC_FAKE_VMM, made.config.vm.hypervisor.c_str()) == 0);
+            made.config.key = TemplateKey(CC_TEST_KEEPER, made.config.vm).value();
+        }
+        const auto taken = made.Take("a");
+        REQUIRE_MESSAGE(taken, (taken ? "" : taken.error().message));
+        CHECK(ReadAll(taken->translations.get(), 100).value() ==
+              (own ? "translated up to stop 2" : ""));
+        CHECK(::pwrite(taken->translations.get(), "x", 1, 0) < 0);
+
+        VmConfig vm = made.config.vm;
+        vm.origin = VmOrigin::kClone;
+        vm.name = "clone";
+        vm.directory = made.directory / "a";
+        // The fake one wants to find them, and does not start otherwise.
+        auto keeper = StartKeeper(CC_TEST_KEEPER, vm, nullptr, taken->files());
+        REQUIRE_MESSAGE(keeper, (keeper ? "" : keeper.error().message));
+        auto client = VmClient::Connect(vm.directory);
+        REQUIRE(client);
+        CHECK(client->Stop());
+        CHECK(keeper->process.WaitEnd(kPatience).value_or(false));
+        (void)keeper->process.Reap();
+    }
 }
 
 TEST_CASE("many at once make one template") {

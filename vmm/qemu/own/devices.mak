@@ -1,0 +1,22 @@
+# What vmm/qemu names on QEMU's command line, and nothing else: three machine types, virtio, memory for the root image, an
+# identity for clones, devices of the host's.
+CONFIG_PCI_DEVICES=n
+CONFIG_I440FX=y
+CONFIG_Q35=y
+CONFIG_MICROVM=y
+CONFIG_PCIE_PORT=y
+CONFIG_NVDIMM=y
+CONFIG_ACPI_VMGENID=y
+CONFIG_SERIAL_ISA=y
+CONFIG_VIRTIO_PCI=y
+CONFIG_VIRTIO_MMIO=y
+CONFIG_VIRTIO_SERIAL=y
+CONFIG_VIRTIO_RNG=y
+CONFIG_VIRTIO_NET=y
+CONFIG_VIRTIO_BLK=y
+CONFIG_VIRTIO_SCSI=y
+CONFIG_SCSI=y
+CONFIG_VIRTIO_9P=y
+CONFIG_VHOST_USER_FS=y
+CONFIG_VFIO=y
+CONFIG_VFIO_PCI=y
