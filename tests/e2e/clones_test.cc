@@ -114,6 +114,36 @@ TEST_CASE("a container with a higher memory limit gets a clone that has grown") 
     }
 }
 
+TEST_CASE("clones take the code that their template has translated, and share its pages") {
+    const std::string own = CC_SHARE_DIR "/../../libexec/clear-containers/cc-qemu";
+    if (!Exists(own)) return Skip("shared translations: our QEMU is not built (make qemu)");
+    Host host = Host::WithTemplates(kNoPool, Cat("path = \"", own, "\""));
+    host.Start("c1", {"sleep", "1000"});
+    REQUIRE(host.WaitStatus("c1", "running"));
+    CHECK(Template(host)["clones"] == 1);
+    int64_t kib[2] = {};  // generated code of the template in use here, and of its own
+    int which = -1;
+    for (const auto& line :
+         Split(ReadFile(Cat("/proc/", host.PidOf(kVmm), "/smaps"), 1 << 20).value(), '\n')) {
+        if (line.find('-') != std::string::npos && line.find(" 00:") != std::string::npos)
+            which = Has(line, " r-xp ") && Has(line, "cc-template-translations") ? 0
+                    : Has(line, " rwxp ")                                        ? 1
+                                                                                 : -1;
+        if (which >= 0 && line.starts_with("Rss:"))
+            kib[which] += ParseNumber<int64_t>(Trim(line.substr(4, line.size() - 7))).value_or(0);
+    }
+    CAPTURE(kib[0]);
+    CAPTURE(kib[1]);
+    CHECK(kib[0] > 3 * kib[1]);
+    CHECK(kib[1] > 0);
+    // Programs of its own, and code that changes, are translated as ever.
+    const Finished exec = host.Runtime(
+        {"exec", "c1", "sh", "-c",
+         "for i in 1 2 3; do cp /bin/busybox /tmp/busybox$i && /tmp/busybox$i echo $i; done"});
+    CHECK_MESSAGE(exec.out == "1\n2\n3\n", exec.err);
+    CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
+}
+
 TEST_CASE("the kernel of a clone knows that it has been cloned") {
     for (const char* machine : {"pc", "q35"}) {
         CAPTURE(machine);
@@ -208,7 +238,7 @@ TEST_CASE("a template's keeper is killed while a container waits for it: another
     bool killed = false;
     for (int i = 0; i < 1000 && !killed; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        if (host.PidOf("qemu-system-x86_64") == 0) continue;
+        if (host.PidOf(kVmm) == 0) continue;
         const Json one = Template(host);
         killed = one.is_object() && one.value("state", "") == "building" &&
                  ::kill(one.at("pid").get<pid_t>(), SIGKILL) == 0;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "protocol/vm_config.h"
 
 namespace cc::test {
 
@@ -311,7 +312,9 @@ std::vector<Host::Running> Host::Processes() const {
         // A shim's command line is that of the process it stands for.
         const std::string name{Trim(ReadFile(Cat("/proc/", entry, "/comm"), 64).value_or(""))};
         const std::string argv0 = command->substr(0, command->find('\0'));
-        running.push_back({*pid, name == "cc-shim" ? name : argv0.substr(argv0.rfind('/') + 1)});
+        const std::string program = argv0.substr(argv0.rfind('/') + 1);
+        const bool vmm = program == kOwnQemuName || program == "qemu-system-x86_64";
+        running.push_back({*pid, name == "cc-shim" ? name : vmm ? kVmm : program});
     }
     return running;
 }

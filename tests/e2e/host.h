@@ -32,6 +32,9 @@ Finished RunProgram(const std::string& executable, const std::vector<std::string
                     const std::vector<std::string>& extra_environment = {},
                     std::chrono::milliseconds patience = kPatience);
 
+// QEMU among a host's processes, whether ours or Debian's.
+constexpr const char* kVmm = "qemu";
+
 class Host {
   public:
     // `hypervisor_lines`, `runtime_lines`: lines for these sections of the configuration file.
@@ -78,7 +81,7 @@ class Host {
     // Processes that belong to this host (by a mark in their environment), as "pid name".
     struct Running {
         pid_t pid;
-        std::string name;  // cc-proxy, cc-shim, cc-vmm, qemu-system-x86_64 ...
+        std::string name;  // cc-proxy, cc-shim, cc-vmm, kVmm ...
     };
     std::vector<Running> Processes() const;
     // The one process of that name; 0 when there is none.

@@ -158,7 +158,7 @@ TEST_CASE("signals reach the container's process by name and by number") {
 TEST_CASE(
     "containers end with a clear error when a process of theirs is killed, and delete leaves "
     "nothing") {
-    for (const char* victim : {"cc-shim", "qemu-system-x86_64", "cc-vmm"}) {
+    for (const char* victim : {"cc-shim", kVmm, "cc-vmm"}) {
         CAPTURE(victim);
         Host host;
         host.Start("c1", {"sleep", "1000"}, "out");
@@ -177,7 +177,7 @@ TEST_CASE("when the machine is killed under a running container, run says so and
             std::this_thread::sleep_for(std::chrono::milliseconds(100));
         while (!Exists(host.directory() + "/started") && host.PidOf("cc-shim") != 0)
             std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        host.Kill("qemu-system-x86_64", SIGKILL);
+        host.Kill(kVmm, SIGKILL);
     });
     const Finished run =
         host.Run("c1", {"sh", "-c", "touch /host/started; sleep 1000"}, "", [&](Json& config) {

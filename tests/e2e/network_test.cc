@@ -148,7 +148,7 @@ TEST_CASE("a container has the network of its namespace, and leaves it as it was
     CHECK(Has(Links(place), "eth0"));
     CHECK(Has(Links(place), "tap0_cc"));
     // Neither the keeper nor the VMM is in a network that has anything in it.
-    for (const char* name : {"cc-vmm", "qemu-system-x86_64"}) {
+    for (const char* name : {"cc-vmm", kVmm}) {
         const pid_t pid = host.PidOf(name);
         REQUIRE(pid != 0);
         CHECK(Shell(Cat("nsenter --net=/proc/", pid, "/ns/net ip -o link")).out.find("eth") ==
@@ -210,7 +210,7 @@ TEST_CASE("the link is usable again after the machine was killed") {
     Place place;
     world.Connect(place, 2);
     const std::string before = Links(place);
-    for (const char* victim : {"qemu-system-x86_64", "cc-vmm"}) {
+    for (const char* victim : {kVmm, "cc-vmm"}) {
         CAPTURE(victim);
         host.Start("c1", {"sleep", "1000"}, "", In(place));
         CHECK(Has(Links(place), "tap0_cc"));
@@ -492,7 +492,7 @@ TEST_CASE("every model joins the machine with its network, follows it, and leave
         world.Connect(place, 2);
         const std::string before = Links(place);
         const std::string addresses = Addresses(place);
-        for (const char* victim : {"", "qemu-system-x86_64", "cc-vmm"}) {
+        for (const char* victim : {"", kVmm, "cc-vmm"}) {
             CAPTURE(victim);
             host.Start("c1", {"sleep", "1000"}, "", In(place));
             const std::string joined = Links(place);

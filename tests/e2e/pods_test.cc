@@ -221,7 +221,7 @@ TEST_CASE("the death of a pod's VM stops all its containers, and each can be del
     std::thread waiting([&] { run = host.Runtime({"run", "--keep", "--bundle", bundle, "b"}); });
     for (int i = 0; i < 300 && host.Runtime({"exec", "b", "true"}).status != 0; ++i)
         ::usleep(100000);
-    CHECK(host.Kill("qemu-system-x86_64", SIGKILL));
+    CHECK(host.Kill(kVmm, SIGKILL));
     waiting.join();
     CHECK(run.status == kKilled);
     for (const char* id : {"pod", "a", "b"})

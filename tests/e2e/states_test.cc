@@ -243,7 +243,7 @@ TEST_CASE("when a machine has gone its container is stopped at once, and can be 
         Subject subject(CC_BIN_DIR "/cc-runtime", globals, host.Environment(),
                         host.Bundle("b", {"sleep", "1000"}));
         subject.Bring(started ? "running" : "created");
-        REQUIRE(host.Kill("qemu-system-x86_64", SIGKILL));
+        REQUIRE(host.Kill(kVmm, SIGKILL));
         // The kernel needs a moment to end it, on a busy machine a long one; its command line goes
         // before it does.
         for (int i = 0; i < 500 && subject.Status() != "stopped"; ++i)
@@ -265,7 +265,7 @@ TEST_CASE("a guest that hangs holds up no question, no kill and no delete --forc
         CAPTURE(force);
         Host host;
         host.Start("c1", {"sleep", "1000"});
-        const pid_t machine = host.PidOf("qemu-system-x86_64");
+        const pid_t machine = host.PidOf(kVmm);
         REQUIRE(machine > 0);
         REQUIRE(::kill(machine, SIGSTOP) == 0);
         CHECK(host.State("c1")["status"] == "running");
@@ -274,7 +274,7 @@ TEST_CASE("a guest that hangs holds up no question, no kill and no delete --forc
                                     : host.Runtime({"kill", "c1", "KILL"});
         CHECK_MESSAGE(done.status == 0, done.err);
         // All that is done before the command is.
-        CHECK(host.PidOf("qemu-system-x86_64") == 0);
+        CHECK(host.PidOf(kVmm) == 0);
         CHECK(host.PidOf("cc-vmm") == 0);
         if (!force) {
             CHECK(host.WaitStatus("c1", "stopped"));
@@ -287,7 +287,7 @@ TEST_CASE("a guest that hangs holds up no question, no kill and no delete --forc
 TEST_CASE("a command that waits for a guest that hangs does not hold up delete --force") {
     Host host;
     host.Start("c1", {"sleep", "1000"});
-    const pid_t machine = host.PidOf("qemu-system-x86_64");
+    const pid_t machine = host.PidOf(kVmm);
     REQUIRE(machine > 0);
     REQUIRE(::kill(machine, SIGSTOP) == 0);
     Finished update;

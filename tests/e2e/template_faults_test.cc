@@ -288,7 +288,7 @@ TEST_CASE("template faults: a clone that is killed while it comes up") {
     std::thread waits([&] { run = host.Run("c1", {"echo", "it runs"}); });
     bool killed = false;
     for (int i = 0; i < 6000 && !killed; ++i) {
-        killed = host.Kill("qemu-system-x86_64", SIGKILL);
+        killed = host.Kill(kVmm, SIGKILL);
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     waits.join();

@@ -56,7 +56,7 @@ TemplateVm VmOf(const Host& host, pid_t template_keeper) {
     const auto all = host.Processes();
     TemplateVm vm;
     vm.keeper = ChildOf(all, template_keeper, "cc-vmm");
-    if (vm.keeper != 0) vm.vmm = ChildOf(all, vm.keeper, "qemu-system-x86_64");
+    if (vm.keeper != 0) vm.vmm = ChildOf(all, vm.keeper, kVmm);
     return vm;
 }
 
