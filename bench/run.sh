@@ -12,7 +12,7 @@
 #   bench/run.sh network            only the network beside runc's, and only to standard output
 #   bench/run.sh density            only what twenty idle containers weigh, and only to standard output
 #   bench/run.sh docker             only docker run and exec beside runc's, and only to standard output
-#   bench/run.sh CONTENDER ...      only these of pool, clone, tuned, debian, crun, runc and runsc, and only to standard output
+#   bench/run.sh CONTENDER ...      only these of pool, clone, stock, tuned, debian, crun, runc and runsc, and only to standard output
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -69,18 +69,20 @@ elif [ "${1:-}" = network ]; then
     contenders=(clone runc)
 elif [ "${1:-}" = density ]; then
     only=density
-    contenders=(clone)
+    contenders=(clone stock)
 elif [ "${1:-}" = docker ]; then
     only=docker
     contenders=(pool runc)
 elif [ $# -gt 0 ]; then
     contenders=("$@")
 else
-    contenders=(pool clone tuned debian crun runc runsc)
+    contenders=(pool clone stock tuned debian crun runc runsc)
 fi
 [ "$(id -u)" = 0 ] || { echo "bench: containers need root" >&2; exit 1; }
 cmake --build "$build" --target first-byte >/dev/null
 first_byte=$build/bench/first-byte
+own_qemu=$build/libexec/clear-containers/cc-qemu
+stock_qemu=/usr/bin/qemu-system-x86_64
 
 work=$(mktemp -d /tmp/cc-bench.XXXXXX)
 state=$work/state
@@ -96,7 +98,7 @@ cleanup() {
     end_network
     [ -z "$without_unified" ] || kill "$without_unified" 2>/dev/null || true
     [ -z "$container" ] || "$runtime" --root "$state" --cc-config "$work/tuned.toml" delete --force "$container" || true
-    for pid in pool clone; do
+    for pid in pool clone stock; do
         [ ! -e "$work/$pid.toml" ] || with_runtime "$pid" template rm --all
     done
     # The proxy that our runs started; nothing else has this directory on its command line.
@@ -147,7 +149,9 @@ make_guest_config() {
         printf '[runtime]\nrun_dir = "%s/run"\n[factory]\n' "$work"
         case $file in
             */pool.toml) echo 'vm_cache_number = 2' ;;
-            */clone.toml) printf 'vm_cache_number = 0\ntemplate_path = "%s/clone-templates"\n' "$work" ;;
+            */clone.toml | */stock.toml)
+                printf 'vm_cache_number = 0\ntemplate_path = "%s/%s-templates"\n' "$work" "$(basename "$file" .toml)"
+                ;;
             *) echo 'enable_template = false' ;;
         esac
     } >"$file"
@@ -167,6 +171,8 @@ prepare() {
         make_guest_config "$work/$way.toml" "kernel = \"$share/vmlinux.container\"" \
             "image = \"$share/clear-containers.img\""
     done
+    make_guest_config "$work/stock.toml" "kernel = \"$share/vmlinux.container\"" \
+        "image = \"$share/clear-containers.img\"" "path = \"$stock_qemu\""
     make_guest_config "$work/debian.toml" "kernel = \"$share/vmlinux.debian\"" "initrd = \"$share/initrd.debian\""
 }
 
@@ -185,6 +191,13 @@ hide_unified() {
 missing() {
     case $1 in
         pool | clone | tuned) [ -e "$share/vmlinux.container" ] || echo "no tuned kernel: make kernel builds it" ;;
+        stock)
+            if [ ! -e "$own_qemu" ]; then
+                echo "all others have Debian's QEMU, too: make qemu builds ours"
+            else
+                missing clone
+            fi
+            ;;
         debian) [ -e "$share/vmlinux.debian" ] || echo "no Debian kernel: make image fetches it" ;;
         *) command -v "$1" >/dev/null || echo "$1 is not installed" ;;
     esac
@@ -194,6 +207,7 @@ title() {
     case $1 in
         pool) echo "cc-runtime, pool" ;;
         clone) echo "cc-runtime, clone" ;;
+        stock) echo "cc-runtime, clone, Debian's QEMU" ;;
         tuned) echo "cc-runtime, boot, tuned kernel" ;;
         debian) echo "cc-runtime, boot, Debian's kernel" ;;
         runsc) echo "gVisor (runsc of Debian, ptrace)" ;;
@@ -204,7 +218,7 @@ title() {
 # One run of a contender: its line of first-byte to the file of its numbers, its phases beside.
 run_once() {
     local contender=$1 into=$2 line timing=()
-    case $contender in pool | clone | tuned | debian) timing=(--timing) ;; esac
+    case $contender in pool | clone | stock | tuned | debian) timing=(--timing) ;; esac
     [ "$contender" != pool ] || wait_pool
     line=$(with_runtime "$contender" --measured run "${timing[@]}" --bundle "$work/hello" "bench-$contender-$$" 2>"$work/stderr") || true
     if [[ ! $line =~ ^[0-9.]+\ [0-9.]+\ 0$ ]]; then
@@ -227,7 +241,7 @@ with_runtime() {
         shift
     fi
     case $contender in
-        pool | clone | tuned | debian) command=("$runtime" --root "$state" --cc-config "$work/$contender.toml") ;;
+        pool | clone | stock | tuned | debian) command=("$runtime" --root "$state" --cc-config "$work/$contender.toml") ;;
         # Of gVisor's platforms the one that works everywhere; its network would be a stack of its own.
         runsc) command=("$(command -v runsc)" --platform=ptrace --network=none --root "$work/runsc-state") ;;
         *) command=("$(command -v "$contender")" --root "$work/$contender-state") ;;
@@ -303,7 +317,7 @@ start_table() {
 
 phase_table() {
     local contender names=() name files=()
-    for contender in pool clone tuned debian; do
+    for contender in pool clone stock tuned debian; do
         [ ! -s "$work/$contender.numbers.phases" ] || files+=("$contender")
     done
     [ ${#files[@]} -gt 0 ] || return 0
@@ -337,14 +351,21 @@ pss() {
 
 # How much twenty idle containers take that are cloned from one template: 3.0's way of measuring.
 density_table() {
-    local i id pid count=20 before after qemu=0 keeper=0 shim=0
-    with_runtime clone template build >/dev/null
+    local contender
+    for contender in clone stock; do
+        [ -n "$(missing "$contender")" ] || density_of "$contender"
+    done
+}
+
+density_of() {
+    local contender=$1 i id pid count=20 before after qemu=0 keeper=0 shim=0
+    with_runtime "$contender" template build >/dev/null
     before=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
     for ((i = 0; i < count; i++)); do
         id=bench-density-$i-$$
-        with_runtime clone run --detach --bundle "$work/sleep" "$id" >/dev/null 2>"$work/stderr" ||
+        with_runtime "$contender" run --detach --bundle "$work/sleep" "$id" >/dev/null 2>"$work/stderr" ||
             { cat "$work/stderr" >&2; return 1; }
-        running+=("clone $id")
+        running+=("$contender $id")
     done
     sleep 2
     after=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
@@ -353,10 +374,10 @@ density_table() {
         keeper=$((keeper + $(pss "$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")")))
     done
     for ((i = 0; i < count; i++)); do
-        pid=$(with_runtime clone state "bench-density-$i-$$" | sed -nE 's/^ *"pid": ([0-9]+),?$/\1/p')
+        pid=$(with_runtime "$contender" state "bench-density-$i-$$" | sed -nE 's/^ *"pid": ([0-9]+),?$/\1/p')
         shim=$((shim + $(pss "$pid")))
     done
-    printf '\n| %d idle clones, of each | MiB |\n|---|--:|\n' "$count"
+    printf '\n| %d idle containers (%s), of each | MiB |\n|---|--:|\n' "$count" "$(title "$contender")"
     awk -v n="$((count * 1024))" -v q="$qemu" -v k="$keeper" -v s="$shim" -v m="$((before - after))" 'BEGIN {
         printf "| PSS of QEMU, keeper and shim | %.1f |\n", (q + k + s) / n
         printf "| of it keeper and shim | %.2f |\n", (k + s) / n
@@ -405,6 +426,11 @@ docker_table() {
     tests/e2e/steps/soak.py --pause 1 beside $((runs * 2))
 }
 
+# The QEMU that cc-runtime takes by itself.
+vmm() {
+    if [ -e "$own_qemu" ] && [ "$acceleration" = emulation ]; then echo "$own_qemu"; else echo "$stock_qemu"; fi
+}
+
 size_table() {
     local i
     strip -o "$work/stripped" "$build/clear-containers"
@@ -418,7 +444,7 @@ size_table() {
 
 report() {
     echo "Measured $(date -u '+%Y-%m-%d %H:%M UTC'), commit $(git rev-parse --short=12 HEAD), $runs runs each, interleaved."
-    echo "Machine: $(machine), $(qemu-system-x86_64 --version | sed -n '1s/ *(.*//p'), $acceleration."
+    echo "Machine: $(machine), $("$(vmm)" --version | sed -n 1p), $acceleration."
     echo "Load average: $load_before before, $(cut -d' ' -f1-3 /proc/loadavg) after; a quiet machine is below $(nproc)."
     echo
     start_table
