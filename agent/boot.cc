@@ -86,8 +86,13 @@ BootParameters ParseCommandLine(const std::string& text) {
         take("root=", parameters.root);
         take("rootfstype=", parameters.root_type);
         take("agent.log=", parameters.log_level);
+        take("agent.share=", parameters.share);
     }
     return parameters;
+}
+
+BootParameters ReadCommandLine() {
+    return ParseCommandLine(ReadFile("/proc/cmdline", 65536).value_or(""));
 }
 
 int64_t StartedMs() {
@@ -99,10 +104,11 @@ Result<void> Boot(int64_t started_ms) {
     ::setenv(kStartedVariable, std::to_string(started_ms).c_str(), 1);
     CC_TRY(MountKernelFileSystems());
     OpenConsole();
-    const auto parameters = ParseCommandLine(ReadFile("/proc/cmdline", 65536).value_or(""));
+    const auto parameters = ReadCommandLine();
     StartLogging(parameters);
     if (Exists(Cat(kModules, "/order"))) {
         LoadModules(kModules);
+        if (parameters.share == kVirtioFsType) LoadModules(kModules, "order.virtiofs");
         OpenConsole();  // its driver may be one of them
     }
     if (InInitramfs()) CC_TRY(Context("leaving the initramfs", LeaveInitramfs(parameters)));

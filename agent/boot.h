@@ -18,14 +18,17 @@
 namespace cc::agent {
 
 constexpr const char* kCgroupMount = "/sys/fs/cgroup";
+constexpr std::string_view kVirtioFsType = "virtiofs";  // of a mount, and in BootParameters::share
 
 // What of the kernel's command line concerns the agent.
 struct BootParameters {
     std::string root;       // "root=", "/dev/pmem0"
     std::string root_type;  // "rootfstype="
     std::string log_level;  // "agent.log="
+    std::string share;      // "agent.share=", the share's file system; empty: 9p
 };
 BootParameters ParseCommandLine(const std::string& text);
+BootParameters ReadCommandLine();  // of the running kernel
 
 // As PID 1 of the machine. May execute another program (the root image's /init) instead of
 // returning.

@@ -33,8 +33,8 @@ std::vector<std::string> ParseModuleOrder(const std::string& text, const std::st
     return paths;
 }
 
-void LoadModules(const std::string& directory) {
-    const auto order = ReadFile(directory + "/order", 1 << 20);
+void LoadModules(const std::string& directory, const std::string& list) {
+    const auto order = ReadFile(Cat(directory, "/", list), 1 << 20);
     if (!order) return Log(LogLevel::kWarn, order.error().message);
     for (const auto& path : ParseModuleOrder(*order, directory))
         if (const auto loaded = LoadModule(path); !loaded)
