@@ -45,6 +45,7 @@ Result<void> RunMachine() {
         return Port::OpenDevice(loop, found.front(), std::move(callbacks));
     };
     options.share = kGuestShareDirectory;
+    options.pod.share_type = ReadCommandLine().share;
     options.cgroup_parent = Cat(kCgroupMount, "/cc");
     options.started_ms = started_ms;
     return RunAgent(options);
@@ -74,6 +75,8 @@ std::vector<CliSection> AgentManual() {
         {"KERNEL COMMAND LINE",
          "Read from /proc/cmdline; words that the kernel hands it are ignored.\n\n"
          "  agent.log=LEVEL                  debug, info, warn (default) or error, on the console\n"
+         "  agent.share=virtiofs             the shared directory is served by virtiofs, not by "
+         "9p\n"
          "  root=/dev/pmem0 rootfstype=TYPE  in an initramfs: the root image (erofs, ext4) to go "
          "on in"},
         {"SEE ALSO", "cc-runtime(8), cc-proxy(8), cc-vmm(8)"},

@@ -14,6 +14,7 @@
 #include "agent/processors.h"
 #include "agent/ps.h"
 #include "agent/rehearsal.h"
+#include "agent/share.h"
 #include "agent/task.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -30,31 +31,6 @@ constexpr std::chrono::seconds kPlugDeadline{10};  // before that, in the same p
 // Each costs the agent a cgroup, some descriptors and its processes' streams; a pod of this size is
 // a mistake.
 constexpr size_t kMaxContainers = 256;
-
-Result<void> MountShare(const std::string& tag, const std::string& stand_in,
-                        const std::string& target) {
-    CC_TRY(MakeDirectories(target, 0755));
-    if (!stand_in.empty()) {
-        if (::mount(stand_in.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) < 0)
-            return FailErrno(Cat("binding ", stand_in));
-        return {};
-    }
-    // The largest message that virtio's 128 descriptors carry; the kernel would cut anything above
-    // with a complaint. cache=mmap: executables are mapped files, which crawl without a cache;
-    // plain reads and writes stay uncached, so what the host changes is seen at once.
-    if (::mount(tag.c_str(), target.c_str(), "9p", MS_NODEV,
-                "trans=virtio,version=9p2000.L,msize=512000,cache=mmap") < 0)
-        return FailErrno(Cat("mounting the 9p share ", Quoted(tag, 64)));
-    return {};
-}
-
-Result<void> UnmountShare(const std::string& target) {
-    // Lazily: a file system that somebody still uses must not keep the machine from ending.
-    if (::umount2(target.c_str(), MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
-        return FailErrno(Cat("unmounting ", target));
-    ::sync();
-    return {};
-}
 
 Failure NotStarted(std::string_view impossible) {
     return Fail(Cat("Pod not started, impossible to ", impossible));
@@ -104,7 +80,8 @@ void Pod::Start(const StartPod& message, Reply reply) {
     network_ = message.network.value_or(Network());
     const auto work = [&]() -> Result<void> {
         CC_TRY(AwaitGrowth(message.memory_mib, message.cpus));
-        CC_TRY(MountShare(message.share_dir, options_.share_stand_in, surroundings_.share));
+        CC_TRY(MountShare({message.share_dir, options_.share_type, options_.share_stand_in},
+                          surroundings_.share));
         return Context("the pod's network", StartNetwork(message));
     };
     const std::string what = "starting the pod";
@@ -331,6 +308,8 @@ void Pod::Remove(const RemoveContainer& message, Reply reply) {
     (*container)
         ->Remove([this, id = message.container, reply = std::move(reply)](Result<void> removed) {
             if (removed) Erase(id);
+            // Before the host takes its files away, and perhaps shows others by their name.
+            if (options_.share_type == kVirtioFsType) ForgetShared(surroundings_.share);
             reply(Acknowledge(std::move(removed)));
         });
 }

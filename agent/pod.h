@@ -20,8 +20,9 @@ class NetworkChange;
 class Rehearsal;
 
 struct PodOptions {
-    // Host tests: a directory that stands in for the shared one, instead of a 9p mount.
+    // Host tests: a directory that stands in for the shared one.
     std::string share_stand_in;
+    std::string share_type = {};            // ShareSource::type
     DnsRelay::OpenPort open_dns = nullptr;  // host tests have none
     // Host tests: clock, entropy and kernel are the host's.
     bool shared_machine = false;

@@ -51,6 +51,10 @@ Result<std::string> TemplateKey(const std::string& program, const VmConfig& conf
 }
 
 bool CanBeCloned(const VmConfig& config) {
+    // A machine with a program that serves its share cannot be saved: the device is plugged in
+    // later, where that is possible.
+    if (config.shared_fs == SharedFs::kVirtioFs && config.machine == MachineType::kMicrovm)
+        return false;
     // The first two say that the memory shall be the VM's own from the start, the third that others
     // shall see it; and a machine that is saved has no devices of its host's.
     return !config.hugepages && !config.mem_prealloc && !config.shared_memory &&

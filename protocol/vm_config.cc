@@ -36,6 +36,27 @@ Result<std::vector<Card>> CardsMember(const Json& document) {
     return cards;
 }
 
+Result<FileServerConfig> FileServerMember(const Json& document) {
+    FileServerConfig server;
+    const Json* object = Member(document, "file_server");
+    if (object == nullptr) return server;
+    if (!object->is_object()) return Fail("file_server: not an object");
+    CC_ASSIGN(server.program, Text(*object, "program"));
+    CC_ASSIGN(server.cache, StringMember(*object, "cache", server.cache));
+    if (server.cache != "auto" && server.cache != "always" && server.cache != "none")
+        return Fail(Cat("file_server: the cache ", Quoted(server.cache),
+                        " is unknown; known are auto, always and none"));
+    CC_ASSIGN(const Json* array, ArrayMember(*object, "arguments"));
+    if (array == nullptr) return server;
+    for (const Json& entry : *array) {
+        const auto* text = entry.is_string() ? &entry.get_ref<const std::string&>() : nullptr;
+        if (text == nullptr || text->find('\0') != std::string::npos)
+            return Fail("file_server: an argument is no text");
+        server.arguments.push_back(*text);
+    }
+    return server;
+}
+
 Result<VmConfig> FromJson(const Json& document) {
     const VmConfig defaults;
     VmConfig config;
@@ -60,6 +81,10 @@ Result<VmConfig> FromJson(const Json& document) {
     CC_ASSIGN(config.hugepages, BoolMember(document, "hugepages"));
     CC_ASSIGN(config.nic, BoolMember(document, "nic"));
     CC_ASSIGN(config.cards, CardsMember(document));
+    CC_ASSIGN(const std::string shared_fs,
+              StringMember(document, "shared_fs", Name(defaults.shared_fs)));
+    CC_ASSIGN(config.shared_fs, ParseSharedFs(shared_fs));
+    CC_ASSIGN(config.file_server, FileServerMember(document));
     CC_ASSIGN(config.shared_memory, BoolMember(document, "shared_memory"));
     CC_ASSIGN(config.vhost_net, BoolMember(document, "vhost_net"));
     CC_ASSIGN(config.generation_id, BoolMember(document, "generation_id"));
@@ -94,6 +119,11 @@ std::string Encode(const VmConfig& config) {
     document["cards"] = Json::array();
     for (const Card& card : config.cards)
         document["cards"].push_back(ToJson(card));
+    document["shared_fs"] = std::string(Name(config.shared_fs));
+    if (config.shared_fs == SharedFs::kVirtioFs)
+        document["file_server"] = {{"program", config.file_server.program},
+                                   {"cache", config.file_server.cache},
+                                   {"arguments", config.file_server.arguments}};
     document["shared_memory"] = config.shared_memory;
     document["vhost_net"] = config.vhost_net;
     document["generation_id"] = config.generation_id;
@@ -166,6 +196,10 @@ std::string_view Name(VmOrigin origin) {
     return "boot";
 }
 
+std::string_view Name(SharedFs shared_fs) {
+    return shared_fs == SharedFs::kVirtioFs ? "virtio-fs" : "9p";
+}
+
 Result<MachineType> ParseMachineType(std::string_view text) {
     for (const auto machine : {MachineType::kPc, MachineType::kQ35, MachineType::kMicrovm})
         if (text == Name(machine)) return machine;
@@ -183,6 +217,13 @@ Result<VmOrigin> ParseVmOrigin(std::string_view text) {
          {VmOrigin::kBoot, VmOrigin::kTemplate, VmOrigin::kClone, VmOrigin::kPooled})
         if (text == Name(origin)) return origin;
     return Fail(Cat("origin ", Quoted(text), " is unknown"));
+}
+
+Result<SharedFs> ParseSharedFs(std::string_view text) {
+    for (const auto shared_fs : {SharedFs::k9p, SharedFs::kVirtioFs})
+        if (text == Name(shared_fs)) return shared_fs;
+    return Fail(
+        Cat("the shared file system ", Quoted(text), " is unknown; known are 9p and virtio-fs"));
 }
 
 }  // namespace cc

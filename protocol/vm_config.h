@@ -15,6 +15,11 @@ namespace cc {
 
 enum class MachineType { kPc, kQ35, kMicrovm };
 enum class Acceleration { kAuto, kKvm, kTcg };
+// By what the shared directory reaches the guest.
+enum class SharedFs {
+    k9p,        // the VMM serves it itself
+    kVirtioFs,  // a program of its own does, which the guest's memory is shared with
+};
 
 // How a VM begins, and what for.
 enum class VmOrigin {
@@ -35,10 +40,18 @@ constexpr std::string_view kConsoleLogName =
     "console.log";  // what the guest's console printed, bounded
 constexpr std::string_view kKeeperLogName = "vmm.log";
 constexpr std::string_view kShareName = "share";  // root of the shared directory
-// 9p mount tag of the share (3.0's).
 // QEMU as vmm/qemu/own builds it; what it can do that others cannot is told by its file's name.
 constexpr std::string_view kOwnQemuName = "cc-qemu";
+// The share's mount tag (3.0's).
 constexpr std::string_view kShareTag = "hyperShared";
+
+// The program that serves the share by virtiofs.
+struct FileServerConfig {
+    std::string program;                 // path
+    std::string cache = "auto";          // what the guest keeps: "auto", "always" or "none"
+    std::vector<std::string> arguments;  // added after ours
+    bool operator==(const FileServerConfig&) const = default;
+};
 
 struct VmConfig {
     std::string name;       // for people: QEMU's process title, logs
@@ -60,7 +73,10 @@ struct VmConfig {
     bool nic = false;  // a network device, to be attached later (VmVerb::kAttachNetwork)
     // Beside that one, devices that are there from the start: neither taps nor macvtaps.
     std::vector<Card> cards;
-    // Other programs of the host may map its memory: vhost-user needs that. Only with kBoot.
+    SharedFs shared_fs = SharedFs::k9p;
+    FileServerConfig file_server;  // of kVirtioFs
+    // Other programs of the host may map its memory: vhost-user networks need that. Only with
+    // kBoot. With kVirtioFs they may in any case.
     bool shared_memory = false;
     bool vhost_net = false;  // with hardware acceleration the host's kernel carries its frames
     // A device by which the guest's kernel learns that it has been cloned (vmgenid); the firmware
@@ -82,8 +98,10 @@ int64_t MostCpus(MachineType machine, int64_t cpus, int64_t host_cpus);
 std::string_view Name(MachineType machine);        // "pc", "q35", "microvm"
 std::string_view Name(Acceleration acceleration);  // "auto", "kvm", "tcg"
 std::string_view Name(VmOrigin origin);            // "boot", "template", "clone", "pooled"
+std::string_view Name(SharedFs shared_fs);         // "9p", "virtio-fs"
 Result<MachineType> ParseMachineType(std::string_view text);
 Result<Acceleration> ParseAcceleration(std::string_view text);
 Result<VmOrigin> ParseVmOrigin(std::string_view text);
+Result<SharedFs> ParseSharedFs(std::string_view text);
 
 }  // namespace cc

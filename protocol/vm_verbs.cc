@@ -95,6 +95,12 @@ Result<VmReply> ReplyFromJson(const Json& document) {
     constexpr int64_t most = INT64_MAX;
     CC_ASSIGN(reply.status.keeper_pid, IntMember(document, "keeper_pid", 0, 0, most));
     CC_ASSIGN(reply.status.vmm_pid, IntMember(document, "vmm_pid", 0, 0, most));
+    CC_ASSIGN(const Json* servers, ArrayMember(document, "file_server_pids"));
+    for (size_t i = 0; servers != nullptr && i < servers->size(); ++i) {
+        if (!(*servers)[i].is_number_unsigned() || (*servers)[i].get<uint64_t>() > INT32_MAX)
+            return Fail("file_server_pids: what is no process number");
+        reply.status.file_server_pids.push_back((*servers)[i].get<int64_t>());
+    }
     CC_ASSIGN(reply.status.paused, BoolMember(document, "paused"));
     CC_ASSIGN(reply.status.memory_mib, IntMember(document, "memory_mib", 0, 0, most));
     CC_ASSIGN(reply.status.cpus, IntMember(document, "cpus", 0, 0, most));
@@ -162,6 +168,8 @@ std::string Encode(const VmReply& reply, VmVerb to) {
     if (to == VmVerb::kStatus || to == VmVerb::kAdopt) {
         document["keeper_pid"] = reply.status.keeper_pid;
         document["vmm_pid"] = reply.status.vmm_pid;
+        if (!reply.status.file_server_pids.empty())
+            document["file_server_pids"] = reply.status.file_server_pids;
         document["paused"] = reply.status.paused;
         document["memory_mib"] = reply.status.memory_mib;
         document["cpus"] = reply.status.cpus;

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "protocol/card.h"
@@ -84,6 +85,7 @@ Result<VmRequest> ParseVmRequest(std::string_view text);
 struct VmStatus {
     int64_t keeper_pid = 0;
     int64_t vmm_pid = 0;
+    std::vector<int64_t> file_server_pids = {};  // of a share that the VMM does not serve itself
     bool paused = false;
     int64_t memory_mib = 0;  // with what was plugged in
     int64_t cpus = 0;

@@ -80,6 +80,23 @@ Result<void> SetAcceleration(RuntimeConfig& config, const std::string& value) {
     CC_ASSIGN(config.acceleration, ParseAcceleration(value));
     return {};
 }
+Result<void> SetSharedFs(RuntimeConfig& config, const std::string& value) {
+    CC_ASSIGN(config.shared_fs, ParseSharedFs(value));
+    return {};
+}
+Result<void> SetFileServer(RuntimeConfig& config, const std::string& value) {
+    if (!value.empty() && value[0] != '/') return Fail("must be an absolute path");
+    config.file_server.program = value;
+    return {};
+}
+Result<void> SetFileServerCache(RuntimeConfig& config, const std::string& value) {
+    // "never" is what the newer virtiofsd, and Kata Containers, call it.
+    const std::string mode = value == "never" ? "none" : value;
+    if (mode != "auto" && mode != "always" && mode != "none")
+        return Fail("must be one of auto, always, none");
+    config.file_server.cache = mode;
+    return {};
+}
 Result<void> SetProxyKsm(RuntimeConfig& config, const std::string& value) {
     if (value != "off" && value != "initial" && value != "auto")
         return Fail("must be one of off, initial, auto");
@@ -113,6 +130,13 @@ Result<void> SetBootTimeout(RuntimeConfig& config, int64_t value) {
         return Fail(Cat("must lie between 1 and ", kLongestBoot, " (seconds)"));
     config.boot_timeout = std::chrono::seconds(value);
     return {};
+}
+
+Key Texts(std::string_view section, std::string_view name,
+          std::function<Result<void>(RuntimeConfig&, std::vector<std::string>)> set) {
+    Key key{.section = section, .name = name, .text = {}, .number = {}, .flag = {}};
+    key.list = std::move(set);
+    return key;
 }
 
 Key Paths(std::string_view section, std::string_view name,
@@ -183,6 +207,14 @@ const std::vector<Key>& Keys() {
         Flag(qemu, "enable_mem_prealloc", &C::mem_prealloc),
         Flag(qemu, "enable_hugepages", &C::hugepages),
         Flag(qemu, "disable_vhost_net", &C::disable_vhost_net),
+        Choice(qemu, "shared_fs", SetSharedFs),
+        Choice(qemu, "virtio_fs_daemon", SetFileServer),
+        Choice(qemu, "virtio_fs_cache", SetFileServerCache),
+        Texts(qemu, "virtio_fs_extra_args",
+              [](C& config, std::vector<std::string> arguments) -> Result<void> {
+                  config.file_server.arguments = std::move(arguments);
+                  return {};
+              }),
         Flag(qemu, "enable_debug", &C::hypervisor_debug),
         UnusedFlag(qemu, "enable_swap"),
         UnusedFlag(qemu, "disable_nesting_checks"),

@@ -36,6 +36,8 @@ struct RuntimeConfig {
     bool mem_prealloc = false;
     bool hugepages = false;
     bool disable_vhost_net = false;
+    SharedFs shared_fs = SharedFs::k9p;
+    FileServerConfig file_server;  // path empty: found by FindFileServer (guest_files.h)
     bool hypervisor_debug = false;
 
     // [proxy.cc], [shim.cc]; empty paths: this program itself

@@ -25,6 +25,10 @@ constexpr std::string_view kHypervisors[] = {
     "/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64", "/usr/libexec/qemu-kvm",
     "/usr/bin/qemu-lite-system-x86_64"};
 
+// Of Debian 12 (qemu-system-common, in C), and where its successor in Rust is installed.
+constexpr std::string_view kFileServers[] = {"/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd",
+                                             "/usr/lib/virtiofsd"};
+
 std::string Find(const std::vector<std::string>& directories, std::string_view name) {
     for (const auto& directory : directories) {
         std::string path = Cat(directory, "/", name);
@@ -96,6 +100,34 @@ Result<GuestFiles> FindGuest(const RuntimeConfig& config,
     CC_TRY(CheckReadable("guest initrd", guest.initrd));
     CC_TRY(CheckReadable("firmware", config.firmware));
     return guest;
+}
+
+Result<FileServerConfig> FindFileServer(const RuntimeConfig& config) {
+    FileServerConfig server = config.file_server;
+    if (config.shared_fs != SharedFs::kVirtioFs) return FileServerConfig();
+    constexpr std::string_view remedy =
+        "; install virtiofsd (Debian: qemu-system-common), set virtio_fs_daemon= in "
+        "[hypervisor.qemu] of configuration.toml to its path, or shared_fs= to \"9p\"";
+    if (!server.program.empty()) {
+        struct stat status {};
+        if (::access(server.program.c_str(), X_OK) == 0 &&
+            ::stat(server.program.c_str(), &status) == 0 && S_ISREG(status.st_mode))
+            return server;
+        const int code = errno == 0 ? EACCES : errno;
+        const std::string what = S_ISDIR(status.st_mode)
+                                     ? Cat(server.program, " is a directory")
+                                     : FailErrno(server.program, code).value().message;
+        return Fail(Cat("the file server of shared_fs=\"virtio-fs\": ", what, remedy), code);
+    }
+    std::string looked;
+    for (const auto candidate : kFileServers) {
+        server.program = std::string(candidate);
+        if (::access(server.program.c_str(), X_OK) == 0) return server;
+        looked += Cat(looked.empty() ? "" : ", ", server.program);
+    }
+    return Fail(
+        Cat("no file server for shared_fs=\"virtio-fs\" found (looked for ", looked, ")", remedy),
+        ENOENT);
 }
 
 Result<std::string> FindHypervisor(const RuntimeConfig& config, const std::string& executable) {

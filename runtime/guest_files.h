@@ -31,4 +31,8 @@ Result<GuestFiles> FindGuest(const RuntimeConfig& config,
 // The configured VMM, else our own under emulation, else the first of the usual places.
 Result<std::string> FindHypervisor(const RuntimeConfig& config, const std::string& executable);
 
+// Of shared_fs "virtio-fs": with the configured program, else the first of the usual places. Of 9p:
+// none.
+Result<FileServerConfig> FindFileServer(const RuntimeConfig& config);
+
 }  // namespace cc::runtime

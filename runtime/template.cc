@@ -125,9 +125,12 @@ Result<int> Build(const RuntimeConfig& config) {
     CC_ASSIGN(const std::string self, SelfPath());
     CC_ASSIGN(const std::string hypervisor, FindHypervisor(config, self));
     CC_ASSIGN(const GuestFiles guest, FindGuest(config, ShareDirectories(self)));
-    const VmConfig vm = MakeVmConfig(config, guest, hypervisor, {});
+    VmConfig vm = MakeVmConfig(config, guest, hypervisor, {});
+    CC_ASSIGN(vm.file_server, FindFileServer(config));
     if (!CanBeCloned(vm))
-        return Fail("a virtual machine with huge pages or preallocated memory has no template");
+        return Fail(
+            "a virtual machine with huge pages or preallocated memory, and a microvm with "
+            "shared_fs \"virtio-fs\", has no template");
     CC_ASSIGN(std::string key, BuildCurrent(config, vm, self));
     std::printf("%s\n", TemplateDirectoryName(key).c_str());
     return 0;

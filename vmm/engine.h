@@ -27,6 +27,7 @@ struct EnginePlan {
     Fd io_listener;
     Fd dns;          // a stream: the guest's port for questions of names (protocol/dns_frame.h)
     NicBackEnd nic;  // of VmConfig::nic
+    Fd file_server = {};  // of kBoot with kVirtioFs: the connection to what serves the share
     // Of every origin but kBoot: the guest's memory, and the state of the machine beside it.
     Fd memory;
     Fd state;
@@ -69,6 +70,11 @@ class Engine {
     virtual void PlugCard(const Card& card, Done done) = 0;
     // Of a template: what it does from here on is what its clones will do.
     virtual void BeginRehearsal(Done done) = 0;
+    // Plugs the share into a machine that began without: kVirtioFs, of every origin but kBoot. The
+    // connection is that to what serves it. The other one takes it out again, with the guest's
+    // help.
+    virtual void PlugShare(const Fd& connection, Done done) = 0;
+    virtual void UnplugShare(Done done) = 0;
     // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.
     virtual void Save(Done done) = 0;
     // Politely, then by force two seconds later; on_end tells.

@@ -17,6 +17,7 @@
 #include "vmm/preflight.h"
 #include "vmm/rehearsal.h"
 #include "vmm/rehearsal_root.h"
+#include "vmm/template/memory_copy.h"
 
 namespace cc {
 
@@ -81,6 +82,7 @@ Result<void> Keeper::Start() {
     CC_TRY(interrupt_.Start(SIGINT));
     CC_ASSIGN(share_, Share::Create(Cat(config_.directory, "/", kShareName)));
     CC_TRY(MakeNic());
+    if (config_.shared_fs == SharedFs::kVirtioFs) CC_TRY(StartFileServer());
     CC_ASSIGN(console_, Console::Open(Cat(config_.directory, "/", kConsoleLogName)));
     return Context("starting the VM", StartVm(checked.image_bytes));
 }
@@ -91,6 +93,19 @@ Result<void> Keeper::MakeNic() {
     if (!config_.nic) return {};
     CC_ASSIGN(Nic nic, Nic::Make(0, Queues(), MayUseVhost()));
     nics_.emplace(0, std::move(nic));
+    return {};
+}
+
+// In the keeper's network namespace, which is empty.
+Result<void> Keeper::StartFileServer() {
+    CC_TRY(share_->Propagate());
+    CC_ASSIGN(
+        file_server_,
+        FileServer::Start(
+            loop_, config_.file_server, Cat(config_.directory, "/", kShareName),
+            {.on_output = [this](std::string_view line) { OnOutput(line, "the file server says"); },
+             .on_end = [this](const std::string& how,
+                              bool failed) { OnFileServerEnd(how, failed); }}));
     return {};
 }
 
@@ -251,6 +266,9 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
     for (const Card& card : config_.cards)
         cards_.emplace(card.number, card);
     if (const auto nic = nics_.find(0); nic != nics_.end()) plan.nic = nic->second.Release();
+    if (file_server_ && config_.origin == VmOrigin::kBoot)
+        plan.file_server = file_server_->TakeConnection();
+    CC_TRY(ShareMemory(plan.memory));
     CC_ASSIGN(Fd verbs, Listen(kVerbSocketName, SOCK_SEQPACKET));
     CC_ASSIGN(verbs_, PacketServer::Open(
                           loop_, std::move(verbs),
@@ -259,12 +277,26 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                           }));
     exec_ms_ = NowMs();
     CC_ASSIGN(engine_,
-              start_engine_(loop_, std::move(plan),
-                            {.on_started = [this] { OnStarted(); },
-                             .on_paused = [this](bool paused) { OnPaused(paused); },
-                             .on_console = [this](std::string_view bytes) { OnConsole(bytes); },
-                             .on_output = [this](std::string_view line) { OnOutput(line); },
-                             .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
+              start_engine_(
+                  loop_, std::move(plan),
+                  {.on_started = [this] { OnStarted(); },
+                   .on_paused = [this](bool paused) { OnPaused(paused); },
+                   .on_console = [this](std::string_view bytes) { OnConsole(bytes); },
+                   .on_output = [this](std::string_view line) { OnOutput(line, "the VMM says"); },
+                   .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
+    return {};
+}
+
+// What serves the share reads and writes the guest's memory, so that cannot be a private view of
+// the template's.
+Result<void> Keeper::ShareMemory(Fd& memory) const {
+    const bool clone = config_.origin == VmOrigin::kClone || config_.origin == VmOrigin::kPooled;
+    if (!clone || !file_server_) return {};
+    const int64_t begin = NowMs();
+    CC_ASSIGN(MemoryCopy copy, Context("copying the template's memory", CopyMemory(memory)));
+    Log(LogLevel::kDebug, "the template's memory is copied",
+        {{"mib", Cat(copy.bytes >> 20)}, {"ms", Cat(NowMs() - begin)}});
+    memory = std::move(copy.memory);
     return {};
 }
 
@@ -288,6 +320,15 @@ void Keeper::OnStarted() {
     start_ms_ = NowMs() - exec_ms_;
     Log(LogLevel::kInfo, "the VM is up",
         {{"vmm_pid", Cat(engine_->pid())}, {"ms", Cat(start_ms_)}});
+    if (!file_server_ || config_.origin == VmOrigin::kBoot) return Begin();
+    // The device of a share that is served by others is no part of what is saved.
+    engine_->PlugShare(file_server_->TakeConnection(), [this](const Result<void>& plugged) {
+        if (!plugged) return GiveUp(Cat("plugging in the share: ", plugged.error().message));
+        Begin();
+    });
+}
+
+void Keeper::Begin() {
     if (config_.origin == VmOrigin::kTemplate || config_.origin == VmOrigin::kPooled)
         return Rehearse();
     Up();
@@ -316,15 +357,27 @@ void Keeper::Rehearsed(const Result<void>& how) {
     RemoveRehearsalRoot(share_->directory());
     if (!how) return GiveUp(how.error().message);
     Log(LogLevel::kInfo, "the guest has rehearsed", {{"ms", Cat(NowMs() - exec_ms_)}});
-    const auto then = [this](const Result<void>& done) {
+    if (config_.origin == VmOrigin::kTemplate) {
+        if (!file_server_) return Save();
+        // Its memory must be nobody's but the VMM's when it is sealed.
+        file_server_gone_ = [this] { Save(); };
+        return engine_->UnplugShare([this](const Result<void>& unplugged) {
+            if (!unplugged) return GiveUp(unplugged.error().message);
+            if (file_server_) file_server_->Stop();
+        });
+    }
+    engine_->Pause([this](const Result<void>& done) {
         if (!done) return GiveUp(done.error().message);
         Up();
-        if (config_.origin == VmOrigin::kTemplate) Stop("it has been saved");
-    };
-    if (config_.origin == VmOrigin::kTemplate)
-        engine_->Save(then);
-    else
-        engine_->Pause(then);
+    });
+}
+
+void Keeper::Save() {
+    engine_->Save([this](const Result<void>& done) {
+        if (!done) return GiveUp(done.error().message);
+        Up();
+        Stop("it has been saved");
+    });
 }
 
 void Keeper::GiveUp(const std::string& why) {
@@ -339,6 +392,7 @@ void Keeper::LeavePool() const {
     ::prctl(PR_SET_PDEATHSIG, 0);
     (void)::setpriority(PRIO_PROCESS, 0, 0);
     (void)::setpriority(PRIO_PGRP, static_cast<id_t>(engine_->pid()), 0);
+    if (file_server_) (void)::setpriority(PRIO_PGRP, static_cast<id_t>(file_server_->group()), 0);
     SetSessionNiceness(0);
 }
 
@@ -373,11 +427,11 @@ void Keeper::TellReady(const VmReply& reply) {
     if (!told && up_) Stop("whoever asked for the VM has gone");
 }
 
-void Keeper::OnOutput(std::string_view line) {
+void Keeper::OnOutput(std::string_view line, std::string_view who) {
     if (output_budget_ == 0) return;
     output_budget_ -= std::min(output_budget_, line.size() + 1);
-    Log(LogLevel::kWarn, "the VMM says", {{"line", std::string(line)}});
-    if (output_budget_ == 0) Log(LogLevel::kWarn, "the VMM says too much; the rest is not logged");
+    Log(LogLevel::kWarn, who, {{"line", std::string(line)}});
+    if (output_budget_ == 0) Log(LogLevel::kWarn, "that is too much; the rest is not logged");
 }
 
 void Keeper::Stop(std::string_view why) {
@@ -386,8 +440,25 @@ void Keeper::Stop(std::string_view why) {
     if (engine_) engine_->Stop();
 }
 
+// A guest without its files is of no use: whatever it does with them would wait for ever.
+void Keeper::OnFileServerEnd(const std::string& how, bool failed) {
+    file_server_.reset();
+    const auto gone = std::exchange(file_server_gone_, nullptr);
+    // The VMM's end is what it ends by, too, and one that has failed is what the VMM ends by.
+    if (failed && useless_.empty() && !stopping_)
+        GiveUp(Cat(how, "; a virtual machine without its files is stopped"));
+    if (gone) return gone();
+    if (!failed && !stopping_) Log(LogLevel::kInfo, "the share is served no more", {{"how", how}});
+}
+
 void Keeper::OnEnd(const EngineEnd& end) {
-    exit_status_ = end.clean && up_ ? 0 : 1;
+    if (!file_server_) return Finish(end);
+    file_server_gone_ = [this, end] { Finish(end); };
+    file_server_->Stop();
+}
+
+void Keeper::Finish(const EngineEnd& end) {
+    exit_status_ = end.clean && up_ && useless_.empty() ? 0 : 1;
     Log(end.clean ? LogLevel::kInfo : LogLevel::kError, "the VM has ended", {{"why", end.why}});
     // Before anyone is told: who hears of the end may remove the directory at once.
     share_.reset();
@@ -409,6 +480,7 @@ VmStatus Keeper::Status() const {
     VmStatus status;
     status.keeper_pid = ::getpid();
     status.vmm_pid = engine_ ? engine_->pid() : 0;
+    if (file_server_) status.file_server_pids = file_server_->Pids();
     status.paused = paused_;
     const VmGrowth grown = engine_ ? engine_->grown() : VmGrowth();
     status.memory_mib = config_.memory_mib + grown.mib;

@@ -17,6 +17,7 @@
 #include "vmm/console.h"
 #include "vmm/dns_relay.h"
 #include "vmm/engine.h"
+#include "vmm/file_server.h"
 #include "vmm/network_watch.h"
 #include "vmm/nic.h"
 #include "vmm/packet_server.h"
@@ -52,6 +53,8 @@ class Keeper {
 
     Result<void> Start();
     Result<void> StartVm(int64_t image_bytes);
+    Result<void> StartFileServer();
+    Result<void> ShareMemory(Fd& memory) const;
     Result<void> MakeNic();
     void AttachNetwork(const Card& card, Fd network_namespace, Engine::Done done);
     Result<void> CheckRoom(int number) const;
@@ -65,16 +68,20 @@ class Keeper {
     void StartProxy(const ProxyAddress& proxy, VerbAnswer answer);
     Result<Fd> Listen(std::string_view name, int type);
     void OnStarted();
+    void Begin();
     void Rehearse();
     void Rehearsed(const Result<void>& how);
+    void Save();
     void GiveUp(const std::string& why);
     void Up();
     void LeavePool() const;
     void Adopt(const std::string& directory, VerbAnswer answer);
     void OnPaused(bool paused);
     void OnConsole(std::string_view bytes);
-    void OnOutput(std::string_view line);
+    void OnOutput(std::string_view line, std::string_view who);
+    void OnFileServerEnd(const std::string& how, bool failed);
     void OnEnd(const EngineEnd& end);
+    void Finish(const EngineEnd& end);
     void Take(Result<Received> packet, const PacketServer::Answer& answer);
     void Handle(const VmRequest& request, Fd fd, VerbAnswer answer);
     VmStatus Status() const;
@@ -90,6 +97,8 @@ class Keeper {
     uv::Loop loop_;
     uv::SignalWatch terminate_, interrupt_;
     std::unique_ptr<Share> share_;
+    std::unique_ptr<FileServer> file_server_;
+    std::function<void()> file_server_gone_;  // who waits for its end, which is no failure then
     std::map<int, Nic> nics_;
     std::map<int, Card> cards_;  // that are no taps
     std::unique_ptr<NetworkWatch> network_watch_;

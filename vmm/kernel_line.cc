@@ -44,6 +44,8 @@ Result<std::string> KernelLine(const VmConfig& config, const KernelLineFacts& fa
     if (HasRootImage(config))
         words.insert(words.end(),
                      {"root=/dev/pmem0", "rootfstype=erofs", "rootflags=dax=always", "ro"});
+    // The agent mounts the share by it, and loads modules for it.
+    if (config.shared_fs == SharedFs::kVirtioFs) words.emplace_back("agent.share=virtiofs");
     words.emplace_back("init=/init");
     if (!config.kernel_params.empty()) words.push_back(config.kernel_params);
     std::string line = Join(words, " ");

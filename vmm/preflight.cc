@@ -94,6 +94,15 @@ Result<Preflight> CheckVmConfig(const VmConfig& config) {
         CC_TRY(OpenReadable(
             {"firmware", R"(set "firmware" in configuration.toml to an existing file)"},
             config.firmware));
+    if (config.shared_fs == SharedFs::kVirtioFs) {
+        const std::string& program = config.file_server.program;
+        CC_TRY(OpenReadable(
+            {"file server",
+             R"(install virtiofsd, set "virtio_fs_daemon", or set "shared_fs" to "9p")"},
+            program));
+        if (::access(program.c_str(), X_OK) < 0)
+            return FailErrno(Cat("the file server ", Quoted(program), " cannot be executed"));
+    }
     if (HasRootImage(config)) CC_TRY(CheckImage(config, found));
     if (!HasRootImage(config) && config.initrd.empty())
         return Fail(

@@ -85,6 +85,14 @@ Share::~Share() {
     ::rmdir(directory_.c_str());
 }
 
+Result<void> Share::Propagate() {
+    mount_attr attributes{};
+    attributes.propagation = MS_SHARED;
+    if (::mount_setattr(shown_.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
+        return FailErrno("letting the share's mounts reach its file server");
+    return {};
+}
+
 Result<void> Share::Add(const std::string& path, const Fd& mount) {
     for (const auto& other : added_)
         if (Within(path, other) || Within(other, path))

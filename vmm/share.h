@@ -23,6 +23,10 @@ class Share {
     static Result<std::unique_ptr<Share>> Create(const std::string& directory);
     ~Share();
 
+    // From now on what is added and removed is so, too, in mount namespaces that are copied from
+    // this process's: a file server has one of its own.
+    Result<void> Propagate();
+
     // Shows a detached mount (open_tree(2)) to the guest as `path`, relative to the root. Not
     // inside, above or on another.
     Result<void> Add(const std::string& path, const Fd& mount);

@@ -53,6 +53,7 @@ Json Hypervisor(const RuntimeConfig& config) {
             {"Path", OrUnknown(path)},
             {"Debug", config.hypervisor_debug},
             {"BlockDeviceDriver", "virtio-scsi"},
+            {"SharedFS", std::string(Name(config.shared_fs))},
             {"Accelerator", choice ? Name(choice->engine) : "none"},
             {"AcceleratorReason", choice ? choice->reason : choice.error().message}};
 }

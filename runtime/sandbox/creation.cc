@@ -172,6 +172,7 @@ Result<void> Creation::PlanOwnSandbox() {
     vm_for_ = pod ? PodLimits(bundle_.spec.annotations) : LimitsOf(bundle_.spec.Resources());
     vm_size_ = PlanVmSize(config_, vm_for_, ReadHostSize());
     CC_ASSIGN(hypervisor_, FindHypervisor(config_, self_));
+    CC_ASSIGN(file_server_, FindFileServer(config_));
     CC_ASSIGN(guest_, ChooseGuest(config_, bundle_.spec.annotations, ShareDirectories(self_)));
     sandbox_ = PlanSandbox(config_, store_.root(), request_.id);
     sandbox_.pod = pod;
@@ -212,6 +213,7 @@ Result<void> Creation::StartVm() {
     undo_.Push([this] { LogFailure("ending the VM", StopVm(sandbox_)); });
     const auto enter = [this] { return EnterVmCgroup(vm_cgroup_, 0); };
     VmConfig wanted = MakeVmConfig(config_, guest_, hypervisor_, sandbox_);
+    wanted.file_server = file_server_;
     wanted.memory_mib = vm_size_.memory_mib;
     wanted.vcpus = vm_size_.cpus;
     wanted.shared_memory = NeedsSharedMemory(sandbox_.network.cards);
@@ -233,6 +235,8 @@ Result<void> Creation::StartVm() {
     if (origin_ == VmOrigin::kPooled) {
         CC_TRY(EnterVmCgroup(vm_cgroup_, sandbox_.keeper.pid));
         CC_TRY(JoinCgroups(sandbox_.cgroups, sandbox_.vmm.pid));
+        for (const int64_t pid : vm.status.file_server_pids)
+            CC_TRY(JoinCgroups(sandbox_.cgroups, static_cast<pid_t>(pid)));
     }
     return store_.Save(sandbox_);
 }

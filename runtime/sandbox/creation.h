@@ -121,6 +121,7 @@ class Creation {
     NamespaceOwners owners_;
     GuestFiles guest_;
     std::string hypervisor_;
+    FileServerConfig file_server_;
     std::string self_;  // this program
     SharePlan share_;
     CgroupPlan cgroup_;

@@ -80,6 +80,7 @@ VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
     vm.mem_prealloc = config.mem_prealloc;
     vm.hugepages = config.hugepages;
     vm.nic = config.network;
+    vm.shared_fs = config.shared_fs;
     vm.vhost_net = !config.disable_vhost_net;
     vm.debug = config.hypervisor_debug;
     return vm;

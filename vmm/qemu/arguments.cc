@@ -14,6 +14,7 @@
 #include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/option.h"
 #include "vmm/qemu/own.h"
+#include "vmm/qemu/share_plug.h"
 
 namespace cc::qemu {
 
@@ -87,7 +88,16 @@ void AddChannels(Vector& to, const Descriptors& descriptors) {
     to.Add("-device", port("virtserialport", kDnsPort, "dns").Set("name", kDnsPortName));
 }
 
-void AddShare(Vector& to, const VmConfig& config) {
+void AddShare(Vector& to, const VmConfig& config, Acceleration acceleration, int connection) {
+    if (config.shared_fs == SharedFs::kVirtioFs) {
+        const auto arguments =
+            config.origin == VmOrigin::kBoot
+                ? ServedShareArguments({config.machine, acceleration}, connection)
+                : SharePortArguments(config.machine);
+        for (const auto& [flag, value] : arguments)
+            to.Add(flag, value);
+        return;
+    }
     // passthrough: files that the guest's root makes belong to whom the guest says. remap: the
     // share holds mounts of many file systems, whose inode numbers would collide in the one that
     // the guest sees.
@@ -178,7 +188,7 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
     AddChannels(out, descriptors);
     out.Add("-object", Option("rng-random").Set("id", "random").Set("filename", "/dev/urandom"));
     out.AddVirtio("rng", "rng0", kRngSlot, Option().Set("rng", "random"));
-    AddShare(out, config);
+    AddShare(out, config, facts.acceleration, descriptors.files);
     if (config.nic) AddNic(out, config, descriptors);
     if (config.machine == MachineType::kQ35) {
         for (int i = 0; i < kRootPorts; ++i)

@@ -22,6 +22,7 @@
 #include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/own.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/share_plug.h"
 #include "vmm/qemu/special_files.h"
 
 namespace cc::qemu {
@@ -33,6 +34,8 @@ constexpr milliseconds kVerbDeadline{5000};
 constexpr milliseconds kStopDeadline{2000};
 // A machine's state without its memory is some 300 kB.
 constexpr milliseconds kSaveDeadline{10000};
+// A guest that has booted gives a device back at once.
+constexpr milliseconds kUnplugDeadline{10000};
 // After the process is gone its streams hold what it last said; nobody else has them, so this is a
 // safety net.
 constexpr milliseconds kDrainDeadline{1000};
@@ -92,6 +95,11 @@ class QemuEngine : public Engine {
           output_lines_([this](std::string_view line) { callbacks_.on_output(line); }),
           process_watch_(loop, [this](int) { OnProcessEnd(); }),
           start_timer_(loop, [this] { OnStartDeadline(); }),
+          unplug_timer_(
+              loop,
+              [this] {
+                  ShareUnplugged(Fail("the guest did not give the share's device back", ETIMEDOUT));
+              }),
           save_timer_(loop, [this] { Saved(Fail("saving took too long", ETIMEDOUT)); }),
           kill_timer_(loop, [this] { Kill(); }),
           drain_timer_(loop, [this] { Report(); }) {}
@@ -108,6 +116,8 @@ class QemuEngine : public Engine {
     void PlugNic(int number, const NicBackEnd& back_end, Done done) override;
     void PlugCard(const Card& card, Done done) override;
     void BeginRehearsal(Done done) override;
+    void PlugShare(const Fd& connection, Done done) override;
+    void UnplugShare(Done done) override;
     void Save(Done done) override;
     void Stop() override;
 
@@ -121,6 +131,7 @@ class QemuEngine : public Engine {
     void Kill();
     void Started();
     void Migrate();
+    void ShareUnplugged(Result<void> how);
     void OnMigration(const std::string& status);
     void Saved(Result<void> how);
     void OnEvent(const QmpEvent& event);
@@ -144,6 +155,7 @@ class QemuEngine : public Engine {
     bool shared_memory_ = false;
     Fd state_;  // of a template: where it is saved
     Done saved_;
+    Done share_unplugged_;
     bool started_ = false;
     bool stopping_ = false;
     int modules_ = 0;  // of memory, that were tried
@@ -153,7 +165,7 @@ class QemuEngine : public Engine {
     std::string shutdown_reason_;  // as QEMU named it
     bool control_open_ = true, console_open_ = true, output_open_ = true;
     uv::Poll process_watch_;
-    uv::Timer start_timer_, save_timer_, kill_timer_, drain_timer_;
+    uv::Timer start_timer_, unplug_timer_, save_timer_, kill_timer_, drain_timer_;
     std::unique_ptr<QmpClient> qmp_;
     std::unique_ptr<uv::Channel> console_, output_;
 };
@@ -163,7 +175,7 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     origin_ = plan.config.origin;
     machine_ = plan.config.machine;
     acceleration_ = plan.acceleration.engine;
-    shared_memory_ = plan.config.shared_memory;
+    shared_memory_ = plan.config.shared_memory || plan.config.shared_fs == SharedFs::kVirtioFs;
     start_deadline_ms_ = plan.config.start_deadline_ms;
     Descriptors numbers;
     numbers.taps.clear();
@@ -180,9 +192,10 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     options.executable = program_;
     options.arguments = {program_};
     options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+    const bool serves_files = plan.config.shared_fs == SharedFs::k9p;
     options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
     Fd library;
-    if (!IsOwnQemu(program_)) {
+    if (serves_files && !IsOwnQemu(program_)) {
         CC_ASSIGN(library, SpecialFilesLibrary());
         options.environment->push_back(Cat("LD_PRELOAD=/proc/self/fd/", numbers.library));
     }
@@ -194,6 +207,7 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
                    {plan.io_listener.get(), numbers.io},
                    {plan.dns.get(), numbers.dns}};
     if (library) options.fds.push_back({library.get(), numbers.library});
+    if (plan.file_server) options.fds.push_back({plan.file_server.get(), numbers.files});
     for (size_t i = 0; i < plan.nic.taps.size(); ++i)
         options.fds.push_back({plan.nic.taps[i].get(), numbers.taps[i]});
     for (size_t i = 0; i < plan.nic.vhosts.size(); ++i)
@@ -209,12 +223,13 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     options.new_process_group = true;
     options.parent_death_signal = SIGKILL;
     const bool small_pages = plan.acceleration.engine == Acceleration::kTcg && IsClone(origin_);
-    options.in_child = [small_pages, pins = PinsMemory(plan.config)]() -> Result<void> {
+    options.in_child = [small_pages, serves_files,
+                        pins = PinsMemory(plan.config)]() -> Result<void> {
         // QEMU asks for huge pages wherever it can, also for translated code and for firmware
         // tables of which it uses a page. The guest's memory is a view of a file, which has none.
         if (small_pages) (void)::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
         if (pins) CC_TRY(AllowPinning(0));
-        return ConfineVmm();
+        return ConfineVmm(serves_files);
     };
     Log(LogLevel::kDebug, "starting the VMM", {{"arguments", Join(options.arguments, " ")}});
     CC_ASSIGN(process_, Spawn(options));
@@ -276,6 +291,28 @@ void QemuEngine::PlugCard(const Card& card, Done done) {
 void QemuEngine::PlugNic(int number, const NicBackEnd& back_end, Done done) {
     if (!started_) return done(Fail("the VM is not up"));
     qemu::PlugNic(*qmp_, machine_, number, back_end, kVerbDeadline, std::move(done));
+}
+
+void QemuEngine::PlugShare(const Fd& connection, Done done) {
+    if (!started_) return done(Fail("the VM is not up"));
+    qemu::PlugShare(*qmp_, {machine_, acceleration_}, connection, kVerbDeadline, std::move(done));
+}
+
+void QemuEngine::UnplugShare(Done done) {
+    if (!started_) return done(Fail("the VM is not up"));
+    share_unplugged_ = std::move(done);
+    unplug_timer_.Start(kUnplugDeadline);
+    AskForShare(*qmp_, kVerbDeadline, [this](Result<void> asked) {
+        if (!asked) ShareUnplugged(std::move(asked));
+    });
+}
+
+void QemuEngine::ShareUnplugged(Result<void> how) {
+    unplug_timer_.Stop();
+    auto done = std::exchange(share_unplugged_, nullptr);
+    if (!done) return;
+    if (!how) return done(std::move(how));
+    DropShare(*qmp_, kVerbDeadline, std::move(done));
 }
 
 void QemuEngine::Stop() {
@@ -385,6 +422,7 @@ void QemuEngine::OnEvent(const QmpEvent& event) {
     if (event.name == "SHUTDOWN") shutdown_reason_ = event.reason;
     if (event.name == "GUEST_PANICKED") shutdown_reason_ = "guest-panic";
     if (event.name == "MIGRATION") OnMigration(event.status);
+    if (event.name == "DEVICE_DELETED" && event.device == kShareDevice) ShareUnplugged({});
     if (event.name == "STOP") callbacks_.on_paused(true);
     if (event.name != "RESUME") return;
     callbacks_.on_paused(false);
@@ -411,6 +449,7 @@ void QemuEngine::OnProcessEnd() {
     process_watch_.Stop();
     start_timer_.Stop();
     kill_timer_.Stop();
+    ShareUnplugged(Fail("the VMM has ended"));
     Saved(Fail("the VMM has ended"));
     status_ = process_.Reap().value_or(0);
     reaped_ = true;

@@ -6,6 +6,7 @@
 //   slot - 2) 0x00, 0x01  host bridge, PIIX3/4      host bridge               - 0x02 virtio-serial
 //   virtio-serial             virtio-serial 0x03        virtio-rng                virtio-rng
 //   virtio-rng 0x04        virtio-9p, the share      virtio-9p, the share      virtio-9p, the share
+//               or vhost-user-fs (q35: plugged in, it sits behind a root port of this slot)
 //   0x05        virtio-net                virtio-net                virtio-net
 //   0x06-0x0f   kept for devices to come at start
 //   0x10-0x1e   free for hot-plug         0x10.0-3: root ports hotplug0-3

@@ -116,21 +116,23 @@ std::string MemoryOption(const VmConfig& config, const MachineFacts& facts) {
 }
 
 std::string MemoryBackend(const VmConfig& config, int memory) {
+    const bool served = config.shared_fs == SharedFs::kVirtioFs;
     // The id, not the kind, is what a saved VM refers to. A template writes into the file, a clone
-    // has a private view of it and writes to pages of its own.
+    // has a private view of it and writes to pages of its own; with a file server the file is a
+    // copy.
     if (config.origin != VmOrigin::kBoot)
         return Option("memory-backend-file")
             .Set("id", "ram")
             .Set("size", Cat(config.memory_mib, "M"))
             .Set("mem-path", Cat("/proc/self/fd/", memory))
-            .Set("share", config.origin == VmOrigin::kTemplate ? "on" : "off")
+            .Set("share", config.origin == VmOrigin::kTemplate || served ? "on" : "off")
             .text();
     // Private and anonymous: the kernel may merge its pages with other VMs' and use huge ones.
     // Shared, its descriptor is what a program that serves a device is given.
-    Option option(config.hugepages || config.shared_memory ? "memory-backend-memfd"
-                                                           : "memory-backend-ram");
+    const bool shared = config.shared_memory || served;
+    Option option(config.hugepages || shared ? "memory-backend-memfd" : "memory-backend-ram");
     option.Set("id", "ram").Set("size", Cat(config.memory_mib, "M"));
-    if (config.shared_memory) option.On("share");
+    if (shared) option.On("share");
     if (config.hugepages) option.On("hugetlb");
     // Huge pages that are not there shall be an error now, not a SIGBUS later.
     if (config.mem_prealloc || config.hugepages) option.On("prealloc");

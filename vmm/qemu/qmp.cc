@@ -96,6 +96,7 @@ Result<void> QmpClient::OnLine(std::string_view line) {
         if (const Json* data = Member(*message, "data")) {
             told.reason = StringMember(*data, "reason").value_or("");
             told.status = StringMember(*data, "status").value_or("");
+            told.device = StringMember(*data, "device").value_or("");
         }
         // The event's handler may replace or destroy us: nothing of ours is touched after it.
         if (callbacks_.on_event) callbacks_.on_event(told);

@@ -21,6 +21,7 @@ struct QmpEvent {
     // Members of its data, where there are such.
     std::string reason;
     std::string status;
+    std::string device;  // its id
 };
 
 class QmpClient {
