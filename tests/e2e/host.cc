@@ -144,6 +144,14 @@ namespace {
 
 // Of [hypervisor.qemu]. Small, so that machines grow for what containers ask for.
 constexpr std::string_view kSmallMachine = "default_memory = 128\n";
+constexpr std::string_view kVirtioFs = "shared_fs = \"virtio-fs\"\n";
+
+// What the environment asks for, unless the test has asked itself.
+std::string_view SharedFsLine(const std::string& hypervisor_lines) {
+    const char* wanted = ::getenv("CC_TEST_SHARED_FS");
+    const bool asked = hypervisor_lines.find("shared_fs") != std::string::npos;
+    return !asked && wanted != nullptr && std::string_view(wanted) == "virtio-fs" ? kVirtioFs : "";
+}
 
 // Made by the first host that needs it, and ended with this program.
 class SharedTemplates {
@@ -152,8 +160,8 @@ class SharedTemplates {
         char name[] = "/tmp/cc-e2e-templates.XXXXXX";
         directory_ = ::mkdtemp(name);
         // No pool: what waits in it is not to be found among the processes of a host.
-        const std::string lines =
-            Cat("[hypervisor.qemu]\n", kSmallMachine, "[factory]\n", Lines(), "\n");
+        const std::string lines = Cat("[hypervisor.qemu]\n", kSmallMachine, SharedFsLine(""),
+                                      "[factory]\n", Lines(), "\n");
         REQUIRE(WriteFileAtomic(Config(), lines, 0644));
         const Finished built = RunProgram(RuntimePath(), Arguments({"build"}));
         CHECK_MESSAGE(built.status == 0, built.err);
@@ -192,6 +200,10 @@ Host::Host(const std::string& hypervisor_lines, const std::string& runtime_lines
                     hypervisor_lines.empty() ? SharedTemplateLines() : "enable_template = false",
                     runtime_lines}) {}
 
+Host Host::WithVirtioFs() {
+    return Host(Sections{std::string(kVirtioFs), SharedTemplateLines(), ""});
+}
+
 Host Host::WithTemplates(const std::string& factory_lines, const std::string& hypervisor_lines) {
     return Host(Sections{hypervisor_lines, factory_lines, ""});
 }
@@ -202,12 +214,12 @@ Host::Host(const Sections& sections) {
     MakeRootfs(rootfs());
     config_ = directory_ + "/configuration.toml";
     const bool sized = sections.hypervisor.find("default_memory") != std::string::npos;
-    REQUIRE(
-        WriteFileAtomic(config_,
-                        Cat("[hypervisor.qemu]\n", sized ? "" : kSmallMachine, sections.hypervisor,
-                            "\n[factory]\n", sections.factory, "\n[runtime]\nrun_dir = \"",
-                            run_directory(), "\"\n", sections.runtime, "\n"),
-                        0644));
+    REQUIRE(WriteFileAtomic(
+        config_,
+        Cat("[hypervisor.qemu]\n", sized ? "" : kSmallMachine, SharedFsLine(sections.hypervisor),
+            sections.hypervisor, "\n[factory]\n", sections.factory, "\n[runtime]\nrun_dir = \"",
+            run_directory(), "\"\n", sections.runtime, "\n"),
+        0644));
 }
 
 Host::~Host() {

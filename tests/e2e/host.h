@@ -3,6 +3,8 @@
 // of its own, so that it disturbs nothing else on the machine), bundles with a busybox root file
 // system, and the check that nothing is left behind. cc-runtime is the real program, the VMs are
 // real.
+//
+// With CC_TEST_SHARED_FS=virtio-fs in the environment all hosts share their files so.
 #pragma once
 
 #include <chrono>
@@ -45,6 +47,9 @@ class Host {
     // with the host.
     static Host WithTemplates(const std::string& factory_lines,
                               const std::string& hypervisor_lines = "");
+    // Whose share is served by virtiofs. Containers are cloned from a template that all such hosts
+    // of this program share.
+    static Host WithVirtioFs();
     std::string template_path() const { return directory_ + "/run/template"; }
     // Ends the proxy and checks that nothing is left.
     ~Host();

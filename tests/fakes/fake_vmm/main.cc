@@ -176,8 +176,9 @@ void Obey(int qmp, const std::string& line) {
     const bool nic = line.find("virtio-net-pci") != std::string::npos ||
                      line.find("vfio-pci") != std::string::npos;
     const bool cpu = line.find("max-x86_64-cpu") != std::string::npos;
-    const bool fits =
-        nic ? !Asked("fake.no-room") : cpu || line.find("\"addr\":4429185024") != std::string::npos;
+    const bool share = line.find("vhost-user-fs-pci") != std::string::npos;
+    const bool fits = nic || share ? !Asked("fake.no-room")
+                                   : cpu || line.find("\"addr\":4429185024") != std::string::npos;
     if (is("device_add") && !fits) {
         Say(qmp, "{\"id\": " + IdOf(line) + ", \"error\": {\"desc\": \"not there\"}}\r\n");
         return;
@@ -186,6 +187,8 @@ void Obey(int qmp, const std::string& line) {
     if (is("netdev_del") || is("closefd")) ::close(state_fd);
     Say(qmp, "{\"return\": {}, \"id\": " + IdOf(line) + "}\r\n");
     if (is("quit")) EndOf(qmp, "host-qmp-quit");
+    if (is("device_del"))
+        Say(qmp, "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"share0\"}}\r\n");
     if (is("migrate")) Save(qmp);
     if (is("migrate-incoming")) Restore(qmp, line);
 }

@@ -57,10 +57,12 @@ TEST_CASE("a sysctl name becomes a path that stays below /proc/sys") {
 
 TEST_CASE("the kernel's command line says where the root is") {
     const auto parameters = ParseCommandLine(
-        "console=hvc0 root=/dev/pmem0 rootfstype=erofs quiet agent.log=debug panic=1\n");
+        "console=hvc0 root=/dev/pmem0 rootfstype=erofs quiet agent.log=debug agent.share=virtiofs "
+        "panic=1\n");
     CHECK(parameters.root == "/dev/pmem0");
     CHECK(parameters.root_type == "erofs");
     CHECK(parameters.log_level == "debug");
+    CHECK(parameters.share == kVirtioFsType);
     CHECK(ParseCommandLine("").root.empty());
 }
 

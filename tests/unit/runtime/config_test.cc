@@ -42,6 +42,10 @@ kernel_params = "a=b c"
 asset_annotations = ["/a/*", "/b"]
 firmware = "/f"
 machine_accelerators = "x=y"
+shared_fs = "virtio-fs"
+virtio_fs_daemon = "/v"
+virtio_fs_cache = "never"
+virtio_fs_extra_args = ["-o", "posix_acl"]
 default_vcpus = -1
 default_bridges = 1
 default_memory = 256
@@ -81,6 +85,8 @@ x = 1
     CHECK(config->acceleration == Acceleration::kTcg);
     CHECK(config->kernel_params == "a=b c");
     CHECK(config->asset_annotations == std::vector<std::string>{"/a/*", "/b"});
+    CHECK(config->shared_fs == SharedFs::kVirtioFs);
+    CHECK(config->file_server == FileServerConfig{"/v", "none", {"-o", "posix_acl"}});
     CHECK(config->vcpus == ::sysconf(_SC_NPROCESSORS_ONLN));
     CHECK(config->memory_mib == 256);
     CHECK(config->mem_prealloc);
@@ -114,6 +120,11 @@ TEST_CASE("a wrong type or value is an error that names file, line and key") {
         {"[hypervisor.qemu]\nblock_device_driver = \"floppy\"", "virtio-scsi, virtio-blk"},
         {"[hypervisor.qemu]\nmachine_type = \"vax\"", "c.toml:2: hypervisor.qemu.machine_type"},
         {"[hypervisor.qemu]\naccel = \"steam\"", "c.toml:2: hypervisor.qemu.accel"},
+        {"[hypervisor.qemu]\nshared_fs = \"nfs\"", "known are 9p and virtio-fs"},
+        {"[hypervisor.qemu]\nvirtio_fs_daemon = \"v\"",
+         "c.toml:2: hypervisor.qemu.virtio_fs_daemon: must be an absolute path"},
+        {"[hypervisor.qemu]\nvirtio_fs_cache = \"some\"", "one of auto, always, none"},
+        {"[hypervisor.qemu]\nvirtio_fs_extra_args = \"-d\"", "must be a list of strings"},
         {"[proxy.cc]\nksm = \"on\"", "c.toml:2: proxy.cc.ksm: must be one of off, initial, auto"},
         {"[runtime]\nboot_timeout = 0", "c.toml:2: runtime.boot_timeout"},
         {"hypervisor = 1", "c.toml:1: hypervisor"},

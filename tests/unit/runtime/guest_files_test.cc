@@ -69,6 +69,18 @@ TEST_CASE("a configured file that is missing or empty is an error that names it"
         }
     }
     RuntimeConfig config;
+    config.file_server.program = "/no/such/virtiofsd";
+    CHECK(FindFileServer(config).value() == FileServerConfig());  // nobody asks for one
+    config.shared_fs = SharedFs::kVirtioFs;
+    for (const std::string& path : {std::string("/no/such/virtiofsd"), directory.path()}) {
+        config.file_server.program = path;
+        const auto server = FindFileServer(config);
+        REQUIRE_FALSE(server);
+        CHECK(server.error().message.find(path) != std::string::npos);
+        CHECK(server.error().message.find("virtio_fs_daemon=") != std::string::npos);
+    }
+    config.file_server = {"/bin/true", "none", {"-d"}};
+    CHECK(FindFileServer(config).value() == config.file_server);
     config.hypervisor = "/no/such/qemu";
     CHECK(FindHypervisor(config, "/no/such").error().message.find("/no/such/qemu") !=
           std::string::npos);

@@ -484,4 +484,41 @@ TEST_CASE("interrupt lines are routed where a card may have one") {
     CHECK_FALSE(test::Contains(After(ArgumentsOf(config), "-append"), "acpi=noirq"));
 }
 
+TEST_CASE(
+    "a share that another program serves is a device with a descriptor, and memory for both") {
+    const auto words_of = [](MachineType machine, VmOrigin origin) {
+        VmConfig config = Config(machine);
+        if (machine == MachineType::kMicrovm) config.image.clear(), config.initrd = "/k/initrd";
+        config.shared_fs = SharedFs::kVirtioFs;
+        config.origin = origin;
+        return ArgumentsOf(config);
+    };
+    const auto has = [](const Words& words, std::string_view part) {
+        return std::any_of(words.begin(), words.end(),
+                           [&](const auto& word) { return test::Contains(word, part); });
+    };
+    const auto pc = words_of(MachineType::kPc, VmOrigin::kBoot);
+    CHECK(has(pc, "socket,id=share,fd=14"));
+    CHECK(has(pc,
+              "driver=vhost-user-fs-pci,id=share0,bus=pci.0,addr=0x04,chardev=share,"
+              "tag=hyperShared"));
+    CHECK(After(pc, "-object") == "memory-backend-memfd,id=ram,size=128M,share=on");
+    CHECK(test::Contains(After(pc, "-append"), "agent.share=virtiofs"));
+    CHECK(has(words_of(MachineType::kMicrovm, VmOrigin::kBoot),
+              "driver=vhost-user-fs-device,id=share0,bus=virtio-mmio-bus.2,chardev=share"));
+    // What is saved, and what comes of it, begins without.
+    for (const auto origin : {VmOrigin::kTemplate, VmOrigin::kClone, VmOrigin::kPooled}) {
+        const auto restored = words_of(MachineType::kPc, origin);
+        CHECK_FALSE(has(restored, "share0"));
+        CHECK(After(restored, "-object") ==
+              "memory-backend-file,id=ram,size=128M,mem-path=/proc/self/fd/7,share=on");
+        CHECK(has(words_of(MachineType::kQ35, origin),
+                  "pcie-root-port,id=hotplug-share,bus=pcie.0,addr=0x04,chassis=5"));
+    }
+    for (const auto& words : {pc, words_of(MachineType::kQ35, VmOrigin::kTemplate)}) {
+        CHECK_FALSE(has(words, "9p"));
+        CHECK_FALSE(has(words, "fsdev"));
+    }
+}
+
 }  // namespace cc::qemu

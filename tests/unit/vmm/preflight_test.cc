@@ -112,10 +112,17 @@ TEST_CASE("a configuration survives its encoding, and bad ones name the key") {
     config.memory_mib = 512;
     config.hugepages = config.debug = true;
     config.start_deadline_ms = 77;
+    config.shared_fs = SharedFs::kVirtioFs;
+    config.file_server = {"/v", "none", {"-o", "x"}};
     const auto back = ParseVmConfig(Encode(config));
     REQUIRE(back);
     CHECK(Encode(*back) == Encode(config));
+    CHECK(back->file_server == config.file_server);
     for (const auto& [text, key] : {std::pair{"{\"vcpus\":0}", "vcpus"},
+                                    {"{\"shared_fs\":\"nfs\"}", "nfs"},
+                                    {"{\"file_server\":{\"cache\":\"x\"}}", "cache"},
+                                    {"{\"file_server\":{\"arguments\":[1]}}", "argument"},
+                                    {"{\"file_server\":1}", "file_server"},
                                     {"{\"memory_mib\":\"x\"}", "memory_mib"},
                                     {"{\"memory_mib\":99999999999999999999}", "memory_mib"},
                                     {"{\"machine\":\"isapc\"}", "isapc"},

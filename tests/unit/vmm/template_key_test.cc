@@ -89,4 +89,13 @@ TEST_CASE("a VM whose memory shall be its own from the start is not cloned") {
     CHECK_FALSE(CanBeCloned(config));
 }
 
+TEST_CASE(
+    "a machine whose share is served by another program is cloned where that can be plugged in") {
+    VmConfig config;
+    config.shared_fs = SharedFs::kVirtioFs;
+    CHECK(CanBeCloned(config));
+    config.machine = MachineType::kMicrovm;
+    CHECK_FALSE(CanBeCloned(config));
+}
+
 }  // namespace cc
