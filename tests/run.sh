@@ -26,13 +26,18 @@ trap 'rm -rf "$logs"' EXIT
 passed=0 failed=0 skipped=0
 broken=()
 
-# One doctest program: counts from its summary line, and all that it printed if something fails.
+# What is done once more with the share served by virtiofsd: that files and volumes come, go and are as they should be.
+by_virtiofs='bind mounts show*,sockets and FIFOs*,what a container wrote*,a user namespace maps*,at the root of the reported*'
+by_virtiofs+=',a container of a pod is killed*,a pod'"'"'s VM grows*,what a createContainer hook mounts*'
+
+# One doctest program: counts from its summary line, and all that it printed if something fails. Its second argument: patterns
+# of its tests; a third: what the run is called.
 run_program() {
-    local program=$1 name log status counts skips
-    name=$(basename "$program")
+    local program=$1 tests=${2:-$filter} name log status counts skips
+    name=${3:-$(basename "$program")}
     log=$logs/$name
     printf '== %s: ' "$name"
-    "$program" ${filter:+-tc="$filter"} --no-version >"$log" 2>&1
+    "$program" ${tests:+-tc="$tests"} --no-version >"$log" 2>&1
     status=$?
     counts=$(sed -nE 's/^\[doctest\] test cases: *[0-9]+ *\| *([0-9]+) passed *\| *([0-9]+) failed.*/\1 \2/p' "$log")
     skips=$(grep -c '^SKIPPED: ' "$log")
@@ -87,6 +92,9 @@ for kind in "${only[@]}"; do
     for program in "${programs[@]}"; do
         [ -x "$program" ] && run_program "$program"
     done
+    if [ "$kind" = e2e ] && [ -z "$filter" ] && [ -x "$build/tests/e2e-tests" ]; then
+        CC_TEST_SHARED_FS=virtio-fs run_program "$build/tests/e2e-tests" "$by_virtiofs" e2e-tests-by-virtiofs
+    fi
     [ -z "$compare" ] || compare_host
 done
 

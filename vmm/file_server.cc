@@ -128,8 +128,9 @@ void FileServer::OnProcessEnd() {
     std::string how = killed ? Cat("was killed by signal ", WTERMSIG(status))
                              : Cat("exited with status ", WEXITSTATUS(status));
     if (!last.empty()) how += Cat("; it said: ", Quoted(Join(last, "\n"), 2048));
-    callbacks_.on_end(Cat("the file server ", program_, " ", how),
-                      killed ? !told_ : WEXITSTATUS(status) != 0);
+    const auto on_end = std::move(callbacks_.on_end);  // which may destroy us
+    on_end({Cat("the file server ", program_, " ", how), killed ? !told_ : WEXITSTATUS(status) != 0,
+            killed && !told_});
 }
 
 }  // namespace cc

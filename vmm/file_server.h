@@ -16,13 +16,19 @@
 
 namespace cc {
 
+// How it ended. Failed: neither because it was told to nor because the VMM has gone; killed: by
+// somebody else.
+struct FileServerEnd {
+    std::string how;
+    bool failed = false;
+    bool killed = false;
+};
+
 class FileServer {
   public:
     struct Callbacks {
         std::function<void(std::string_view line)> on_output;  // what it printed
-        // It has ended, and how. Called once, last. `failed`: neither because it was told to nor
-        // because the VMM has gone.
-        std::function<void(const std::string& how, bool failed)> on_end;
+        std::function<void(const FileServerEnd&)> on_end;      // called once, last
     };
 
     // Serves `directory`, whose mounts reach it when Share::Propagate was called. It runs in the

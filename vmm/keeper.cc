@@ -37,6 +37,13 @@ int64_t NowMs() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+// After the file server has ended without a failure.
+constexpr std::chrono::milliseconds kVmmEnd{1000};
+
+std::string Unserved(const std::string& how) {
+    return Cat(how, "; a virtual machine without its files is stopped");
+}
+
 VmReply ReplyOf(const Result<void>& how) {
     VmReply reply;
     if (!how) reply.error = how.error().message;
@@ -52,6 +59,7 @@ Keeper::Keeper(VmConfig config, Descriptors inherited, TscMeasurement tsc, Start
       start_engine_(std::move(start_engine)),
       terminate_(loop_, [this](int) { Stop("SIGTERM"); }),
       interrupt_(loop_, [this](int) { Stop("SIGINT"); }),
+      unserved_(loop_, [this] { GiveUp(Unserved(file_server_how_)); }),
       proxy_starter_(loop_),
       output_budget_(kOutputBudget) {}
 
@@ -101,11 +109,12 @@ Result<void> Keeper::StartFileServer() {
     CC_TRY(share_->Propagate());
     CC_ASSIGN(
         file_server_,
-        FileServer::Start(
-            loop_, config_.file_server, Cat(config_.directory, "/", kShareName),
-            {.on_output = [this](std::string_view line) { OnOutput(line, "the file server says"); },
-             .on_end = [this](const std::string& how,
-                              bool failed) { OnFileServerEnd(how, failed); }}));
+        FileServer::Start(loop_, config_.file_server, Cat(config_.directory, "/", kShareName),
+                          {.on_output =
+                               [this](std::string_view line) {
+                                   OnOutput(line, LogLevel::kInfo, "the file server says");
+                               },
+                           .on_end = [this](const FileServerEnd& end) { OnFileServerEnd(end); }}));
     return {};
 }
 
@@ -277,13 +286,15 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                           }));
     exec_ms_ = NowMs();
     CC_ASSIGN(engine_,
-              start_engine_(
-                  loop_, std::move(plan),
-                  {.on_started = [this] { OnStarted(); },
-                   .on_paused = [this](bool paused) { OnPaused(paused); },
-                   .on_console = [this](std::string_view bytes) { OnConsole(bytes); },
-                   .on_output = [this](std::string_view line) { OnOutput(line, "the VMM says"); },
-                   .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
+              start_engine_(loop_, std::move(plan),
+                            {.on_started = [this] { OnStarted(); },
+                             .on_paused = [this](bool paused) { OnPaused(paused); },
+                             .on_console = [this](std::string_view bytes) { OnConsole(bytes); },
+                             .on_output =
+                                 [this](std::string_view line) {
+                                     OnOutput(line, LogLevel::kWarn, "the VMM says");
+                                 },
+                             .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
     return {};
 }
 
@@ -427,10 +438,10 @@ void Keeper::TellReady(const VmReply& reply) {
     if (!told && up_) Stop("whoever asked for the VM has gone");
 }
 
-void Keeper::OnOutput(std::string_view line, std::string_view who) {
+void Keeper::OnOutput(std::string_view line, LogLevel level, std::string_view who) {
     if (output_budget_ == 0) return;
     output_budget_ -= std::min(output_budget_, line.size() + 1);
-    Log(LogLevel::kWarn, who, {{"line", std::string(line)}});
+    Log(level, who, {{"line", std::string(line)}});
     if (output_budget_ == 0) Log(LogLevel::kWarn, "that is too much; the rest is not logged");
 }
 
@@ -441,14 +452,19 @@ void Keeper::Stop(std::string_view why) {
 }
 
 // A guest without its files is of no use: whatever it does with them would wait for ever.
-void Keeper::OnFileServerEnd(const std::string& how, bool failed) {
+void Keeper::OnFileServerEnd(const FileServerEnd& end) {
     file_server_.reset();
-    const auto gone = std::exchange(file_server_gone_, nullptr);
-    // The VMM's end is what it ends by, too, and one that has failed is what the VMM ends by.
-    if (failed && useless_.empty() && !stopping_)
-        GiveUp(Cat(how, "; a virtual machine without its files is stopped"));
-    if (gone) return gone();
-    if (!failed && !stopping_) Log(LogLevel::kInfo, "the share is served no more", {{"how", how}});
+    file_server_killed_ = end.killed;
+    if (const auto gone = std::exchange(file_server_gone_, nullptr)) {
+        // One that has failed is what the VMM ends by.
+        if (end.failed && useless_.empty() && !stopping_) GiveUp(Unserved(end.how));
+        return gone();
+    }
+    if (stopping_) return;
+    if (end.failed) return GiveUp(Unserved(end.how));
+    // So it ends when the VMM does, which is told in a moment; or somebody has told it to.
+    file_server_how_ = end.how;
+    unserved_.Start(kVmmEnd);
 }
 
 void Keeper::OnEnd(const EngineEnd& end) {
@@ -458,6 +474,7 @@ void Keeper::OnEnd(const EngineEnd& end) {
 }
 
 void Keeper::Finish(const EngineEnd& end) {
+    unserved_.Stop();
     exit_status_ = end.clean && up_ && useless_.empty() ? 0 : 1;
     Log(end.clean ? LogLevel::kInfo : LogLevel::kError, "the VM has ended", {{"why", end.why}});
     // Before anyone is told: who hears of the end may remove the directory at once.
@@ -470,7 +487,7 @@ void Keeper::Finish(const EngineEnd& end) {
     TellReady({.error = useless_.empty() ? Cat("starting the VM: ", end.why) : useless_,
                .status = {},
                .console = {},
-               .killed = end.killed});
+               .killed = end.killed || file_server_killed_});
     for (const auto& answer : stop_answers_)
         answer({});
     loop_.Stop();

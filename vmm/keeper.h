@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/undo.h"
 #include "base/uv/loop.h"
 #include "client/proxy_starter.h"
@@ -78,8 +79,8 @@ class Keeper {
     void Adopt(const std::string& directory, VerbAnswer answer);
     void OnPaused(bool paused);
     void OnConsole(std::string_view bytes);
-    void OnOutput(std::string_view line, std::string_view who);
-    void OnFileServerEnd(const std::string& how, bool failed);
+    void OnOutput(std::string_view line, LogLevel level, std::string_view who);
+    void OnFileServerEnd(const FileServerEnd& end);
     void OnEnd(const EngineEnd& end);
     void Finish(const EngineEnd& end);
     void Take(Result<Received> packet, const PacketServer::Answer& answer);
@@ -99,6 +100,9 @@ class Keeper {
     std::unique_ptr<Share> share_;
     std::unique_ptr<FileServer> file_server_;
     std::function<void()> file_server_gone_;  // who waits for its end, which is no failure then
+    bool file_server_killed_ = false;
+    std::string file_server_how_;
+    uv::Timer unserved_;
     std::map<int, Nic> nics_;
     std::map<int, Card> cards_;  // that are no taps
     std::unique_ptr<NetworkWatch> network_watch_;

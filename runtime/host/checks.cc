@@ -43,6 +43,16 @@ Check CheckHypervisor(const RuntimeConfig& config) {
     return Ok("hypervisor", Cat(*path, ", ", version->substr(0, version->find('\n'))));
 }
 
+// Of the share, where QEMU does not serve it.
+Check CheckFileServer(const RuntimeConfig& config) {
+    const auto server = FindFileServer(config);
+    if (!server) return Bad("file server", server.error().message);
+    if (config.shared_fs == SharedFs::k9p) return Ok("file server", "QEMU, by 9p");
+    const auto version = Capture(server->program, {"--version"});
+    if (!version) return Bad("file server", version.error().message);
+    return Ok("file server", Cat(server->program, ", ", version->substr(0, version->find('\n'))));
+}
+
 Check CheckAcceleration(const RuntimeConfig& config) {
     const auto choice = ChooseAcceleration(config.acceleration);
     if (!choice) return Bad("acceleration", choice.error().message);
@@ -128,6 +138,7 @@ std::vector<Check> CheckHost(const RuntimeConfig& config) {
         CheckUser(),
         CheckKernelRelease(system.release),
         CheckHypervisor(config),
+        CheckFileServer(config),
         CheckAcceleration(config),
         CheckGuest(config),
         CheckMemory(ReadFile("/proc/meminfo", kSmallFile).value_or(""), config.memory_mib),

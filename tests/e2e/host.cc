@@ -156,11 +156,11 @@ std::string_view SharedFsLine(const std::string& hypervisor_lines) {
 // Made by the first host that needs it, and ended with this program.
 class SharedTemplates {
   public:
-    SharedTemplates() {
+    explicit SharedTemplates(std::string_view hypervisor_lines) {
         char name[] = "/tmp/cc-e2e-templates.XXXXXX";
         directory_ = ::mkdtemp(name);
         // No pool: what waits in it is not to be found among the processes of a host.
-        const std::string lines = Cat("[hypervisor.qemu]\n", kSmallMachine, SharedFsLine(""),
+        const std::string lines = Cat("[hypervisor.qemu]\n", kSmallMachine, hypervisor_lines,
                                       "[factory]\n", Lines(), "\n");
         REQUIRE(WriteFileAtomic(Config(), lines, 0644));
         const Finished built = RunProgram(RuntimePath(), Arguments({"build"}));
@@ -189,7 +189,12 @@ class SharedTemplates {
 };
 
 std::string SharedTemplateLines() {
-    static const SharedTemplates templates;
+    static const SharedTemplates templates(SharedFsLine(""));
+    return templates.Lines();
+}
+
+std::string VirtioFsTemplateLines() {
+    static const SharedTemplates templates(kVirtioFs);
     return templates.Lines();
 }
 
@@ -201,7 +206,7 @@ Host::Host(const std::string& hypervisor_lines, const std::string& runtime_lines
                     runtime_lines}) {}
 
 Host Host::WithVirtioFs() {
-    return Host(Sections{std::string(kVirtioFs), SharedTemplateLines(), ""});
+    return Host(Sections{std::string(kVirtioFs), VirtioFsTemplateLines(), ""});
 }
 
 Host Host::WithTemplates(const std::string& factory_lines, const std::string& hypervisor_lines) {

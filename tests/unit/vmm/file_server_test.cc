@@ -111,16 +111,21 @@ TEST_CASE("a VM's file server runs beside its VMM, confined, and ends with it") 
 }
 
 TEST_CASE("a VM whose file server is killed is stopped, and its log says why") {
-    ServedVm vm("sleep 1000 & wait");
-    REQUIRE(vm.Start());
-    const VmStatus status = TwoProcesses(vm.config.directory);
-    REQUIRE(::kill(static_cast<pid_t>(status.file_server_pids.front()), SIGKILL) == 0);
-    CHECK(vm.WaitEnd() == 1);
-    CHECK(test::Contains(vm.Log(), "server was killed by signal 9"));
-    CHECK(test::Contains(vm.Log(), "without its files is stopped"));
-    CHECK(HasGone(status.vmm_pid));
-    for (const int64_t pid : status.file_server_pids)
-        CHECK(HasGone(pid));
+    // Also one that says that all is well, as virtiofsd does when it is told to end.
+    for (const int signal : {SIGKILL, SIGTERM}) {
+        CAPTURE(signal);
+        ServedVm vm("trap 'exit 0' TERM; sleep 1000 & wait");
+        REQUIRE(vm.Start());
+        const VmStatus status = TwoProcesses(vm.config.directory);
+        REQUIRE(::kill(static_cast<pid_t>(status.file_server_pids.front()), signal) == 0);
+        CHECK(vm.WaitEnd() == 1);
+        CHECK(test::Contains(vm.Log(), signal == SIGKILL ? "server was killed by signal 9"
+                                                         : "server exited with status 0"));
+        CHECK(test::Contains(vm.Log(), "without its files is stopped"));
+        CHECK(HasGone(status.vmm_pid));
+        for (const int64_t pid : status.file_server_pids)
+            CHECK(HasGone(pid));
+    }
 }
 
 TEST_CASE("a keeper that is killed takes the file server with it") {
