@@ -321,10 +321,14 @@ std::vector<Host::Running> Host::Processes() const {
         const auto environment = ReadFile(Cat("/proc/", entry, "/environ"), 1 << 20);
         const auto command = ReadFile(Cat("/proc/", entry, "/cmdline"), 1 << 20);
         if (!environment || !command || command->empty()) continue;  // gone, or a zombie
-        // The VMM has an environment of its own; its command line names the VM's directory.
+        // The VMM and the share's server have environments of their own; a command line or a mount
+        // names the VM's directory.
+        const bool qemu = command->find("qemu") != std::string::npos;
         if (environment->find(Cat(kMark, directory_)) == std::string::npos &&
-            (command->find(directory_) == std::string::npos ||
-             command->find("qemu") == std::string::npos))
+            (!qemu ||
+             (command->find(directory_) == std::string::npos &&
+              ReadFile(Cat("/proc/", entry, "/mountinfo"), 1 << 22).value_or("").find(directory_) ==
+                  std::string::npos)))
             continue;
         // A shim's command line is that of the process it stands for.
         const std::string name{Trim(ReadFile(Cat("/proc/", entry, "/comm"), 64).value_or(""))};
