@@ -139,6 +139,18 @@ Result<void> VmClient::WatchNetwork(const Fd& network_namespace, const std::stri
     return {};
 }
 
+Result<int> VmClient::AddDisk(const std::string& owner, const Fd& device, bool read_only) {
+    CC_ASSIGN(const VmReply reply,
+              Call({.verb = VmVerb::kAddDisk, .owner = owner, .read_only = read_only}, device.get(),
+                   kVerbDeadline));
+    return reply.disk;
+}
+
+Result<void> VmClient::RemoveDisks(const std::string& owner) {
+    CC_TRY(Call({.verb = VmVerb::kRemoveDisks, .owner = owner}, -1, kVerbDeadline));
+    return {};
+}
+
 Result<void> VmClient::Grow(const VmGrowth& growth) {
     CC_TRY(Call({.verb = VmVerb::kGrow, .growth = growth}, -1, kVerbDeadline));
     return {};

@@ -42,6 +42,9 @@ class VmClient {
     Result<void> AttachCard(const Card& card, const Fd& network_namespace = {});
     Result<void> WatchNetwork(const Fd& network_namespace, const std::string& root,
                               const std::string& sandbox);
+    // `device`: opened for reading, and for writing unless `read_only`. Returns the disk's number.
+    Result<int> AddDisk(const std::string& owner, const Fd& device, bool read_only);
+    Result<void> RemoveDisks(const std::string& owner);
     Result<void> Grow(const VmGrowth& growth);
     Result<std::string> Console();
     Result<void> Pause();

@@ -151,6 +151,18 @@ int MostNics(MachineType machine) {
     return 1;
 }
 
+int PlugPlaces(MachineType machine) {
+    switch (machine) {
+        case MachineType::kPc:
+            return 16;  // slots 0x10 to 0x1f of the bus
+        case MachineType::kQ35:
+            return 4;  // root ports
+        case MachineType::kMicrovm:
+            break;
+    }
+    return 0;
+}
+
 int64_t MostCpus(MachineType machine, int64_t cpus, int64_t host_cpus) {
     // Each possible processor costs the guest memory and boot time, present or not.
     constexpr int64_t most = 8;

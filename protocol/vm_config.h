@@ -92,6 +92,15 @@ Result<VmConfig> ParseVmConfig(std::string_view text);
 // Network devices that such a machine can have: the one it begins with, and those for which it has
 // room to be plugged in.
 int MostNics(MachineType machine);
+// Places for devices that are plugged into such a machine while it runs. Network devices take them
+// from one end on, disks from the other.
+int PlugPlaces(MachineType machine);
+inline int PlaceOfNic(int number) {  // number: 1 and more; 0 has a place of its own
+    return number - 1;
+}
+inline int PlaceOfDisk(MachineType machine, int number) {
+    return PlugPlaces(machine) - 1 - number;
+}
 // Processors that a machine which begins with `cpus` can have, on a host that has so many.
 int64_t MostCpus(MachineType machine, int64_t cpus, int64_t host_cpus);
 

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/json_full.h"
+#include "protocol/disk.h"
 
 namespace cc {
 
@@ -14,7 +15,7 @@ struct VerbName {
     VmVerb verb;
     std::string_view name;
 };
-constexpr std::array<VerbName, 12> kVerbs{{{VmVerb::kStatus, "status"},
+constexpr std::array<VerbName, 14> kVerbs{{{VmVerb::kStatus, "status"},
                                            {VmVerb::kShareAdd, "share_add"},
                                            {VmVerb::kShareRemove, "share_remove"},
                                            {VmVerb::kConsole, "console"},
@@ -22,6 +23,8 @@ constexpr std::array<VerbName, 12> kVerbs{{{VmVerb::kStatus, "status"},
                                            {VmVerb::kResume, "resume"},
                                            {VmVerb::kAttachNetwork, "attach_network"},
                                            {VmVerb::kWatchNetwork, "watch_network"},
+                                           {VmVerb::kAddDisk, "add_disk"},
+                                           {VmVerb::kRemoveDisks, "remove_disks"},
                                            {VmVerb::kGrow, "grow"},
                                            {VmVerb::kAdopt, "adopt"},
                                            {VmVerb::kStartProxy, "start_proxy"},
@@ -34,6 +37,10 @@ bool TakesPath(VmVerb verb) {
 
 bool TakesDirectory(VmVerb verb) {
     return verb == VmVerb::kAdopt || verb == VmVerb::kWatchNetwork;
+}
+
+bool TakesOwner(VmVerb verb) {
+    return verb == VmVerb::kAddDisk || verb == VmVerb::kRemoveDisks;
 }
 
 // Relative, every component a plain name of a length that a file can have.
@@ -109,6 +116,8 @@ Result<VmReply> ReplyFromJson(const Json& document) {
     CC_ASSIGN(reply.status.vmm_start_ms, IntMember(document, "vmm_start_ms", 0, 0, most));
     CC_ASSIGN(reply.console, StringMember(document, "console"));
     CC_ASSIGN(reply.killed, BoolMember(document, "killed"));
+    CC_ASSIGN(const int64_t disk, IntMember(document, "disk", 0, 0, kMostDisks - 1));
+    reply.disk = static_cast<int>(disk);
     return reply;
 }
 
@@ -125,6 +134,8 @@ std::string Encode(const VmRequest& request) {
     }
     if (request.verb == VmVerb::kAttachNetwork) document.update(ToJson(request.card));
     if (request.verb == VmVerb::kWatchNetwork) document["sandbox"] = request.sandbox;
+    if (TakesOwner(request.verb)) document["owner"] = request.owner;
+    if (request.verb == VmVerb::kAddDisk) document["read_only"] = request.read_only;
     if (request.verb == VmVerb::kStartProxy) document.update(ToJson(request.proxy));
     return DumpJson(document);
 }
@@ -147,6 +158,11 @@ Result<VmRequest> ParseVmRequest(std::string_view text) {
     if (request.verb == VmVerb::kWatchNetwork) {
         CC_ASSIGN(request.sandbox, Context(name, StringMember(document, "sandbox")));
         if (request.sandbox.empty()) return Fail(Cat(name, ": no sandbox is named"));
+    }
+    if (TakesOwner(request.verb)) {
+        CC_ASSIGN(request.owner, Context(name, StringMember(document, "owner")));
+        if (request.owner.empty()) return Fail(Cat(name, ": no owner is named"));
+        CC_ASSIGN(request.read_only, Context(name, BoolMember(document, "read_only")));
     }
     if (request.verb == VmVerb::kStartProxy) {
         CC_ASSIGN(request.proxy, Context(name, ProxyFromJson(document)));
@@ -178,6 +194,7 @@ std::string Encode(const VmReply& reply, VmVerb to) {
         document["vmm_start_ms"] = reply.status.vmm_start_ms;
     }
     if (to == VmVerb::kConsole) document["console"] = reply.console;
+    if (to == VmVerb::kAddDisk) document["disk"] = reply.disk;
     return DumpJson(document);
 }
 

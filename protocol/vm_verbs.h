@@ -45,6 +45,13 @@ enum class VmVerb {
                      // routes change in it, `cc-runtime --root PATH follow-network
                      // --sandbox=SANDBOX` is run, the namespace its descriptor
                      // kFollowedNetworkFd. Once
+    kAddDisk,        // owner, read_only + a block device of the host's, opened so -> "disk": its
+                     // number (protocol/disk.h), once it is plugged in; the guest sees it a little
+                     // later. One that the machine has already, for the same owner or another, is
+                     // shared; one that is read-only there is not for who wants to write
+    kRemoveDisks,    // owner -> {} once the disks that nobody else owns are out of the machine and
+                     // closed. An error: the guest does not let go of one, which stays closed to
+                     // everybody until it does, or until the VM ends. None: nothing
     kGrow,        // growth -> {} once it is plugged into the machine; the guest takes it into use a
                   // little later
     kAdopt,       // absolute path of an empty directory -> VmStatus; of a pooled VM: its directory
@@ -78,6 +85,8 @@ struct VmRequest {
     Card card = {};            // of kAttachNetwork
     std::string sandbox = {};  // of kWatchNetwork; `path` is the runtime's --root
     ProxyAddress proxy = {};   // of kStartProxy: absolute paths
+    std::string owner = {};    // of the disk verbs: a container
+    bool read_only = false;    // of kAddDisk
 };
 std::string Encode(const VmRequest& request);
 Result<VmRequest> ParseVmRequest(std::string_view text);
@@ -97,6 +106,7 @@ struct VmReply {
     std::string error = {};  // empty: success
     VmStatus status = {};    // of kStatus and of the ready message
     std::string console = {};
+    int disk = 0;  // of kAddDisk
     // With an error before the VM was up: somebody killed its VMM; of kStartProxy: cc-proxy.
     // Another try may go well.
     bool killed = false;

@@ -47,6 +47,8 @@ struct EngineCallbacks {
     std::function<void(bool paused)> on_paused;              // whoever paused or resumed it
     std::function<void(std::string_view bytes)> on_console;  // what the guest printed, untrusted
     std::function<void(std::string_view line)> on_output;    // what the engine's program printed
+    // A disk has left the machine and its device is closed; also later than UnplugDisk waits.
+    std::function<void(int number)> on_disk_gone;
     // The engine's process is gone and all it said has been passed on. Called once, last, also when
     // the start failed after the process existed.
     std::function<void(const EngineEnd&)> on_end;
@@ -75,6 +77,10 @@ class Engine {
     // help.
     virtual void PlugShare(const Fd& connection, Done done) = 0;
     virtual void UnplugShare(Done done) = 0;
+    // Plugs a block device of the host's into the machine as disk `number`, and takes it out again;
+    // the latter takes the guest, which may not let go of it in time.
+    virtual void PlugDisk(int number, const Fd& device, bool read_only, Done done) = 0;
+    virtual void UnplugDisk(int number, Done done) = 0;
     // Of a template: stops it for good and writes all of it but its memory to EnginePlan::state.
     virtual void Save(Done done) = 0;
     // Politely, then by force two seconds later; on_end tells.

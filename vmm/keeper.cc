@@ -133,6 +133,12 @@ Result<void> Keeper::CheckRoom(int number) const {
     if (cards_.contains(number))
         return Fail(Cat("network device ", number, " of the machine is no tap"), EEXIST);
     const int most = MostNics(config_.machine);
+    const int places = PlugPlaces(config_.machine);
+    if (number > 0 && number < most && disks_.Has(places - 1 - PlaceOfNic(number)))
+        return Fail(Cat("a disk is in the place of network device ", number,
+                        ": a virtual machine of the type ", Name(config_.machine), " has room for ",
+                        places, " disks and networks beside its first network"),
+                    ENOSPC);
     if (number < most) return {};
     return Fail(Cat("a virtual machine of the type ", Name(config_.machine), " has room for ", most,
                     most == 1 ? " network device" : " network devices",
@@ -217,6 +223,25 @@ void Keeper::AttachMacvtap(const Card& card, Fd network_namespace, Engine::Done 
     PlugNic(card.number, std::move(done));
 }
 
+bool Keeper::IsFreeForDisk(int number) const {
+    const int nic = PlaceOfDisk(config_.machine, number) + 1;  // that would have this place
+    return !nics_.contains(nic) && !cards_.contains(nic);
+}
+
+void Keeper::AddDisk(const VmRequest& request, const Fd& device, VerbAnswer answer) {
+    disks_.Add(
+        *engine_, config_.machine, [this](int number) { return IsFreeForDisk(number); },
+        request.owner, device, request.read_only,
+        [answer = std::move(answer)](Result<int> number) {
+            VmReply reply;
+            if (number)
+                reply.disk = *number;
+            else
+                reply.error = Cat("add_disk: ", number.error().message);
+            answer(reply);
+        });
+}
+
 Result<void> Keeper::WatchNetwork(const VmRequest& request, Fd network_namespace) {
     if (!network_namespace)
         return Fail("watch_network: no network namespace came with the request", EINVAL);
@@ -294,6 +319,7 @@ Result<void> Keeper::StartVm(int64_t image_bytes) {
                                  [this](std::string_view line) {
                                      OnOutput(line, LogLevel::kWarn, "the VMM says");
                                  },
+                             .on_disk_gone = [this](int number) { disks_.Gone(number); },
                              .on_end = [this](const EngineEnd& end) { OnEnd(end); }}));
     return {};
 }
@@ -535,6 +561,12 @@ void Keeper::Handle(const VmRequest& request, Fd fd, VerbAnswer answer) {
             return AttachNetwork(request.card, std::move(fd), later);
         case VmVerb::kWatchNetwork:
             return later(WatchNetwork(request, std::move(fd)));
+        case VmVerb::kAddDisk:
+            return AddDisk(request, fd, std::move(answer));
+        case VmVerb::kRemoveDisks:
+            return disks_.Remove(*engine_, request.owner, [later](Result<void> removed) {
+                later(Context("remove_disks", std::move(removed)));
+            });
         case VmVerb::kPause:
             return engine_->Pause(later);
         case VmVerb::kResume:

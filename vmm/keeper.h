@@ -16,6 +16,7 @@
 #include "client/proxy_starter.h"
 #include "protocol/vm_verbs.h"
 #include "vmm/console.h"
+#include "vmm/disk_table.h"
 #include "vmm/dns_relay.h"
 #include "vmm/engine.h"
 #include "vmm/file_server.h"
@@ -64,6 +65,8 @@ class Keeper {
     void PlugNic(int number, Engine::Done done);
     bool MayUseVhost() const;
     int Queues() const;
+    void AddDisk(const VmRequest& request, const Fd& device, VerbAnswer answer);
+    bool IsFreeForDisk(int number) const;
     Result<void> AttachNic(int number, Fd network_namespace);
     Result<void> WatchNetwork(const VmRequest& request, Fd network_namespace);
     void StartProxy(const ProxyAddress& proxy, VerbAnswer answer);
@@ -105,6 +108,7 @@ class Keeper {
     uv::Timer unserved_;
     std::map<int, Nic> nics_;
     std::map<int, Card> cards_;  // that are no taps
+    DiskTable disks_;
     std::unique_ptr<NetworkWatch> network_watch_;
     std::unique_ptr<PortForward> port_forward_;
     std::unique_ptr<DnsRelay> dns_;

@@ -112,9 +112,13 @@ void PlugServed(const CardPlug& plug) {
 
 }  // namespace
 
+CardPlace PlaceAt(MachineType machine, int place) {
+    if (machine == MachineType::kQ35) return {Cat("hotplug", place), ""};
+    return {std::string(RootBus(machine)), SlotName(kFirstPlugSlot + place)};
+}
+
 CardPlace PlaceOf(MachineType machine, int number) {
-    if (machine == MachineType::kQ35) return {Cat("hotplug", number - 1), ""};
-    return {std::string(RootBus(machine)), SlotName(kFirstPlugSlot + number - 1)};
+    return PlaceAt(machine, PlaceOfNic(number));
 }
 
 std::vector<std::pair<std::string, std::string>> CardArguments(const CardSlots& slots,

@@ -30,11 +30,14 @@ std::vector<std::pair<std::string, std::string>> CardArguments(const CardSlots& 
 void PlugCard(QmpClient& qmp, const CardSlots& slots, const Card& card,
               std::chrono::milliseconds deadline, std::function<void(Result<void>)> done);
 
-// Of device `number`, which is not the one that machines begin with: where it sits.
+// Where a device sits that was plugged in; of network devices those that machines do not begin
+// with.
 struct CardPlace {
     std::string bus;
     std::string slot;  // empty: the bus has one only
 };
 CardPlace PlaceOf(MachineType machine, int number);
+// The place of this number, of PlugPlaces().
+CardPlace PlaceAt(MachineType machine, int place);
 
 }  // namespace cc::qemu

@@ -18,6 +18,7 @@
 #include "vmm/qemu/arguments.h"
 #include "vmm/qemu/card.h"
 #include "vmm/qemu/cpu_plug.h"
+#include "vmm/qemu/disk_plug.h"
 #include "vmm/qemu/memory_plug.h"
 #include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/own.h"
@@ -102,7 +103,8 @@ class QemuEngine : public Engine {
               }),
           save_timer_(loop, [this] { Saved(Fail("saving took too long", ETIMEDOUT)); }),
           kill_timer_(loop, [this] { Kill(); }),
-          drain_timer_(loop, [this] { Report(); }) {}
+          drain_timer_(loop, [this] { Report(); }),
+          disk_exits_(loop, [this](int number) { callbacks_.on_disk_gone(number); }) {}
     ~QemuEngine() override {
         if (!reaped_) process_.Kill();
     }
@@ -118,6 +120,8 @@ class QemuEngine : public Engine {
     void BeginRehearsal(Done done) override;
     void PlugShare(const Fd& connection, Done done) override;
     void UnplugShare(Done done) override;
+    void PlugDisk(int number, const Fd& device, bool read_only, Done done) override;
+    void UnplugDisk(int number, Done done) override;
     void Save(Done done) override;
     void Stop() override;
 
@@ -166,6 +170,7 @@ class QemuEngine : public Engine {
     bool control_open_ = true, console_open_ = true, output_open_ = true;
     uv::Poll process_watch_;
     uv::Timer start_timer_, unplug_timer_, save_timer_, kill_timer_, drain_timer_;
+    DiskExits disk_exits_;
     std::unique_ptr<QmpClient> qmp_;
     std::unique_ptr<uv::Channel> console_, output_;
 };
@@ -315,6 +320,16 @@ void QemuEngine::ShareUnplugged(Result<void> how) {
     DropShare(*qmp_, kVerbDeadline, std::move(done));
 }
 
+void QemuEngine::PlugDisk(int number, const Fd& device, bool read_only, Done done) {
+    if (!started_) return done(Fail("the VM is not up"));
+    qemu::PlugDisk(*qmp_, machine_, number, device, read_only, kVerbDeadline, std::move(done));
+}
+
+void QemuEngine::UnplugDisk(int number, Done done) {
+    if (!started_) return done(Fail("the VM is not up"));
+    disk_exits_.Begin(*qmp_, number, kVerbDeadline, std::move(done));
+}
+
 void QemuEngine::Stop() {
     if (stopping_ || reaped_) return;
     stopping_ = true;
@@ -423,6 +438,7 @@ void QemuEngine::OnEvent(const QmpEvent& event) {
     if (event.name == "GUEST_PANICKED") shutdown_reason_ = "guest-panic";
     if (event.name == "MIGRATION") OnMigration(event.status);
     if (event.name == "DEVICE_DELETED" && event.device == kShareDevice) ShareUnplugged({});
+    disk_exits_.OnEvent(event);
     if (event.name == "STOP") callbacks_.on_paused(true);
     if (event.name != "RESUME") return;
     callbacks_.on_paused(false);

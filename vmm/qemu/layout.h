@@ -9,8 +9,11 @@
 //               or vhost-user-fs (q35: plugged in, it sits behind a root port of this slot)
 //   0x05        virtio-net                virtio-net                virtio-net
 //   0x06-0x0f   kept for devices to come at start
-//   0x10-0x1e   free for hot-plug         0x10.0-3: root ports hotplug0-3
-//   0x1f        free                      ICH9 LPC
+//   0x10-0x1f   free for hot-plug         0x10.0-3: root ports hotplug0-3
+//                                         0x1f: ICH9 LPC
+//
+// What is free for hot-plug is filled by network devices from its beginning and by disks from its
+// end.
 #pragma once
 
 namespace cc::qemu {

@@ -15,7 +15,8 @@
 //   fake.agent         an agent is there: rehearses when it is told to
 //   fake.old-agent     likewise, but it is one of 3.0
 //   fake.no-restore    cannot be restored
-//   fake.no-room       has no slot for a network device
+//   fake.no-room       has no slot for a device
+//   fake.keeps-disks   the guest lets go of no disk
 //   fake.slow-save     needs a second to be saved
 #include <algorithm>
 #include <csignal>
@@ -174,6 +175,7 @@ void Obey(int qmp, const std::string& line) {
         return;
     }
     const bool nic = line.find("virtio-net-pci") != std::string::npos ||
+                     line.find("virtio-blk-pci") != std::string::npos ||
                      line.find("vfio-pci") != std::string::npos;
     const bool cpu = line.find("max-x86_64-cpu") != std::string::npos;
     const bool share = line.find("vhost-user-fs-pci") != std::string::npos;
@@ -184,8 +186,13 @@ void Obey(int qmp, const std::string& line) {
         return;
     }
     // Before it says so: whoever hears it may look.
-    if (is("netdev_del") || is("closefd")) ::close(state_fd);
+    if (is("netdev_del") || is("closefd") || is("remove-fd")) ::close(state_fd);
     Say(qmp, "{\"return\": {}, \"id\": " + IdOf(line) + "}\r\n");
+    if (is("device_del") && !Asked("fake.keeps-disks")) {
+        const size_t id = line.find(R"("id":"disk)");
+        Say(qmp, "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":" +
+                     line.substr(id + 5, line.find('"', id + 6) - id - 4) + "}}\r\n");
+    }
     if (is("quit")) EndOf(qmp, "host-qmp-quit");
     if (is("device_del"))
         Say(qmp, "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"share0\"}}\r\n");

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -575,6 +576,56 @@ TEST_CASE("a machine is given devices that are no taps, from its start and later
     REQUIRE(full.Start());
     for (int i = 0; i < 2; ++i)
         CHECK(test::Contains(test::ErrorOf(full.Connect().AttachCard(later)), "not there"));
+}
+
+TEST_CASE("a machine that runs is given disks, which leave it with their owner") {
+    Vm vm;
+    vm.config.nic = true;
+    REQUIRE(vm.Start());
+    const auto node = [&](unsigned minor) {
+        const std::string path = vm.directory / Cat("node", minor);
+        REQUIRE(::mknod(path.c_str(), S_IFBLK | 0600, makedev(7, minor)) == 0);
+        return OpenFile(path, O_PATH).value();
+    };
+    const Fd first = node(1), second = node(2);
+    auto client = vm.Connect();
+    const auto add = [&](const char* owner, const Fd& device, bool read_only) {
+        const auto added = client.AddDisk(owner, device, read_only);
+        REQUIRE_MESSAGE(added, added.error().message);
+        return *added;
+    };
+    CHECK(add("a", first, false) == 0);
+    CHECK(add("b", second, true) == 1);
+    CHECK(add("b", first, true) == 0);
+    CHECK(test::Contains(test::ErrorOf(client.AddDisk("a", {}, false)), "no block device"));
+    // They fill the machine from its other end.
+    const Fd place = test::NewNetworkNamespace();
+    CHECK(test::Contains(test::ErrorOf(client.AttachNetwork(15, place)), "a disk is in the place"));
+    CHECK(client.RemoveDisks("b"));
+    CHECK(client.RemoveDisks("b"));
+    CHECK(client.AttachNetwork(15, place));
+    CHECK(add("c", second, true) == 2);
+    CHECK(client.RemoveDisks("a"));
+    CHECK(add("c", first, true) == 0);
+    CHECK(client.Stop());
+}
+
+TEST_CASE("a guest that keeps a disk is told of, and so is a machine without room") {
+    Vm vm("fake.keeps-disks");
+    REQUIRE(vm.Start());
+    const std::string path = vm.directory / "node";
+    REQUIRE(::mknod(path.c_str(), S_IFBLK | 0600, makedev(7, 1)) == 0);
+    const Fd device = OpenFile(path, O_PATH).value();
+    auto client = vm.Connect();
+    CHECK(client.AddDisk("a", device, false));
+    CHECK(test::Contains(test::ErrorOf(client.RemoveDisks("a")), "does not let go of disk 0"));
+    CHECK(client.AddDisk("b", device, false).value() == 1);
+    CHECK(client.Stop());
+    Vm full("fake.no-room");
+    REQUIRE(full.Start());
+    for (int i = 0; i < 2; ++i)
+        CHECK(
+            test::Contains(test::ErrorOf(full.Connect().AddDisk("a", device, false)), "not there"));
 }
 
 TEST_CASE("a network device that the machine cannot be given leaves no tap") {
