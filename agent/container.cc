@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "agent/executor/understudy.h"
+#include "agent/root_disk.h"
 #include "base/text.h"
 
 namespace cc::agent {
@@ -162,6 +163,9 @@ void Container::Remove(Done done) {
 void Container::TryRemove() {
     auto removed = processes_.empty() ? cgroup_.Remove()
                                       : Fail("processes of the container have not ended", EBUSY);
+    // Its last process has taken the mount along; what the disk has not by now it will not get.
+    if (removed && spec_.root_disk && IsInUse(*spec_.root_disk))
+        removed = Fail("the root file system of the container is still mounted", EBUSY);
     if (!removed && removed.error().code == EBUSY && ++removal_tries_ < kRemovalTries)
         return removal_.Start(kRemovalPause);
     const auto done = std::exchange(removed_, nullptr);

@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "agent/boot.h"
+#include "agent/guest_numbers.h"
 #include "agent/network/network_change.h"
 #include "agent/network/pod_network.h"
 #include "agent/online_memory.h"
 #include "agent/processors.h"
 #include "agent/ps.h"
 #include "agent/rehearsal.h"
+#include "agent/root_disk.h"
 #include "agent/share.h"
 #include "agent/task.h"
 #include "base/file.h"
@@ -27,6 +29,7 @@ namespace cc::agent {
 namespace {
 
 constexpr std::chrono::seconds kMountDeadline{15};
+constexpr std::chrono::seconds kDiskDeadline{5};
 constexpr std::chrono::seconds kPlugDeadline{10};  // before that, in the same process, or alone
 // Each costs the agent a cgroup, some descriptors and its processes' streams; a pod of this size is
 // a mistake.
@@ -198,17 +201,42 @@ void Pod::Prepare() {
 void Pod::NewContainer(const cc::NewContainer& message, std::string_view payload, Reply reply) {
     if (!started_) return reply(NotStarted("run a new container"));
     if (message.memory_mib <= 0 && message.cpus <= 0)
-        return Make(message, payload, std::move(reply));
+        return TakeDisks(message, payload, std::move(reply));
     const auto work = [&] { return AwaitGrowth(message.memory_mib, message.cpus); };
     const auto made = [this, message, payload = std::string(payload),
                        reply = std::move(reply)](Result<void> there) {
         if (!there)
             Log(LogLevel::kWarn, "a container begins before the machine has grown for it",
                 {{"container", message.id}, {"why", there.error().message}});
-        Make(message, payload, reply);
+        TakeDisks(message, payload, reply);
     };
     RunInChild(surroundings_.loop, surroundings_.reaper, "waiting for the machine to grow",
                kPlugDeadline, work, made);
+}
+
+void Pod::TakeDisks(const cc::NewContainer& message, std::string_view payload, Reply reply) {
+    const auto disks = DisksOf(message);
+    if (disks.empty()) return Make(message, payload, std::move(reply));
+    // Before anything is mounted in the place of a container that is there.
+    if (auto good = CheckNew(message); !good) return reply(Failure(good.error()));
+    const auto work = [&]() -> Result<void> {
+        CC_TRY(AwaitDisks(disks, kDiskDeadline));
+        return MountRootDisk(message, surroundings_.share);
+    };
+    const auto taken = [this, message, payload = std::string(payload),
+                        reply = std::move(reply)](Result<void> there) {
+        // The container has its own mount by then, or is not to be.
+        const Reply finished = [this, id = message.id, reply](Result<std::string> made) {
+            UnmountRootDisk(id, surroundings_.share);
+            reply(std::move(made));
+        };
+        if (!there)
+            return finished(
+                Failure(Context("Process could not be started", std::move(there)).error()));
+        Make(message, payload, finished);
+    };
+    RunInChild(surroundings_.loop, surroundings_.reaper, "waiting for the machine's disks",
+               kPlugDeadline, work, taken);
 }
 
 void Pod::Make(const cc::NewContainer& message, std::string_view payload, Reply reply) {
@@ -219,6 +247,7 @@ void Pod::Make(const cc::NewContainer& message, std::string_view payload, Reply 
     std::optional<Understudy> understudy;
     const auto parsed = [&]() -> Result<ContainerSpec> {
         CC_ASSIGN(ContainerSpec spec, ParseContainer(message, hostname_));
+        CC_TRY(UseDisks(message, spec));
         CC_ASSIGN(start.shared, SharedNamespaces(spec));
         if (understudy_ && Understudy::Suits(spec, start.shared)) understudy.swap(understudy_);
         CC_TRY(ShareMemory(spec));

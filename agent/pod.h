@@ -66,6 +66,7 @@ class Pod {
     Result<Container*> FindAlive(const std::string& id, std::string_view impossible);
     void Erase(const std::string& id);
     void Unmount(Reply reply);
+    void TakeDisks(const cc::NewContainer& message, std::string_view payload, Reply reply);
     void Make(const cc::NewContainer& message, std::string_view payload, Reply reply);
     Result<void> CheckNew(const cc::NewContainer& message) const;
     // pod_shared.cc

@@ -39,7 +39,8 @@ Result<ContainerSpec> ParseContainer(const NewContainer& message, const std::str
               message.oci.empty() ? ContainerFromFields(message) : ContainerFromOci(message));
     spec.id = message.id;
     // Resolved below the shared directory, so ".." cannot lead out of it.
-    spec.rootfs = Cat(message.image, "/", message.rootfs);
+    spec.on_disk = RootDiskOf(message).has_value();
+    spec.rootfs = Cat(spec.on_disk ? message.id : message.image, "/", message.rootfs);
     if (spec.hostname.empty() && spec.uts_of.empty()) spec.hostname = pod_hostname;
     CC_TRY(CheckProcess(spec.process));
     return spec;

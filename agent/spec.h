@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/capabilities.h"
+#include "agent/disks.h"
 #include "agent/mount_options.h"
 #include "agent/resources.h"
 #include "base/result.h"
@@ -99,6 +100,7 @@ struct DeviceSpec {
     uint32_t mode = 0666;
     uint32_t uid = 0;
     uint32_t gid = 0;
+    bool disk = false;  // of the machine's, whose numbers these are
 };
 
 struct SeccompArgument {
@@ -132,7 +134,9 @@ struct TimeOffset {
 
 struct ContainerSpec {
     std::string id;
-    std::string rootfs;  // relative to the shared directory
+    std::string rootfs;             // relative to the shared directory, or to those of root disks
+    bool on_disk = false;           // the latter (root_disk.h)
+    std::optional<Disk> root_disk;  // once it is there (UseDisks)
     std::string hostname;
     std::string domainname;
     bool read_only_root = false;

@@ -84,10 +84,46 @@ std::vector<AgentMount> ParseMounts(GoReader& reader) {
     for (const auto& entry : *fsmap) {
         GoReader mount(entry);
         mounts.push_back({mount.String("source"), mount.String("path"), mount.Bool("readOnly"),
-                          mount.Bool("absolutePath")});
+                          mount.Bool("absolutePath"), mount.String("scsiAddr")});
         if (auto finished = mount.Finish("fsmap"); !finished) reader.Remember(finished.error());
     }
     return mounts;
+}
+
+std::vector<AgentDisk> ParseDisks(GoReader& reader) {
+    std::vector<AgentDisk> disks;
+    const Json* list = reader.Array("disks");
+    if (list == nullptr) return disks;
+    for (const auto& entry : *list) {
+        GoReader disk(entry);
+        const uint64_t major = disk.Unsigned("major"), minor = disk.Unsigned("minor");
+        if (major > UINT32_MAX || minor > UINT32_MAX)
+            reader.Remember({"\"disks\": no device number"});
+        disks.push_back(
+            {disk.String("disk"), static_cast<uint32_t>(major), static_cast<uint32_t>(minor)});
+        if (auto finished = disk.Finish("disks"); !finished) reader.Remember(finished.error());
+    }
+    return disks;
+}
+
+Json ToJson(const AgentMount& mount) {
+    Json json = {{"source", mount.source},
+                 {"path", mount.path},
+                 {"readOnly", mount.read_only},
+                 {"dockerVolume", false},
+                 {"absolutePath", mount.absolute_path}};
+    if (!mount.scsi_address.empty()) json["scsiAddr"] = mount.scsi_address;
+    return json;
+}
+
+void AddDisks(const NewContainer& message, Json& json) {
+    if (!message.fs_type.empty()) json["fstype"] = message.fs_type;
+    if (!message.scsi_address.empty()) json["scsiAddr"] = message.scsi_address;
+    if (!message.root_disk.empty()) json["rootDisk"] = message.root_disk;
+    if (!message.root_options.empty()) json["rootOptions"] = message.root_options;
+    for (const auto& disk : message.disks)
+        json["disks"].push_back(
+            {{"disk", disk.serial}, {"major", disk.major}, {"minor", disk.minor}});
 }
 
 // `text` is a JSON object; adds a member whose value is raw JSON.
@@ -199,17 +235,14 @@ std::string Encode(const NewContainer& message) {
     Json json = {{"id", message.id}, {"rootfs", message.rootfs}, {"image", message.image}};
     Json mounts = Json::array();
     for (const auto& mount : message.mounts)
-        mounts.push_back({{"source", mount.source},
-                          {"path", mount.path},
-                          {"readOnly", mount.read_only},
-                          {"dockerVolume", false},
-                          {"absolutePath", mount.absolute_path}});
+        mounts.push_back(ToJson(mount));
     if (!mounts.empty()) json["fsmap"] = std::move(mounts);
     json["process"] = ToJson(message.process);
     json["restartPolicy"] = "";
     json["initialize"] = false;
     json["systemMountsInfo"] = {{"bindMountDev", false}, {"devShmSize", 0}};
     json["constraints"] = {{"CPUQuota", 0}, {"CPUPeriod", 0}};
+    AddDisks(message, json);
     if (message.hold) json["hold"] = true;
     if (message.memory_mib != 0) json["memoryMib"] = message.memory_mib;
     if (message.cpus != 0) json["cpus"] = message.cpus;
@@ -223,6 +256,11 @@ Result<NewContainer> ParseNewContainer(std::string_view payload) {
     message.id = reader.String("id");
     message.rootfs = reader.String("rootfs");
     message.image = reader.String("image");
+    message.fs_type = reader.String("fstype");
+    message.scsi_address = reader.String("scsiAddr");
+    message.root_disk = reader.String("rootDisk");
+    message.root_options = reader.Strings("rootOptions");
+    message.disks = ParseDisks(reader);
     message.mounts = ParseMounts(reader);
     message.process = RequireProcess(reader);
     message.oci = RawMember(payload, "oci");

@@ -19,6 +19,8 @@
 // Extension 6: UPDATENETWORK says what it is from now on (protocol/update_network.h).
 // Extension 7: EXECCMD names a cgroup below the container's in "cgroup"; PSCONTAINER has the format
 // "list" (protocol/process_list.h).
+// Extension 8: NEWCONTAINER says in "disks" which disks of the machine's block devices of the
+// configuration are, and may name one as its root file system.
 #pragma once
 
 #include <cstdint>
@@ -33,13 +35,14 @@
 
 namespace cc {
 
-constexpr int kAgentExtension = 7;
+constexpr int kAgentExtension = 8;
 constexpr int kLinkExtension = 2;     // from which on the ports are framed by protocol/link_frame.h
 constexpr int kHoldExtension = 3;     // from which on a container can be made without being started
 constexpr int kCloneExtension = 4;    // from which on a machine can be saved and made another's
 constexpr int kNetworkExtension = 5;  // from which on STARTPOD has a whole network
 constexpr int kNetworkUpdateExtension = 6;  // from which on a pod's network can change
 constexpr int kSubCgroupExtension = 7;      // from which on EXECCMD may name a cgroup
+constexpr int kDiskExtension = 8;           // from which on NEWCONTAINER may name disks
 constexpr int kProcessListExtension = 7;    // from which on PSCONTAINER tells all of processes
 
 // A hang-up that is still on its way when the machine is saved, or that the next connection hides,
@@ -124,12 +127,31 @@ struct AgentMount {      // of "fsmap"
     std::string path;
     bool read_only = false;
     bool absolute_path = false;
+    std::string scsi_address = {};  // "id:lun": of a disk, in place of the source
+};
+
+// Extension 8: a block device of the configuration, by the host's numbers, as a disk of the
+// machine's (protocol/disk.h).
+struct AgentDisk {
+    std::string serial;
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    bool operator==(const AgentDisk&) const = default;
 };
 
 struct NewContainer {
     std::string id;
     std::string rootfs;  // path below the image, "rootfs"
-    std::string image;   // directory below the share
+    std::string image;   // directory below the share, or the name of a block device
+    // 3.0's. Not empty: the root file system is `rootfs` below one of this type, on a block device:
+    // that at a SCSI address ("id:lun"), if there is one, else /dev/`image`.
+    std::string fs_type = {};
+    std::string scsi_address = {};
+    // Extension 8: that device by its serial number, which counts then, and options as mount(8) has
+    // them.
+    std::string root_disk = {};
+    std::vector<std::string> root_options = {};
+    std::vector<AgentDisk> disks = {};
     std::vector<AgentMount> mounts;
     AgentProcess process;
     std::string oci;  // raw JSON of the OCI configuration; empty: only the fields above count

@@ -8,6 +8,7 @@
 #include "agent/executor/mounts.h"
 #include "agent/executor/rootfs.h"
 #include "agent/executor/sysctl.h"
+#include "agent/root_disk.h"
 #include "base/path_in_root.h"
 #include "base/text.h"
 
@@ -57,7 +58,7 @@ Result<std::optional<Terminal>> BuildRoot(int root, const ContainerSpec& spec) {
 Result<std::optional<Terminal>> MakeContainer(const ContainerSpec& spec, const std::string& share) {
     CC_TRY(DetachFromParentNamespace());
     CC_TRY(SetNames(spec));
-    CC_ASSIGN(const Fd root, MountRootfs(share, spec.rootfs));
+    CC_ASSIGN(const Fd root, MountRootfs(spec.on_disk ? RootDisks(share) : share, spec.rootfs));
     CC_ASSIGN(auto terminal, BuildRoot(root.get(), spec));
     CC_TRY(EnterRoot(root.get()));
     if (spec.root_propagation != 0 &&

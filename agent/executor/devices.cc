@@ -9,6 +9,7 @@
 #include "agent/executor/id_map.h"
 #include "agent/executor/mounts.h"
 #include "base/path_in_root.h"
+#include "base/random.h"
 #include "base/text.h"
 
 namespace cc::agent {
@@ -62,6 +63,35 @@ Result<void> MountDevice(int root, const DeviceSpec& device) {
     return Attach(tree.get(), target.get());
 }
 
+Result<void> GiveAway(int directory, const std::string& name, const DeviceSpec& device,
+                      const IdMappings& owner) {
+    const auto uid = OutsideId(owner.uids, device.uid);
+    const auto gid = OutsideId(owner.gids, device.gid);
+    if (!uid || !gid)
+        return Fail(Cat("making ", device.path, ": its owner has no id in the user namespace"));
+    if (::fchmodat(directory, name.c_str(), device.mode, 0) < 0 ||
+        ::fchownat(directory, name.c_str(), *uid, *gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return FailErrno(Cat("making ", device.path));
+    return {};
+}
+
+// Likewise of a disk: a node with the mode and owner that this container wants, which is nowhere
+// but in this mount.
+Result<void> MountDisk(int root, const DeviceSpec& device, const IdMappings& owner) {
+    CC_ASSIGN(const std::string random, RandomBytes(16));
+    const std::string name = Cat("/dev/.disk-", HexEncode(random));
+    if (::mknod(name.c_str(), device.type | device.mode, makedev(device.major, device.minor)) < 0)
+        return FailErrno(Cat("making ", device.path));
+    auto mounted = [&]() -> Result<void> {
+        CC_TRY(GiveAway(AT_FDCWD, name, device, owner));
+        CC_ASSIGN(const Fd tree, CloneTree(AT_FDCWD, name, false));
+        CC_ASSIGN(const Fd target, MakeInRoot(root, device.path, PathKind::kFile));
+        return Attach(tree.get(), target.get());
+    }();
+    ::unlink(name.c_str());
+    return mounted;
+}
+
 Result<void> MakeDevice(int root, const DeviceSpec& device, const IdMappings& owner) {
     CC_ASSIGN(const Place place, FindPlace(root, device.path));
     const int directory = place.directory.get();
@@ -72,17 +102,11 @@ Result<void> MakeDevice(int root, const DeviceSpec& device, const IdMappings& ow
         const bool there =
             ::fstatat(directory, place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
             IsDevice(status, device);
+        if (!there && device.disk) return MountDisk(root, device, owner);
         if (!there && MountDevice(root, device)) return {};
         if (!there) return FailErrno(Cat("making ", device.path), error);
     }
-    const auto uid = OutsideId(owner.uids, device.uid);
-    const auto gid = OutsideId(owner.gids, device.gid);
-    if (!uid || !gid)
-        return Fail(Cat("making ", device.path, ": its owner has no id in the user namespace"));
-    if (::fchmodat(directory, place.name.c_str(), device.mode, 0) < 0 ||
-        ::fchownat(directory, place.name.c_str(), *uid, *gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return FailErrno(Cat("making ", device.path));
-    return {};
+    return GiveAway(directory, place.name, device, owner);
 }
 
 Result<void> MakeLink(int root, const std::string& target, const std::string& path, bool replace) {

@@ -13,6 +13,7 @@
 #include "agent/device_filter.h"
 #include "agent/executor/process_setup.h"
 #include "agent/executor/report.h"
+#include "agent/guest_numbers.h"
 #include "base/text.h"
 #include "protocol/agent_messages.h"
 #include "protocol/pod_sharing.h"
@@ -49,7 +50,9 @@ Result<ContainerSpec> ReadPart(std::string_view part, bool& hold) {
     const auto length = ParseNumber<size_t>(part.substr(1, space - 1)).value_or(0);
     const std::string hostname(part.substr(space + 1, length));
     CC_ASSIGN(const NewContainer message, ParseNewContainer(part.substr(space + 1 + length)));
-    return ParseContainer(message, hostname);
+    CC_ASSIGN(ContainerSpec spec, ParseContainer(message, hostname));
+    CC_TRY(UseDisks(message, spec));
+    return spec;
 }
 
 int PlayPart(Received received, const std::string& share) {

@@ -5,7 +5,10 @@
 
 #include "protocol/agent_messages.h"
 #include "protocol/client_messages.h"
+#include "protocol/disk.h"
 #include "protocol/go_json.h"
+#include "protocol/vm_config.h"
+#include "protocol/vm_verbs.h"
 
 namespace cc {
 
@@ -147,6 +150,56 @@ TEST_CASE("new containers carry the OCI configuration as it is") {
     CHECK(parsed->mounts.at(0).path == "/data");
     CHECK(parsed->mounts.at(0).read_only);
     CHECK_FALSE(ParseNewContainer(R"({"id":"c"})"));
+}
+
+TEST_CASE("new containers name the disks that they are made of, in our words and in 3.0's") {
+    NewContainer message;
+    message.id = "c";
+    message.image = "vda";
+    message.fs_type = "ext4";
+    message.root_disk = "cc-disk-0";
+    message.root_options = {"ro", "discard"};
+    message.disks = {{"cc-disk-1", 7, 3}, {"cc-disk-2", 253, 1048575}};
+    message.mounts = {{"", "/dev/x", false, true, "0:2"}};
+    const auto parsed = ParseNewContainer(Encode(message));
+    REQUIRE_MESSAGE(parsed, parsed.error().message);
+    CHECK(parsed->fs_type == "ext4");
+    CHECK(parsed->root_disk == "cc-disk-0");
+    CHECK(parsed->root_options == message.root_options);
+    CHECK(parsed->disks == message.disks);
+    CHECK(parsed->mounts.at(0).scsi_address == "0:2");
+    const auto theirs = ParseNewContainer(
+        R"({"id":"c","rootfs":"rootfs","image":"","fstype":"xfs","scsiAddr":"1:0",
+            "process":{"args":["sh"]}})");
+    REQUIRE(theirs);
+    CHECK(theirs->scsi_address == "1:0");
+    CHECK(theirs->fs_type == "xfs");
+    for (const char* disks : {R"([{"disk":7}])", R"([{"major":4294967296}])", R"({"a":1})"})
+        CHECK_FALSE(ParseNewContainer(Cat(R"({"id":"c","process":{},"disks":)", disks, "}")));
+    // An agent that knows no disks sees nothing of them where there are none.
+    for (const char* key : {"disk", "fstype", "scsiAddr", "rootOptions"})
+        CHECK(Encode(NewContainer{}).find(key) == std::string::npos);
+}
+
+TEST_CASE("disks are added and removed by their owner's name") {
+    const auto added = ParseVmRequest(
+        Encode(VmRequest{.verb = VmVerb::kAddDisk, .owner = "web", .read_only = true}));
+    REQUIRE(added);
+    CHECK(added->verb == VmVerb::kAddDisk);
+    CHECK(added->owner == "web");
+    CHECK(added->read_only);
+    CHECK(ParseVmRequest(Encode(VmRequest{.verb = VmVerb::kRemoveDisks, .owner = "web"}))->owner ==
+          "web");
+    CHECK_FALSE(ParseVmRequest(R"({"verb":"add_disk"})"));
+    CHECK_FALSE(ParseVmRequest(R"({"verb":"remove_disks","owner":""})"));
+    CHECK(ParseVmReply(Encode(VmReply{.disk = 3}, VmVerb::kAddDisk))->disk == 3);
+    CHECK_FALSE(ParseVmReply(R"({"ok":true,"disk":16})"));
+    CHECK(DiskSerial(kMostDisks - 1).size() <= 20);
+    for (const MachineType machine : {MachineType::kPc, MachineType::kQ35, MachineType::kMicrovm}) {
+        CHECK(PlugPlaces(machine) <= kMostDisks);
+        // Each network device that can be plugged in has a place.
+        CHECK(PlaceOfNic(MostNics(machine) - 1) < PlugPlaces(machine));
+    }
 }
 
 TEST_CASE("all messages of the agent's control channel survive encoding and parsing") {
