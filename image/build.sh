@@ -101,9 +101,13 @@ else
     fail "no kernel for the guest"
 fi
 
-if ! fresh clear-containers.img "$binary" "$mkpfn"; then
+if ! fresh clear-containers.img "$binary" "$mkpfn" ${debian:+"$debian"/release "$debian"/later/*/*}; then
     init
     tree "$work/root"
+    if [ -n "$debian" ]; then
+        mkdir "$work/root/modules"
+        cp -r "$debian/later" "$work/root/modules/$(<"$debian/release")"
+    fi
     # Not compressed, and no file tails in inodes (the default): Linux maps such a file like any other, but copies it into
     # the page cache first, without a word about dax=always having been ignored for it. The fixed uuid and
     # time make the same content the same image.

@@ -7,6 +7,8 @@
 #   modules/*.ko   the modules
 #   modules/order  their file names, one a line, in the order in which they load
 #   modules/order.virtiofs  likewise, of those that a guest loads besides when its share is served by virtiofs
+#   later/TYPE/    likewise, what a file system of that type takes; nobody needs it to boot
+#   release        the kernel's, as uname -r prints it
 #
 # The directory lies outside the tree, named after the package's version and the list below:
 #   ${CC_CACHE:-~/.cache/clear-containers}/debian-kernel/<package version>-<hash>/
@@ -49,9 +51,17 @@ virtiofs=(
     fs/fuse/fuse
     fs/fuse/virtiofs
 )
+# For root file systems on block devices. They lie in the root image, from which the agent loads them when a container comes
+# with one, so that no boot has to carry them.
+later=(
+    lib/crc16
+    fs/mbcache
+    fs/jbd2/jbd2
+    fs/ext4/ext4
+)
 # Bumped when this script changes in a way that changes the product.
 recipe=3
-key=$(printf "%s\n" "$recipe" "${wanted[@]}" "${virtiofs[@]}" | sha256sum | cut -c1-8)
+key=$(printf "%s\n" "$recipe" "${wanted[@]}" "${virtiofs[@]}" "${later[@]}" | sha256sum | cut -c1-8)
 
 say() { echo "debian kernel: $*" >&2; }
 fail() {
@@ -82,36 +92,38 @@ download() {
 # unpack: $work/product from the package in $work. Kernel and modules come in one pass through the archive, because
 # decompressing it is what takes the time.
 unpack() {
-    local members=("${wanted[@]}" "${virtiofs[@]}") file
+    local members=("${wanted[@]}" "${virtiofs[@]}" "${later[@]}") file modules=$work/product/modules
     members=("${members[@]/#/./lib/modules/*/kernel/}")
-    mkdir -p "$work/tree" "$work/product/modules"
+    mkdir -p "$work/tree" "$modules" "$work/product/later/ext4"
     dpkg-deb --fsys-tarfile "$work"/*.deb |
         tar -x -C "$work/tree" --wildcards './boot/vmlinuz-*' "${members[@]/%/.ko}" >&2 ||
         fail "$package lacks a module that image/debian-kernel.sh wants (named above)"
     "$here/extract-vmlinux.sh" "$work"/tree/boot/vmlinuz-* "$work/product/vmlinux"
     for file in "${wanted[@]/#*\//}"; do
-        take "$file.ko" order
+        take "$file.ko" "$modules/order"
     done
     for file in "${virtiofs[@]/#*\//}"; do
-        take "$file.ko" order.virtiofs
+        take "$file.ko" "$modules/order.virtiofs"
     done
+    take ext4.ko "$work/product/later/ext4/order"
+    ls "$work/tree/lib/modules" >"$work/product/release"
 }
 
-# take FILE ORDER: puts a module into the product and into that list and, before it, those that it says it depends on.
+# take FILE LIST: puts a module into the list and beside it and, before it, those that it says it depends on.
 # (modules.dep is made when a kernel is installed; a package has none.)
 take() {
-    local path need modules=$work/product/modules
-    [ ! -e "$modules/$1" ] || return 0
+    local path need directory=${2%/*}
+    [ ! -e "$directory/$1" ] || return 0
     path=$(find "$work/tree/lib" -name "$1")
     for need in $(modinfo -F depends "$path" | tr ',' ' '); do
-        need=$(find "$work/tree/lib" "$modules" -name "${need//_/[-_]}.ko" -printf '%f\n' | head -n 1)
+        need=$(find "$work/tree/lib" "$directory" -name "${need//_/[-_]}.ko" -printf '%f\n' | head -n 1)
         [ -n "$need" ] || fail "$1 needs a module that the list in image/debian-kernel.sh lacks: $(modinfo -F depends "$path")"
         take "$need" "$2"
     done
     # Checking the signatures is a fifth of all that the guest executes until the root image is mounted; stripping drops
     # them, and the guest's kernel marks itself tainted (E).
-    strip --strip-debug -o "$modules/$1" "$path"
-    echo "$1" >>"$modules/$2"
+    strip --strip-debug -o "$directory/$1" "$path"
+    echo "$1" >>"$2"
 }
 
 # Asking apt takes half a second: only when its lists have changed since the last time.
