@@ -218,7 +218,7 @@ const std::vector<Key>& Keys() {
         Flag(qemu, "enable_debug", &C::hypervisor_debug),
         UnusedFlag(qemu, "enable_swap"),
         UnusedFlag(qemu, "disable_nesting_checks"),
-        UnusedFlag(qemu, "disable_block_device_use"),
+        Flag(qemu, "disable_block_device_use", &C::disable_block_devices),
         UnusedChoice(qemu, "block_device_driver", {"virtio-scsi", "virtio-blk"}),
         Path(proxy, "path", &C::proxy_path),
         Path(proxy, "socket", &C::proxy_socket),

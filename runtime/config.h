@@ -38,6 +38,7 @@ struct RuntimeConfig {
     bool disable_vhost_net = false;
     SharedFs shared_fs = SharedFs::k9p;
     FileServerConfig file_server;  // path empty: found by FindFileServer (guest_files.h)
+    bool disable_block_devices = false;
     bool hypervisor_debug = false;
 
     // [proxy.cc], [shim.cc]; empty paths: this program itself

@@ -52,8 +52,8 @@ Json Hypervisor(const RuntimeConfig& config) {
             {"Version", path.empty() ? kUnknown : VersionOf(path)},
             {"Path", OrUnknown(path)},
             {"Debug", config.hypervisor_debug},
-            {"BlockDeviceDriver", "virtio-scsi"},
             {"SharedFS", std::string(Name(config.shared_fs))},
+            {"BlockDeviceDriver", "virtio-blk"},
             {"Accelerator", choice ? Name(choice->engine) : "none"},
             {"AcceleratorReason", choice ? choice->reason : choice.error().message}};
 }

@@ -98,6 +98,14 @@ Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& 
     message.id = container_id;
     message.rootfs = "rootfs";
     message.image = container_id;
+    message.disks = details.disks.devices;
+    if (const auto& root = details.disks.root) {
+        message.rootfs = ".";
+        message.image = root->name;
+        message.fs_type = root->type;
+        message.root_disk = root->serial;
+        message.root_options = root->options;
+    }
     for (const auto& [index, source] : plan.guest_sources) {
         const OciMount& mount = spec.mounts[index];
         message.mounts.push_back({.source = source.substr(kGuestShareDirectory.size() + 1),

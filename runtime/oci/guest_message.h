@@ -3,13 +3,27 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "protocol/agent_messages.h"
 #include "runtime/oci/spec.h"
 #include "runtime/storage/share_plan.h"
 
 namespace cc::runtime {
+
+// A root file system on a disk of the machine's.
+struct GuestRoot {
+    std::string name;  // as 3.0 guesses it
+    std::string serial;
+    std::string type;
+    std::vector<std::string> options;
+};
+struct GuestDisks {
+    std::vector<AgentDisk> devices;
+    std::optional<GuestRoot> root;
+};
 
 struct GuestDetails {
     std::string hook_state = {};  // JSON
@@ -18,6 +32,7 @@ struct GuestDetails {
     // it into use. 0: not told.
     int64_t memory_mib = 0;
     int64_t cpus = 0;
+    GuestDisks disks = {};  // for agents from kDiskExtension on
 };
 
 // NEWCONTAINER with the configuration whole and, beside it, 3.0's fields. In the configuration the

@@ -43,7 +43,9 @@ const std::vector<Creation::Step>& Creation::SandboxSteps() {
         {"shim", kPrepare, &Creation::ForkShim},
         // Of the host: prestart, createRuntime, createContainer.
         {"hooks", kPrepare, &Creation::RunCreateHooks},
-        // What they made of it: changes nothing.
+        // One that is on a block device is not mounted on the host any more.
+        {"root", kPrepare, &Creation::TakeRoot},
+        // What hooks made of it: changes nothing.
         {"network", kPrepare, &Creation::ReadNetwork},
         // Keeper and VMM.
         {"vm", "VM process", &Creation::StartVm},
@@ -59,6 +61,8 @@ const std::vector<Creation::Step>& Creation::SandboxSteps() {
         {"share", kContainer, &Creation::ShareFiles},
         // A token for the shim; the proxy gets the other end of its connection.
         {"attach", kContainer, &Creation::AttachShim},
+        // Block devices, as disks.
+        {"disks", kContainer, &Creation::PlugDisks},
         // All but the execution of its program; an agent of 3.0 does it all at start.
         {"container", kContainer, &Creation::MakeContainer},
         // State "created".
@@ -78,11 +82,13 @@ const std::vector<Creation::Step>& Creation::JoinSteps() {
         {"cgroup", kPrepare, &Creation::MakeContainerCgroup},
         {"shim", kPrepare, &Creation::ForkShim},
         {"hooks", kPrepare, &Creation::RunCreateHooks},
+        {"root", kPrepare, &Creation::TakeRoot},
         // For the limits of all; the VM keeps that size, whatever becomes of the container.
         {"growth", "VM process", &Creation::GrowForAll},
         {"proxy", "proxy", &Creation::ConnectProxy},
         {"share", kContainer, &Creation::ShareInto},
         {"attach", kContainer, &Creation::AttachShim},
+        {"disks", kContainer, &Creation::PlugDisks},
         {"container", kContainer, &Creation::MakeInside},
         {"created", kContainer, &Creation::RecordCreated},
         {"pid-file", kContainer, &Creation::WritePidFile},

@@ -12,11 +12,13 @@
 
 #include "base/undo.h"
 #include "client/proxy_client.h"
+#include "client/vm_client.h"
 #include "protocol/agent_messages.h"
 #include "runtime/config.h"
 #include "runtime/guest_files.h"
 #include "runtime/network/sandbox_network.h"
 #include "runtime/oci/bundle.h"
+#include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/cgroup_values.h"
 #include "runtime/sandbox/console.h"
@@ -29,6 +31,8 @@
 #include "runtime/sandbox/shim_process.h"
 #include "runtime/sandbox/vm_cgroup.h"
 #include "runtime/state/store.h"
+#include "runtime/storage/block_devices.h"
+#include "runtime/storage/block_root.h"
 #include "runtime/storage/share_plan.h"
 
 namespace cc::runtime {
@@ -89,15 +93,24 @@ class Creation {
     Result<void> MakeContainerCgroup();
     Result<void> ForkShim();
     Result<void> RunCreateHooks();
+    Result<void> TakeRoot();
     Result<void> ConnectProxy();
     Result<Fd> CloneForShare(const ShareItem& item) const;
     Result<void> ShareFiles();
     Result<void> AttachShim();
+    Result<void> PlugDisks();
     Result<void> MakeContainer();
     Result<void> RecordCreated();
     Result<void> WritePidFile();
     // Parts of steps.
     Result<void> PlanContainer();
+    Result<void> PlanDisks();
+    Result<void> CheckDevices() const;
+    void LogNoBlockRoot(const std::string& why) const;
+    Result<void> ReturnRoot();
+    Result<void> ShareRootInstead(VmClient& vm, const std::string& why);
+    Result<void> PlugRoot(VmClient& vm);
+    Result<void> ShareOne(VmClient& vm, const ShareItem& item) const;
     Result<void> OpenNetwork();
     Result<void> TakeDevices();
     Result<void> TellNetwork(cc::StartPod& pod) const;
@@ -124,6 +137,10 @@ class Creation {
     FileServerConfig file_server_;
     std::string self_;  // this program
     SharePlan share_;
+    std::vector<BlockDevice> block_devices_;
+    std::optional<BlockRoot> block_root_;  // of a root that is not shared
+    Fd root_device_;                       // its device, once it is taken
+    GuestDisks guest_disks_;
     CgroupPlan cgroup_;
     ScopePlan scope_;
     VmCgroup vm_cgroup_;

@@ -35,6 +35,7 @@ Result<void> Creation::PlanContainer() {
     CC_TRY(CheckConsole(request_.console, spec.process->terminal));
     CC_ASSIGN(share_, PlanShare(bundle_, request_.id));
     CC_TRY(CheckSources(share_));
+    CC_TRY(PlanDisks());
     CC_TRY(CheckNamespacePaths(spec.namespaces, owners_));
     CC_TRY(NewContainerMessage(spec, request_.id, share_));  // only to learn whether it fits
     CC_TRY(PlanContainerCgroup());
@@ -138,7 +139,9 @@ Result<void> Creation::ForkShim() {
     // terminal is, has none in another pid namespace.
     options.new_pids = console || ::isatty(STDIN_FILENO) == 0;
     options.enter_cgroup = [this] { return EnterContainerCgroup(); };
-    options.enter_root = [this] { return EnterContainerRoot(bundle_.spec, share_); };
+    options.enter_root = [this] {
+        return EnterContainerRoot(bundle_.spec, share_, block_root_.has_value());
+    };
     CC_ASSIGN(shim_, Shim::Fork(options));
     undo_.Push([this] { shim_->Kill(); });
     container_.shim = Identify(shim_->process().pid());
@@ -178,13 +181,16 @@ Result<Fd> Creation::CloneForShare(const ShareItem& item) const {
 
 Result<void> Creation::ShareFiles() {
     CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
-    for (const auto& item : share_.items) {
-        CC_ASSIGN(const Fd mount, CloneForShare(item));
-        CC_TRY(Context(Cat("sharing the ", item.what, ", ", item.source),
-                       vm.ShareAdd(item.name, mount)));
-    }
+    for (const auto& item : share_.items)
+        if (&item != &share_.items.front() || !root_device_) CC_TRY(ShareOne(vm, item));
     hook_mounts_.Reset();
     return {};
+}
+
+Result<void> Creation::ShareOne(VmClient& vm, const ShareItem& item) const {
+    CC_ASSIGN(const Fd mount, CloneForShare(item));
+    return Context(Cat("sharing the ", item.what, ", ", item.source),
+                   vm.ShareAdd(item.name, mount));
 }
 
 Result<void> Creation::AttachShim() {
@@ -207,7 +213,8 @@ Result<void> Creation::AttachShim() {
 Result<void> Creation::MakeContainer() {
     if (!agent_ || agent_->extension < kHoldExtension) return {};
     GuestDetails details{.hook_state = HookState(container_, Status::kCreated, kFirstPid),
-                         .hold = true};
+                         .hold = true,
+                         .disks = guest_disks_};
     if (awaited_size_) {
         details.memory_mib = awaited_size_->memory_mib;
         details.cpus = awaited_size_->cpus;

@@ -93,4 +93,12 @@ void Unregister(const SandboxRecord& sandbox) {
     if (!done) NoteGuest("cc-proxy does not know the VM", done.error());
 }
 
+void TakeDisksBack(const SandboxRecord& sandbox, const std::string& container_id) {
+    auto vm = VmClient::Connect(sandbox.vm_directory);
+    if (!vm) return NoteGuest("no keeper to take disks out of the machine", vm.error());
+    if (const auto done = vm->RemoveDisks(container_id); !done)
+        Log(LogLevel::kError, "a block device stays in the virtual machine until that ends",
+            {{"container", container_id}, {"why", done.error().message}});
+}
+
 }  // namespace cc::runtime

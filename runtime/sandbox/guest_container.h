@@ -26,4 +26,8 @@ void Unshare(const SandboxRecord& sandbox, const std::string& container_id);
 // cc-proxy forgets the VM.
 void Unregister(const SandboxRecord& sandbox);
 
+// Takes its block devices out of the machine, from which they are then gone on the host, too. The
+// container has been removed in the guest.
+void TakeDisksBack(const SandboxRecord& sandbox, const std::string& container_id);
+
 }  // namespace cc::runtime

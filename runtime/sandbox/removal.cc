@@ -160,7 +160,10 @@ Result<void> RemoveContainer(const Store& store, const ContainerRecord& containe
             Log(LogLevel::kError, "a device of the host's has no driver",
                 {{"why", left.error().message}});
     }
-    if (vm_lives && !ends_vm) Unshare(*sandbox, container.id);
+    if (vm_lives && !ends_vm) {
+        Unshare(*sandbox, container.id);
+        TakeDisksBack(*sandbox, container.id);
+    }
     done("vm");
     if (ends_vm && sandbox) EndScopeAnyway(sandbox->scope);
     EndScopeAnyway(container.scope);

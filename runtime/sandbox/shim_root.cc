@@ -11,6 +11,7 @@
 #include "base/path_in_root.h"
 #include "base/text.h"
 #include "runtime/storage/detached_mount.h"
+#include "runtime/storage/new_tmpfs.h"
 
 namespace cc::runtime {
 
@@ -31,23 +32,13 @@ Result<void> MoveTo(int root, const Fd& tree, const std::string& destination, Pa
     return {};
 }
 
-Result<Fd> NewTmpfs() {
-    const Fd context = Fd::Adopt(::fsopen("tmpfs", FSOPEN_CLOEXEC));
-    if (!context ||
-        ::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", "in the guest", 0) < 0 ||
-        ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0)
-        return FailErrno("making a tmpfs");
-    Fd tree = Fd::Adopt(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
-    if (!tree) return FailErrno("mounting a tmpfs");
-    return tree;
-}
-
-Result<void> MakeReadOnly(const Fd& tree) {
-    mount_attr attributes{};
-    attributes.attr_set = MOUNT_ATTR_RDONLY;
-    if (::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
-        return FailErrno("making a mount read-only");
-    return {};
+// With the directories that the shim's own mounts go to.
+Result<Fd> EmptyRoot() {
+    CC_ASSIGN(Fd root, NewTmpfs("in the guest"));
+    for (const char* name : {"proc", "dev"})
+        if (::mkdirat(root.get(), name, 0755) < 0) return FailErrno(name);
+    if (::fchmodat(root.get(), ".", 0755, 0) < 0) return FailErrno("an empty root");
+    return root;
 }
 
 // The mounts of the configuration, in their order, at the places that the guest will have them at.
@@ -94,7 +85,7 @@ class ContainerMounts {
             CC_ASSIGN(const Fd made, MakeInRoot(root_, mount.destination, PathKind::kDirectory));
             if (::chmod(FdPath(made.get()).c_str(), 01777) < 0) return FailErrno(mount.destination);
         }
-        CC_ASSIGN(Fd tree, NewTmpfs());
+        CC_ASSIGN(Fd tree, NewTmpfs("in the guest"));
         CC_TRY(MoveTo(root_, tree, mount.destination, PathKind::kDirectory, make_));
         tmpfs_.push_back(std::move(tree));
         return {};
@@ -109,16 +100,16 @@ class ContainerMounts {
 
 }  // namespace
 
-Result<void> EnterContainerRoot(const OciSpec& spec, const SharePlan& plan) {
+Result<void> EnterContainerRoot(const OciSpec& spec, const SharePlan& plan, bool on_device) {
     if (::unshare(CLONE_NEWNS) < 0) return FailErrno("making a mount namespace");
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0)
         return FailErrno("cutting off mount propagation");
     const ShareItem& rootfs = plan.items.front();
-    CC_ASSIGN(const Fd root, CloneMount(rootfs));
+    CC_ASSIGN(const Fd root, on_device ? EmptyRoot() : CloneMount(rootfs));
     if (::move_mount(root.get(), "", AT_FDCWD, rootfs.source.c_str(), MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return FailErrno(Cat("mounting the root file system, ", rootfs.source));
     ContainerMounts(spec, plan, root.get()).Attach();
-    if (spec.root_read_only) CC_TRY(MakeReadOnly(root));
+    if (spec.root_read_only || on_device) CC_TRY(MakeReadOnly(root));
     if (::fchdir(root.get()) < 0) return FailErrno("entering the root file system");
     return {};
 }

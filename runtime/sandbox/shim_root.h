@@ -11,8 +11,9 @@ namespace cc::runtime {
 
 // In the child that becomes the shim: a mount namespace of its own, with the container's mounts at
 // the place of the root file system, which becomes the working directory. The shim leaves the rest
-// behind. Mount points that the image does not have are made, as the guest would later. A tmpfs of
-// the guest's is an empty one here that cannot be written to.
-Result<void> EnterContainerRoot(const OciSpec& spec, const SharePlan& plan);
+// behind. `on_device`: the root file system is the virtual machine's alone; an empty one that
+// cannot be written to is in its place. Mount points that the image does not have are made, as the
+// guest would later. A tmpfs of the guest's is an empty one here that cannot be written to.
+Result<void> EnterContainerRoot(const OciSpec& spec, const SharePlan& plan, bool on_device);
 
 }  // namespace cc::runtime

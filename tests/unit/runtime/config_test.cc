@@ -49,7 +49,7 @@ virtio_fs_extra_args = ["-o", "posix_acl"]
 default_vcpus = -1
 default_bridges = 1
 default_memory = 256
-disable_block_device_use = false
+disable_block_device_use = true
 block_device_driver = "virtio-blk"
 enable_mem_prealloc = true
 enable_hugepages = true
@@ -92,6 +92,7 @@ x = 1
     CHECK(config->mem_prealloc);
     CHECK(config->hugepages);
     CHECK(config->hypervisor_debug);
+    CHECK(config->disable_block_devices);
     CHECK(config->ProxySocket() == "/s");
     CHECK(config->proxy_ksm == "auto");
     CHECK(config->proxy_path == "/p");
