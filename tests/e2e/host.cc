@@ -312,6 +312,15 @@ bool Host::WaitStatus(const std::string& id, const std::string& status) {
     return false;
 }
 
+bool Host::SeesShare(pid_t pid) const {
+    const auto mounts = ReadFile(Cat("/proc/", pid, "/mountinfo"), 1 << 22);
+    for (const auto& line : Split(mounts.value_or(""), '\n'))
+        if (line.find(" cc-share ") != std::string::npos &&
+            line.find(directory_) != std::string::npos)
+            return true;
+    return false;
+}
+
 std::vector<Host::Running> Host::Processes() const {
     std::vector<Running> running;
     const auto entries = ListDirectory("/proc").value();
@@ -321,14 +330,11 @@ std::vector<Host::Running> Host::Processes() const {
         const auto environment = ReadFile(Cat("/proc/", entry, "/environ"), 1 << 20);
         const auto command = ReadFile(Cat("/proc/", entry, "/cmdline"), 1 << 20);
         if (!environment || !command || command->empty()) continue;  // gone, or a zombie
-        // The VMM and the share's server have environments of their own; a command line or a mount
-        // names the VM's directory.
+        // The VMM and the share's server have environments of their own; a command line, or the
+        // share among the mounts that only a VM's processes see, names the VM's directory.
         const bool qemu = command->find("qemu") != std::string::npos;
         if (environment->find(Cat(kMark, directory_)) == std::string::npos &&
-            (!qemu ||
-             (command->find(directory_) == std::string::npos &&
-              ReadFile(Cat("/proc/", entry, "/mountinfo"), 1 << 22).value_or("").find(directory_) ==
-                  std::string::npos)))
+            (!qemu || (command->find(directory_) == std::string::npos && !SeesShare(*pid))))
             continue;
         // A shim's command line is that of the process it stands for.
         const std::string name{Trim(ReadFile(Cat("/proc/", entry, "/comm"), 64).value_or(""))};

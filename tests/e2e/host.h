@@ -103,6 +103,7 @@ class Host {
         std::string hypervisor, factory, runtime;
     };
     explicit Host(const Sections& sections);
+    bool SeesShare(pid_t pid) const;
     std::string directory_;
     std::string config_;
 };
