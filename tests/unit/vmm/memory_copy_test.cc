@@ -16,12 +16,12 @@ TEST_CASE("a copy of a template's memory has its content and its holes, and is n
     auto saved = SavedMachine::Make(64);
     REQUIRE(saved);
     const std::string page(kPage, 'x'), two(2 * kPage, 'y');
-    REQUIRE(::pwrite(saved->memory(), page.data(), page.size(), 0) == kPage);
-    REQUIRE(::pwrite(saved->memory(), two.data(), two.size(), 1000 * kPage) == 2 * kPage);
+    REQUIRE(::pwrite(saved->files().memory, page.data(), page.size(), 0) == kPage);
+    REQUIRE(::pwrite(saved->files().memory, two.data(), two.size(), 1000 * kPage) == 2 * kPage);
     // Its very last page, too.
-    REQUIRE(::pwrite(saved->memory(), page.data(), page.size(), (64 << 20) - kPage) == kPage);
+    REQUIRE(::pwrite(saved->files().memory, page.data(), page.size(), (64 << 20) - kPage) == kPage);
     REQUIRE(saved->Seal());
-    const Fd from = Fd::Adopt(::dup(saved->memory()));
+    const Fd from = Fd::Adopt(::dup(saved->files().memory));
     auto copy = CopyMemory(from);
     REQUIRE_MESSAGE(copy, copy.error().message);
     CHECK(copy->bytes == 4 * kPage);
@@ -43,11 +43,11 @@ TEST_CASE("a copy of a template's memory has its content and its holes, and is n
     REQUIRE(view != MAP_FAILED);
     *static_cast<char*>(view) = 'z';
     ::munmap(view, kPage);
-    CHECK(at(saved->memory(), 0, 1) == "x");
+    CHECK(at(saved->files().memory, 0, 1) == "x");
     // Of one that nobody has touched.
     auto empty = SavedMachine::Make(1);
     REQUIRE(empty);
-    const Fd nothing = Fd::Adopt(::dup(empty->memory()));
+    const Fd nothing = Fd::Adopt(::dup(empty->files().memory));
     const auto none = CopyMemory(nothing);
     REQUIRE(none);
     CHECK(none->bytes == 0);
