@@ -162,7 +162,12 @@ std::unique_ptr<ShimSession> Vm::StartProcess() {
         hyper.data = Encode(ExecCommand{id, ProcessOf("/bin/true"), ""});
     } else {
         hyper.hyper_name = "newcontainer";
-        hyper.data = Encode(NewContainer{id, "rootfs", "bench", {}, ProcessOf("/bin/sh"), ""});
+        hyper.data = Encode(NewContainer{.id = id,
+                                         .rootfs = "rootfs",
+                                         .image = "bench",
+                                         .mounts = {},
+                                         .process = ProcessOf("/bin/sh"),
+                                         .oci = {}});
     }
     runtime_->Send(EncodeCommand(ClientCommand::kHyper, Encode(hyper, version), version));
     const Command command = NextCommand();
