@@ -2,15 +2,17 @@
 // Where each device sits. Changing a line here changes the machine that guests see: saved templates
 // end with it.
 //
-//   slot        pc (bus pci.0)            q35 (bus pcie.0)          microvm (virtio-mmio-bus.N, N =
-//   slot - 2) 0x00, 0x01  host bridge, PIIX3/4      host bridge               - 0x02 virtio-serial
-//   virtio-serial             virtio-serial 0x03        virtio-rng                virtio-rng
-//   virtio-rng 0x04        virtio-9p, the share      virtio-9p, the share      virtio-9p, the share
-//               or vhost-user-fs (q35: plugged in, it sits behind a root port of this slot)
-//   0x05        virtio-net                virtio-net                virtio-net
-//   0x06-0x0f   kept for devices to come at start
-//   0x10-0x1f   free for hot-plug         0x10.0-3: root ports hotplug0-3
-//                                         0x1f: ICH9 LPC
+// clang-format off
+//   slot       pc (bus pci.0)        q35 (bus pcie.0)                  microvm (virtio-mmio-bus.N, N = slot - 2)
+//   0x00, 0x01 host bridge, PIIX3/4  host bridge                       -
+//   0x02       virtio-serial         virtio-serial                     virtio-serial
+//   0x03       virtio-rng            virtio-rng                        virtio-rng
+//   0x04       the share: virtio-9p or vhost-user-fs; plugged in, the latter sits behind a root port on q35
+//   0x05       virtio-net            virtio-net                        virtio-net
+//   0x06-0x0f  kept for devices to come at start
+//   0x10-0x1f  free for hot-plug     0x10.0-3: root ports hotplug0-3   -
+//                                    0x1f: ICH9 LPC
+// clang-format on
 //
 // What is free for hot-plug is filled by network devices from its beginning and by disks from its
 // end.
