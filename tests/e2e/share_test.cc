@@ -77,7 +77,7 @@ TEST_CASE("virtiofsd and QEMU have no more rights than they need, and go with th
     if (!HasFileServer()) return;
     Host host = Host::WithVirtioFs();
     host.Start("c1", {"sh", "-c", kSleep});
-    const pid_t server = FileServerOf(host), vmm = host.PidOf("qemu-system-x86_64");
+    const pid_t server = FileServerOf(host), vmm = host.PidOf(kVmm);
     REQUIRE(server != 0);
     // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETGID, SETUID, SETFCAP.
     CHECK(StatusLine(server, "CapEff:") == "00000000800000db");
@@ -112,7 +112,7 @@ TEST_CASE("when its file server is killed a container's machine ends, and nothin
     host.Start("c1", {"sh", "-c", kSleep});
     REQUIRE(::kill(FileServerOf(host), SIGKILL) == 0);
     CHECK(host.WaitStatus("c1", "stopped"));
-    CHECK(Ends(host.PidOf("qemu-system-x86_64")));
+    CHECK(Ends(host.PidOf(kVmm)));
     CHECK(host.Runtime({"delete", "c1"}).status == 0);
     host.CheckNoResidue();
 }

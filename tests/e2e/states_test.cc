@@ -250,8 +250,8 @@ TEST_CASE("when a machine has gone its container is stopped at once, and can be 
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
         CHECK(subject.Status() == "stopped");
         CHECK(subject.Do({"start"}).err.find("has stopped") != std::string::npos);
-        CHECK(subject.Do({"exec", "ID", "true"}).err.find("stopped container") !=
-              std::string::npos);
+        const Finished exec = subject.Do({"exec", "ID", "true"});
+        CHECK_MESSAGE(exec.err.find("stopped container") != std::string::npos, exec.err);
         CHECK(subject.Do({"kill", "ID", "TERM"}).err.find("not running") != std::string::npos);
         CHECK(subject.Do({"kill", "--all", "ID", "KILL"}).status == 0);
         const Finished removed = subject.Do({"delete"});

@@ -343,7 +343,7 @@ TEST_CASE("when QEMU is killed its disks can be detached") {
     CHECK(host.Runtime({"exec", "c1", "sh", "-c", "echo x > /x; sync"}).status == 0);
     const Fd claimed = Fd::Adopt(::open(root.path().c_str(), O_RDWR | O_EXCL | O_CLOEXEC));
     CHECK_FALSE(claimed);
-    REQUIRE(host.Kill("qemu-system-x86_64", SIGKILL));
+    REQUIRE(host.Kill(kVmm, SIGKILL));
     CHECK(device.IsFree());
     CHECK(root.IsFree());
     CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
