@@ -56,7 +56,7 @@ void DiskTable::Add(Engine& engine, MachineType machine, const IsFree& is_free,
 }
 
 // All at once; the first error is the one that is told.
-void DiskTable::Remove(Engine& engine, const std::string& owner, Engine::Done done) {
+void DiskTable::Remove(Engine& engine, const std::string& owner, const Engine::Done& done) {
     std::vector<int> leaving;
     for (auto& [number, disk] : disks_) {
         if (disk.owners.size() > 1) {

@@ -24,7 +24,7 @@ class DiskTable {
     // As of the verbs (protocol/vm_verbs.h). The engine outlives the table.
     void Add(Engine& engine, MachineType machine, const IsFree& is_free, const std::string& owner,
              const Fd& device, bool read_only, Added done);
-    void Remove(Engine& engine, const std::string& owner, Engine::Done done);
+    void Remove(Engine& engine, const std::string& owner, const Engine::Done& done);
     void Gone(int number) { disks_.erase(number); }
     bool Has(int number) const { return disks_.contains(number); }
 

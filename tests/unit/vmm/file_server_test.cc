@@ -134,7 +134,11 @@ TEST_CASE("a keeper that is killed takes the file server with it") {
     REQUIRE(vm.Start());
     auto client = VmClient::Connect(vm.config.directory);
     REQUIRE(client);
-    const auto status = client->Status();
+    auto status = client->Status();
+    for (int i = 0; i < 500 && status && status->file_server_pids.empty(); ++i) {
+        ::usleep(10000);
+        status = client->Status();
+    }
     REQUIRE(status);
     REQUIRE(status->file_server_pids.size() >= 1);
     vm.keeper.process.Kill();

@@ -352,7 +352,12 @@ TEST_CASE("a keeper that is killed takes its VM with it") {
     CHECK(Ends(vm.keeper.status.vmm_pid));
     // The sockets lie in the directory still; nobody listens.
     CHECK_FALSE(VmClient::Connect(vm.config.directory));
-    CHECK_FALSE(ConnectUnix(Cat(vm.config.directory, "/", kCtlSocketName), SOCK_STREAM));
+    const auto listens = [&] {
+        return ConnectUnix(Cat(vm.config.directory, "/", kCtlSocketName), SOCK_STREAM).has_value();
+    };
+    for (int i = 0; i < 500 && listens(); ++i)
+        ::usleep(10000);
+    CHECK_FALSE(listens());
     // A new keeper of the same directory does not stumble over what is left.
     CHECK(vm.Start());
 }
