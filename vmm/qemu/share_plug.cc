@@ -64,7 +64,7 @@ std::vector<std::pair<std::string, std::string>> ServedShareArguments(const Card
 }
 
 void PlugShare(QmpClient& qmp, const CardSlots& slots, const Fd& connection,
-               std::chrono::milliseconds deadline, Done done) {
+               std::chrono::milliseconds deadline, const Done& done) {
     Json device = Json::object();
     for (const auto& [key, value] : Properties(slots, true))
         device[key] = value;
@@ -92,11 +92,11 @@ void PlugShare(QmpClient& qmp, const CardSlots& slots, const Fd& connection,
                       });
 }
 
-void AskForShare(QmpClient& qmp, std::chrono::milliseconds deadline, Done done) {
+void AskForShare(QmpClient& qmp, std::chrono::milliseconds deadline, const Done& done) {
     Simply(qmp, "device_del", Json{{"id", kShareDevice}}, deadline, done);
 }
 
-void DropShare(QmpClient& qmp, std::chrono::milliseconds deadline, Done done) {
+void DropShare(QmpClient& qmp, std::chrono::milliseconds deadline, const Done& done) {
     Simply(qmp, "chardev-remove", Json{{"id", kConnection}}, deadline, done);
 }
 

@@ -26,14 +26,14 @@ std::vector<std::pair<std::string, std::string>> SharePortArguments(MachineType 
 // The connection is duplicated before this returns. The client outlives the wait. After a failure
 // nothing of it is left in the VMM.
 void PlugShare(QmpClient& qmp, const CardSlots& slots, const Fd& connection,
-               std::chrono::milliseconds deadline, std::function<void(Result<void>)> done);
+               std::chrono::milliseconds deadline, const std::function<void(Result<void>)>& done);
 
 // Asks the guest for the device; the event "DEVICE_DELETED" of kShareDevice tells that it has given
 // it back. Then DropShare ends the connection.
 constexpr const char* kShareDevice = "share0";
 void AskForShare(QmpClient& qmp, std::chrono::milliseconds deadline,
-                 std::function<void(Result<void>)> done);
+                 const std::function<void(Result<void>)>& done);
 void DropShare(QmpClient& qmp, std::chrono::milliseconds deadline,
-               std::function<void(Result<void>)> done);
+               const std::function<void(Result<void>)>& done);
 
 }  // namespace cc::qemu
