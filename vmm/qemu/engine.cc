@@ -300,7 +300,7 @@ void QemuEngine::PlugNic(int number, const NicBackEnd& back_end, Done done) {
 
 void QemuEngine::PlugShare(const Fd& connection, Done done) {
     if (!started_) return done(Fail("the VM is not up"));
-    qemu::PlugShare(*qmp_, {machine_, acceleration_}, connection, kVerbDeadline, std::move(done));
+    qemu::PlugShare(*qmp_, {machine_, acceleration_}, connection, kVerbDeadline, done);
 }
 
 void QemuEngine::UnplugShare(Done done) {
@@ -317,7 +317,7 @@ void QemuEngine::ShareUnplugged(Result<void> how) {
     auto done = std::exchange(share_unplugged_, nullptr);
     if (!done) return;
     if (!how) return done(std::move(how));
-    DropShare(*qmp_, kVerbDeadline, std::move(done));
+    DropShare(*qmp_, kVerbDeadline, done);
 }
 
 void QemuEngine::PlugDisk(int number, const Fd& device, bool read_only, Done done) {
