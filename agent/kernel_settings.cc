@@ -15,24 +15,27 @@ namespace cc::agent {
 namespace {
 
 struct Setting {
-    std::string_view name;  // below /proc/sys
+    const char* path;
     std::string_view value;
 };
 
 constexpr Setting kSettings[] = {
     // All memory that these take counts as the container's. Of threads there are never more than
     // numbers for them.
-    {"kernel/threads-max", "4194304"},
-    {"fs/file-max", "9223372036854775807"},
-    {"fs/inotify/max_user_watches", "524288"},
+    {"/proc/sys/kernel/threads-max", "4194304"},
+    {"/proc/sys/fs/file-max", "9223372036854775807"},
+    {"/proc/sys/fs/inotify/max_user_watches", "524288"},
     // Containers of a pod share the kernel. As Debian has them.
-    {"kernel/dmesg_restrict", "1"},
-    {"kernel/kptr_restrict", "1"},
-    {"kernel/unprivileged_bpf_disabled", "2"},
+    {"/proc/sys/kernel/dmesg_restrict", "1"},
+    {"/proc/sys/kernel/kptr_restrict", "1"},
+    {"/proc/sys/kernel/unprivileged_bpf_disabled", "2"},
+    // Free memory is given back to the host in pieces of 2^7 pages and more, 512 KiB. By default,
+    // 4 MiB, the kernel gives nothing back as long as less than 32 of those are free.
+    {"/sys/module/page_reporting/parameters/page_reporting_order", "7"},
 };
 
 void Set(const Setting& setting) {
-    const auto set = WriteExisting(Cat("/proc/sys/", setting.name), std::string(setting.value));
+    const auto set = WriteExisting(setting.path, std::string(setting.value));
     if (!set && set.error().code != ENOENT) Log(LogLevel::kWarn, set.error().message);
 }
 

@@ -29,6 +29,7 @@ wanted=(
     drivers/virtio/virtio_mmio  # microvm
     drivers/char/virtio_console # the agent's two ports
     drivers/char/hw_random/virtio-rng
+    drivers/virtio/virtio_balloon
     drivers/nvdimm/libnvdimm
     drivers/nvdimm/nd_btt
     drivers/nvdimm/nd_pmem # the root image

@@ -79,6 +79,7 @@ Result<VmConfig> FromJson(const Json& document) {
               IntMember(document, "memory_mib", defaults.memory_mib, 1, kMaxMemoryMib));
     CC_ASSIGN(config.mem_prealloc, BoolMember(document, "mem_prealloc"));
     CC_ASSIGN(config.hugepages, BoolMember(document, "hugepages"));
+    CC_ASSIGN(config.reclaim_freed_memory, BoolMember(document, "reclaim_freed_memory"));
     CC_ASSIGN(config.nic, BoolMember(document, "nic"));
     CC_ASSIGN(config.cards, CardsMember(document));
     CC_ASSIGN(const std::string shared_fs,
@@ -115,6 +116,7 @@ std::string Encode(const VmConfig& config) {
     document["memory_mib"] = config.memory_mib;
     document["mem_prealloc"] = config.mem_prealloc;
     document["hugepages"] = config.hugepages;
+    document["reclaim_freed_memory"] = config.reclaim_freed_memory;
     document["nic"] = config.nic;
     document["cards"] = Json::array();
     for (const Card& card : config.cards)

@@ -70,6 +70,9 @@ struct VmConfig {
     int64_t memory_mib = 128;
     bool mem_prealloc = false;
     bool hugepages = false;
+    // What the guest frees goes back to the host. Not with the two above, whose point is that the
+    // memory is there.
+    bool reclaim_freed_memory = false;
     bool nic = false;  // a network device, to be attached later (VmVerb::kAttachNetwork)
     // Beside that one, devices that are there from the start: neither taps nor macvtaps.
     std::vector<Card> cards;

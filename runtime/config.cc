@@ -206,6 +206,7 @@ const std::vector<Key>& Keys() {
                }),
         Flag(qemu, "enable_mem_prealloc", &C::mem_prealloc),
         Flag(qemu, "enable_hugepages", &C::hugepages),
+        Flag(qemu, "reclaim_guest_freed_memory", &C::reclaim_freed_memory),
         Flag(qemu, "disable_vhost_net", &C::disable_vhost_net),
         Choice(qemu, "shared_fs", SetSharedFs),
         Choice(qemu, "virtio_fs_daemon", SetFileServer),

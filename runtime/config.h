@@ -35,6 +35,7 @@ struct RuntimeConfig {
     int64_t memory_overhead_mib = 64;
     bool mem_prealloc = false;
     bool hugepages = false;
+    bool reclaim_freed_memory = true;
     bool disable_vhost_net = false;
     SharedFs shared_fs = SharedFs::k9p;
     FileServerConfig file_server;  // path empty: found by FindFileServer (guest_files.h)

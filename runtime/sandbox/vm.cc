@@ -79,6 +79,8 @@ VmConfig MakeVmConfig(const RuntimeConfig& config, const GuestFiles& guest,
     vm.memory_mib = config.memory_mib;
     vm.mem_prealloc = config.mem_prealloc;
     vm.hugepages = config.hugepages;
+    vm.reclaim_freed_memory =
+        config.reclaim_freed_memory && !config.mem_prealloc && !config.hugepages;
     vm.nic = config.network;
     vm.shared_fs = config.shared_fs;
     vm.vhost_net = !config.disable_vhost_net;

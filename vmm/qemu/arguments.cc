@@ -88,6 +88,14 @@ void AddChannels(Vector& to, const Descriptors& descriptors) {
     to.Add("-device", port("virtserialport", kDnsPort, "dns").Set("name", kDnsPortName));
 }
 
+// Only by what the guest has freed: nobody inflates it. A guest that clears memory when it frees it
+// (init_on_free) counts on finding it so, which in a clone it would not: without page-poison such a
+// kernel reports nothing.
+void AddBalloon(Vector& to) {
+    to.AddVirtio("balloon", "balloon0", kBalloonSlot,
+                 Option().On("free-page-reporting").Off("page-poison"));
+}
+
 void AddShare(Vector& to, const VmConfig& config, Acceleration acceleration, int connection) {
     if (config.shared_fs == SharedFs::kVirtioFs) {
         const auto arguments =
@@ -188,6 +196,7 @@ Result<std::vector<std::string>> Arguments(const VmConfig& config, const Machine
     AddChannels(out, descriptors);
     out.Add("-object", Option("rng-random").Set("id", "random").Set("filename", "/dev/urandom"));
     out.AddVirtio("rng", "rng0", kRngSlot, Option().Set("rng", "random"));
+    if (config.reclaim_freed_memory) AddBalloon(out);
     AddShare(out, config, facts.acceleration, descriptors.files);
     if (config.nic) AddNic(out, config, descriptors);
     if (config.machine == MachineType::kQ35) {

@@ -24,7 +24,7 @@ struct Descriptors {
     int memory = 7;         // of a template and its clones
     int state = 8;          // of a clone
     int dns = 10;           // one end of a socket pair
-    int library = 12;       // special_files.h; not an argument
+    int library = 12;       // preload.h; not an argument
     int translations = 13;  // of a template and its clones, where QEMU can share them
     int files = 14;         // connected to what serves the share, where QEMU does not
     // Of VmConfig::nic, one a queue; beside them, as many of vhost-net, or none.

@@ -22,9 +22,9 @@
 #include "vmm/qemu/memory_plug.h"
 #include "vmm/qemu/nic_plug.h"
 #include "vmm/qemu/own.h"
+#include "vmm/qemu/preload.h"
 #include "vmm/qemu/qmp.h"
 #include "vmm/qemu/share_plug.h"
-#include "vmm/qemu/special_files.h"
 
 namespace cc::qemu {
 
@@ -201,7 +201,7 @@ Result<void> QemuEngine::Start(uv::Loop& loop, EnginePlan plan) {
     options.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
     Fd library;
     if (serves_files && !IsOwnQemu(program_)) {
-        CC_ASSIGN(library, SpecialFilesLibrary());
+        CC_ASSIGN(library, PreloadLibrary());
         options.environment->push_back(Cat("LD_PRELOAD=/proc/self/fd/", numbers.library));
     }
     options.fds = {{output.second.get(), 1},

@@ -9,7 +9,8 @@
 //   0x03       virtio-rng            virtio-rng                        virtio-rng
 //   0x04       the share: virtio-9p or vhost-user-fs; plugged in, the latter sits behind a root port on q35
 //   0x05       virtio-net            virtio-net                        virtio-net
-//   0x06-0x0f  kept for devices to come at start
+//   0x06       virtio-balloon            virtio-balloon                    virtio-balloon
+//   0x07-0x0f  kept for devices to come at start
 //   0x10-0x1f  free for hot-plug     0x10.0-3: root ports hotplug0-3   -
 //                                    0x1f: ICH9 LPC
 // clang-format on
@@ -24,6 +25,7 @@ constexpr int kSerialSlot = 0x02;
 constexpr int kRngSlot = 0x03;
 constexpr int kShareSlot = 0x04;
 constexpr int kNicSlot = 0x05;
+constexpr int kBalloonSlot = 0x06;
 // On pc every free slot of the root bus can be hot-plugged through ACPI. On q35 only what sits
 // behind a root port can; each port costs the guest 1.4 million instructions (docs/cc-vmm.md).
 constexpr int kFirstPlugSlot = 0x10;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // QEMU as `make qemu` builds it (own/), and how to tell it from others: by the name of its file.
 // What it does that others do not: clones take the guest's code as the template has translated it
-// (-accel tcg,record-fd= and archive-fd=), and it needs no help with special files
-// (special_files.h).
+// (-accel tcg,record-fd= and archive-fd=), and it needs no library of ours (preload.h).
 #pragma once
 
 #include <string_view>

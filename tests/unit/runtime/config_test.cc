@@ -53,6 +53,7 @@ disable_block_device_use = true
 block_device_driver = "virtio-blk"
 enable_mem_prealloc = true
 enable_hugepages = true
+reclaim_guest_freed_memory = false
 enable_swap = true
 enable_debug = true
 disable_nesting_checks = true
@@ -91,6 +92,7 @@ x = 1
     CHECK(config->memory_mib == 256);
     CHECK(config->mem_prealloc);
     CHECK(config->hugepages);
+    CHECK_FALSE(config->reclaim_freed_memory);
     CHECK(config->hypervisor_debug);
     CHECK(config->disable_block_devices);
     CHECK(config->ProxySocket() == "/s");

@@ -359,6 +359,19 @@ TEST_CASE("huge pages are preallocated, so that a lack of them is an error at st
                      "memory-backend-memfd,id=ram,size=128M,hugetlb=on,prealloc=on") == 1);
 }
 
+TEST_CASE("what the guest frees is reported by a device that does nothing else") {
+    for (const auto& [machine, device] :
+         {std::pair{MachineType::kPc, "virtio-balloon-pci,id=balloon0,bus=pci.0,addr=0x06,"},
+          {MachineType::kQ35, "virtio-balloon-pci,id=balloon0,bus=pcie.0,addr=0x06,"},
+          {MachineType::kMicrovm, "virtio-balloon-device,id=balloon0,bus=virtio-mmio-bus.4,"}}) {
+        auto config = Config(machine);
+        config.reclaim_freed_memory = true;
+        const auto words = ArgumentsOf(config);
+        const auto whole = Cat(device, "free-page-reporting=on,page-poison=off");
+        CHECK(std::count(words.begin(), words.end(), whole) == 1);
+    }
+}
+
 TEST_CASE(
     "interrupt routing by ACPI is left out where it is slow, unless the user speaks of ACPI") {
     auto config = Config(MachineType::kPc);

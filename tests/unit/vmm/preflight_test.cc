@@ -110,7 +110,7 @@ TEST_CASE("a configuration survives its encoding, and bad ones name the key") {
     config.kernel_params = "x=y";
     config.vcpus = 3;
     config.memory_mib = 512;
-    config.hugepages = config.debug = true;
+    config.hugepages = config.reclaim_freed_memory = config.debug = true;
     config.start_deadline_ms = 77;
     config.shared_fs = SharedFs::kVirtioFs;
     config.file_server = {"/v", "none", {"-o", "x"}};
