@@ -7,44 +7,14 @@
 #   build.sh --path   print where the product is (or would be); exit 1 when it is not there
 #
 # Debian's security updates change the version, and with it the key: what was built before is not used any more then.
-# The product lives outside the tree, named after a hash of all that decides its content:
-#   ${CC_CACHE:-~/.cache/clear-containers}/qemu/<hash>/cc-qemu
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${CC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/clear-containers}/qemu
+. "$here/../../../packaging/cached-product.sh"
 # Bumped when this script changes in a way that changes the product.
 recipe=1
 version=$(dpkg-query -W -f '${source:Version}' qemu-system-x86 2>/dev/null) ||
     { echo "qemu: qemu-system-x86 is not installed; run packaging/install-deps.sh run" >&2; exit 1; }
-key=$(cat "$here/devices.mak" "$here"/patches/*.patch <(echo "qemu $version recipe $recipe") | sha256sum | cut -c1-16)
-product=$cache/$key/cc-qemu
-
-if [ "${1:-}" = --path ]; then
-    echo "$product"
-    [ -e "$product" ]
-    exit
-fi
-if [ -e "$product" ]; then
-    echo "$product"
-    exit 0
-fi
-
-say() { echo "qemu: $*" >&2; }
-fail() {
-    say "$@"
-    exit 1
-}
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock -n 9 || { say "another build is running, waiting for it"; flock 9; }
-if [ -e "$product" ]; then
-    echo "$product"
-    exit 0
-fi
-# What a build that was killed left behind; nobody else builds while we hold the lock.
-rm -rf "$cache"/build.*
-work=$(mktemp -d "$cache/build.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+cached_product qemu cc-qemu "$@" < <(cat "$here/devices.mak" "$here"/patches/*.patch; echo "qemu $version recipe $recipe")
 
 # The archives that the machine has its packages from, for source packages; its own lists stay as they are.
 say "fetching the source of qemu $version"
@@ -80,7 +50,7 @@ say "configuring"
     --disable-docs --disable-user --audio-drv-list= --enable-fdt=system \
     --enable-kvm --enable-tcg --enable-virtfs --enable-attr --enable-cap-ng --enable-seccomp --enable-linux-aio \
     --enable-vhost-kernel --enable-vhost-net --enable-vhost-user --enable-membarrier --enable-coroutine-pool --enable-avx2 \
-    --enable-malloc-trim >"$work/configure.log" 2>&1 ||
+    >"$work/configure.log" 2>&1 ||
     { tail -n 20 "$work/configure.log" >&2; fail "configure failed"; }
 
 say "compiling on $(nproc) cores, 5 to 8 minutes on two idle ones"
@@ -90,8 +60,4 @@ ninja -j "$(nproc)" qemu-system-x86_64 2>&1 | tee "$work/ninja.log" |
 strip -o "$work/cc-qemu" qemu-system-x86_64
 "$work/cc-qemu" --version >/dev/null || fail "the product does not run"
 
-mkdir -p "$cache/$key"
-mv "$work/cc-qemu" "$product.new"
-mv "$product.new" "$product"
-say "$(stat -c %s "$product") bytes, in $((SECONDS / 60)) min $((SECONDS % 60)) s"
-echo "$product"
+keep_product "$work/cc-qemu"
