@@ -72,8 +72,9 @@ TEST_CASE("memory that a clone uses is there once, and goes back to the host whe
         REQUIRE(Exec(host, "touch /tmp/empty"));
         CHECK_MESSAGE(GivesBack(vmm, full), full, " MiB, then ", AnonymousMib(vmm));
         // What came back is used again.
-        CHECK(Exec(host, "dd if=/dev/urandom of=/fill/y bs=1M count=100 && sum=$(md5sum /fill/y) && "
-                         "[ \"$sum\" = \"$(md5sum /fill/y)\" ]"));
+        CHECK(Exec(host,
+                   "dd if=/dev/urandom of=/fill/y bs=1M count=100 && sum=$(md5sum /fill/y) && "
+                   "[ \"$sum\" = \"$(md5sum /fill/y)\" ]"));
         CHECK(Template(host)["clones"] == 1);
         CHECK(host.Runtime({"delete", "--force", "c1"}).status == 0);
     }
