@@ -367,7 +367,8 @@ density_of() {
             { cat "$work/stderr" >&2; return 1; }
         running+=("$contender $id")
     done
-    sleep 2
+    # Until they are idle: the VMs give back what only their start needed, within three seconds.
+    sleep 5
     after=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
     for pid in $(processes_with "$work/run/vm/"); do
         qemu=$((qemu + $(pss "$pid")))
