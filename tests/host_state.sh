@@ -7,7 +7,8 @@ set -euo pipefail
 for link in /sys/class/net/*; do echo "interface ${link##*/}"; done
 for name in /run/netns/*; do [ ! -e "$name" ] || echo "network namespace ${name##*/}"; done
 awk '{ print "mount " $5 " " $4 }' /proc/self/mountinfo
-find /sys/fs/cgroup -mindepth 2 -type d -printf 'cgroup %p\n'
+# Without the two that Podman makes for its conmons on its first use, and keeps.
+find /sys/fs/cgroup -mindepth 2 -type d ! -path '*/libpod_parent' ! -path '*/libpod_parent/conmon' -printf 'cgroup %p\n'
 for process in /proc/[0-9]*; do
     name=$(cat "$process/comm" 2>/dev/null) || continue
     case $name in
