@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/text.h"
 
 namespace cc::agent {
 
