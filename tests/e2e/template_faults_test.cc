@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -61,6 +62,16 @@ void RunMeanwhile(Host& host,
     waits.join();
     CHECK_MESSAGE(run.status == 0, run.err);
     CHECK(run.out == "it runs\n");
+}
+
+// What the guest of the template that is made has as its memory.
+Fd OpenMemory(pid_t keeper) {
+    std::error_code ignored;
+    for (const auto& file : fs::directory_iterator(Cat("/proc/", keeper, "/fd"), ignored))
+        if (fs::read_symlink(file.path(), ignored).string().starts_with(
+                "/memfd:cc-template-memory"))
+            return OpenFile(file.path().string(), O_RDWR).value_or(Fd());
+    return {};
 }
 
 bool KillIt(pid_t pid, int signal) {
@@ -174,6 +185,21 @@ TEST_CASE("template faults: the VM that becomes the template is killed, and made
         CHECK(KillIt(builder.vmm, SIGKILL));
     });
     CHECK(Number(host, "pid") == made_by);
+    CHECK(Number(host, "clones") == 1);
+}
+
+// As the mappings of a process that ends do for as long as somebody reads its smaps.
+TEST_CASE("template faults: its memory can be written for a while after its VM has ended") {
+    Host host = Host::WithTemplates(kNoPool, kUnhurried);
+    RunMeanwhile(host, [&](pid_t keeper, const TemplateVm& builder) {
+        const Fd memory = OpenMemory(keeper);
+        void* writer = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+        CHECK(writer != MAP_FAILED);
+        CHECK(Ends(builder.keeper));
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        CHECK(Template(host)["state"] == "building");
+        ::munmap(writer, 4096);
+    });
     CHECK(Number(host, "clones") == 1);
 }
 

@@ -30,6 +30,14 @@ pid_t ParentOf(pid_t pid) {
     return 0;
 }
 
+// For whoever wonders why there is none.
+void TellFailures(const Host& host) {
+    const auto names = ListDirectory(host.template_path());
+    for (const auto& name : names ? *names : std::vector<std::string>())
+        if (const auto why = ReadFile(Cat(host.template_path(), "/", name, "/failed"), 1 << 16))
+            MESSAGE("a template could not be made: ", *why);
+}
+
 pid_t ChildOf(const std::vector<Host::Running>& all, pid_t parent, std::string_view name) {
     for (const auto& process : all)
         if (process.name == name && ParentOf(process.pid) == parent) return process.pid;
@@ -42,7 +50,9 @@ Json Template(Host& host) {
     const Finished list = host.Runtime({"template", "list", "--format", "json"});
     REQUIRE_MESSAGE(list.status == 0, list.err);
     const Json all = Json::parse(list.out);
-    return all.empty() ? Json() : all[0];
+    if (!all.empty()) return all[0];
+    TellFailures(host);
+    return {};
 }
 
 bool WaitPool(Host& host, int64_t ready) {

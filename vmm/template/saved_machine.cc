@@ -38,7 +38,9 @@ Result<SavedMachine> SavedMachine::Make(int64_t memory_mib) {
 Result<void> SavedMachine::Seal() {
     constexpr int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
     for (const auto* fd : {&memory_, &state_, &translations_})
-        if (::fcntl(fd->get(), F_ADD_SEALS, seals) < 0) return FailErrno("sealing the template");
+        if ((::fcntl(fd->get(), F_GET_SEALS) & seals) != seals &&
+            ::fcntl(fd->get(), F_ADD_SEALS, seals) < 0)
+            return FailErrno("sealing the template");
     return {};
 }
 

@@ -15,7 +15,7 @@ class SavedMachine {
   public:
     // Empty; to be written by a template's VMM.
     static Result<SavedMachine> Make(int64_t memory_mib);
-    // An error (EBUSY) while somebody may still write.
+    // An error (EBUSY) while somebody may still write; it can be tried again.
     Result<void> Seal();
 
     // As its VMM writes them. Whoever reads takes a state of its own.

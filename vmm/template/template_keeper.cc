@@ -28,6 +28,10 @@ constexpr size_t kMaxTemplateConfig = 1 << 20;
 constexpr std::chrono::minutes kCheck{10};
 // Beyond the VMM's own deadline: a builder that hangs may not keep everybody waiting for ever.
 constexpr std::chrono::milliseconds kBuildGrace{90000};
+// A process that ends keeps its mappings while anybody reads about them in /proc (smaps, say, as
+// monitors do), and a mapping that can be written keeps the file from being sealed. The kernel does
+// not tell when the last one goes.
+constexpr std::chrono::milliseconds kSealAgain{10}, kSealPatience{10000};
 constexpr std::chrono::milliseconds kCleanUpPatience{2000};
 
 TemplateReply ErrorReply(std::string why) {
@@ -71,7 +75,8 @@ TemplateKeeper::TemplateKeeper(TemplateConfig config, Fd ready)
       build_deadline_(loop_, [this] {
           Built(Fail("its virtual machine was not ready in time", ETIMEDOUT));
           builder_->Kill();
-      }) {}
+      }),
+      seal_again_(loop_, [this] { Seal(); }) {}
 
 int TemplateKeeper::Run() {
     if (auto started = Start(); !started) {
@@ -181,7 +186,6 @@ void TemplateKeeper::Built(const Result<VmStatus>& how) {
     if (!build_) build_ = how ? Result<void>() : Failure(how.error());
 }
 
-// Only now nobody has the memory mapped any more.
 void TemplateKeeper::BuilderEnded() {
     builder_ended_ = true;
     build_deadline_.Stop();
@@ -189,12 +193,9 @@ void TemplateKeeper::BuilderEnded() {
     if (!*build_ && build_->error().code == ECONNRESET && !killed_builder_) return BuildAgain();
     // Of no use, however it went; nor is a reason.
     if (!CheckStale()) return;
-    auto complete = *build_ ? Complete() : *build_;
-    if (!complete) return GiveUp(complete.error().message);
-    Log(LogLevel::kInfo, "the template is there", {{"bytes", Cat(saved_->Bytes())}});
-    for (auto& waiting : std::exchange(waiting_, {}))
-        HandOut(waiting.request, waiting.answer);
-    pool_->Fill();
+    if (!*build_) return GiveUp(build_->error().message);
+    seal_end_ = std::chrono::steady_clock::now() + kSealPatience;
+    Seal();
 }
 
 // Being killed says nothing about the template. Twice is another matter: memory may be too short
@@ -212,8 +213,16 @@ void TemplateKeeper::BuildAgain() {
     if (!again) GiveUp(again.error().message);
 }
 
-Result<void> TemplateKeeper::Complete() {
-    CC_TRY(saved_->Seal());
+// Only now that its VMM has ended nobody has the memory mapped any more, or soon will have.
+void TemplateKeeper::Seal() {
+    const auto sealed = saved_->Seal();
+    if (sealed) return Complete();
+    if (sealed.error().code != EBUSY || std::chrono::steady_clock::now() >= seal_end_)
+        return GiveUp(sealed.error().message);
+    seal_again_.Start(kSealAgain);
+}
+
+void TemplateKeeper::Complete() {
     (void)RemoveTree(builder_->directory());
     pool_.emplace(loop_, PoolDirectory(config_), config_.vm, *saved_, config_.pool);
     auto pressure = MemoryPressure::Watch(loop_, [this] { OnPressure(); });
@@ -223,7 +232,10 @@ Result<void> TemplateKeeper::Complete() {
         Log(LogLevel::kInfo, "the pool does not learn when memory is short",
             {{"why", pressure.error().message}});
     complete_ = true;
-    return {};
+    Log(LogLevel::kInfo, "the template is there", {{"bytes", Cat(saved_->Bytes())}});
+    for (auto& waiting : std::exchange(waiting_, {}))
+        HandOut(waiting.request, waiting.answer);
+    pool_->Fill();
 }
 
 void TemplateKeeper::GiveUp(const std::string& why) {

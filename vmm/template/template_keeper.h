@@ -4,6 +4,7 @@
 // long as it does.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -38,7 +39,8 @@ class TemplateKeeper {
     void Built(const Result<VmStatus>& how);
     void BuilderEnded();
     void BuildAgain();
-    Result<void> Complete();
+    void Seal();
+    void Complete();
     // For good: it could not be made. The reason is remembered.
     void GiveUp(const std::string& why);
     // Whether others still find this keeper: its socket is where it was bound.
@@ -69,7 +71,8 @@ class TemplateKeeper {
     Undo files_;
     uv::Loop loop_;
     uv::SignalWatch terminate_, interrupt_;
-    uv::Timer check_, build_deadline_;
+    uv::Timer check_, build_deadline_, seal_again_;
+    std::chrono::steady_clock::time_point seal_end_;  // when it is no longer tried
     std::unique_ptr<FileWatch> files_watch_;
     std::optional<SavedMachine> saved_;
     std::unique_ptr<PacketServer> server_;

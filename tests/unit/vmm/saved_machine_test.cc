@@ -30,8 +30,16 @@ TEST_CASE("a sealed template can be mapped privately, and in no way written") {
     REQUIRE(writer != nullptr);
     std::memcpy(writer, "template", 8);
     REQUIRE(WriteAll(saved->files().state, "state"));
-    CHECK_FALSE(saved->Seal());  // its VMM still runs
-    ::munmap(writer, kMib);
+    REQUIRE(::ftruncate(saved->files().translations, kMib) == 0);
+    void* translator = Map(saved->files().translations, MAP_SHARED);
+    REQUIRE(translator != nullptr);
+    // Its VMM still runs; also when only the last of the files is in use.
+    for (void* use : {writer, translator}) {
+        const auto early = saved->Seal();
+        REQUIRE_FALSE(early);
+        CHECK(early.error().code == EBUSY);
+        ::munmap(use, kMib);
+    }
     REQUIRE(saved->Seal());
 
     // As QEMU opens it, read-write.
