@@ -68,8 +68,9 @@ void RunMeanwhile(Host& host,
 Fd OpenMemory(pid_t keeper) {
     std::error_code ignored;
     for (const auto& file : fs::directory_iterator(Cat("/proc/", keeper, "/fd"), ignored))
-        if (fs::read_symlink(file.path(), ignored).string().starts_with(
-                "/memfd:cc-template-memory"))
+        if (fs::read_symlink(file.path(), ignored)
+                .string()
+                .starts_with("/memfd:cc-template-memory"))
             return OpenFile(file.path().string(), O_RDWR).value_or(Fd());
     return {};
 }

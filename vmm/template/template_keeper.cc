@@ -72,10 +72,11 @@ TemplateKeeper::TemplateKeeper(TemplateConfig config, Fd ready)
       terminate_(loop_, [this](int) { Stop("the template was told to go", nullptr); }),
       interrupt_(loop_, [this](int) { Stop("the template was told to go", nullptr); }),
       check_(loop_, [this] { OnFilesChanged(); }),
-      build_deadline_(loop_, [this] {
-          Built(Fail("its virtual machine was not ready in time", ETIMEDOUT));
-          builder_->Kill();
-      }),
+      build_deadline_(loop_,
+                      [this] {
+                          Built(Fail("its virtual machine was not ready in time", ETIMEDOUT));
+                          builder_->Kill();
+                      }),
       seal_again_(loop_, [this] { Seal(); }) {}
 
 int TemplateKeeper::Run() {
