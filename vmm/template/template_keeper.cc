@@ -218,8 +218,10 @@ void TemplateKeeper::BuildAgain() {
 void TemplateKeeper::Seal() {
     const auto sealed = saved_->Seal();
     if (sealed) return Complete();
-    if (sealed.error().code != EBUSY || std::chrono::steady_clock::now() >= seal_end_)
-        return GiveUp(sealed.error().message);
+    if (sealed.error().code != EBUSY) return GiveUp(sealed.error().message);
+    if (std::chrono::steady_clock::now() >= seal_end_)
+        return GiveUp(Cat(sealed.error().message, "; for ", kSealPatience.count(), " ms somebody ",
+                          "has held the memory of its virtual machine, which has ended"));
     seal_again_.Start(kSealAgain);
 }
 
