@@ -47,14 +47,23 @@ uint32_t Verdict(const std::vector<sock_filter>& program, uint32_t number, uint3
 }  // namespace
 
 TEST_CASE("a call above the highest one that a filter names is as unknown as to an old kernel") {
-    constexpr uint32_t kLast = 435, kX32 = 0x40000000;
+    constexpr uint32_t kLast = 435;
     const auto program = RefuseCallsAbove(kLast, AUDIT_ARCH_X86_64);
     CHECK(Verdict(program, 0, AUDIT_ARCH_X86_64) == kToFilter);
     CHECK(Verdict(program, kLast, AUDIT_ARCH_X86_64) == kToFilter);
     CHECK(Verdict(program, kLast + 1, AUDIT_ARCH_X86_64) == (SECCOMP_RET_ERRNO | ENOSYS));
-    CHECK(Verdict(program, kX32 - 1, AUDIT_ARCH_X86_64) == (SECCOMP_RET_ERRNO | ENOSYS));
-    CHECK(Verdict(program, kX32 + 1, AUDIT_ARCH_X86_64) == kToFilter);
+    CHECK(Verdict(program, kX32Bit - 1, AUDIT_ARCH_X86_64) == (SECCOMP_RET_ERRNO | ENOSYS));
+    CHECK(Verdict(program, kX32Bit + 1, AUDIT_ARCH_X86_64) == kToFilter);
     CHECK(Verdict(program, kLast + 1, AUDIT_ARCH_I386) == kToFilter);
+}
+
+TEST_CASE("x32 calls are answered as by a kernel without them") {
+    const auto program = RefuseX32Calls();
+    CHECK(Verdict(program, 0, AUDIT_ARCH_X86_64) == kToFilter);
+    CHECK(Verdict(program, kX32Bit - 1, AUDIT_ARCH_X86_64) == kToFilter);
+    CHECK(Verdict(program, kX32Bit, AUDIT_ARCH_X86_64) == (SECCOMP_RET_ERRNO | ENOSYS));
+    CHECK(Verdict(program, kX32Bit + 39, AUDIT_ARCH_X86_64) == (SECCOMP_RET_ERRNO | ENOSYS));
+    CHECK(Verdict(program, kX32Bit + 39, AUDIT_ARCH_I386) == kToFilter);
 }
 
 }  // namespace cc::agent
