@@ -85,8 +85,8 @@ Result<void> AddRule(scmp_filter_ctx filter, uint32_t action, int number, const 
     return {};
 }
 
-// Whether x32 was named and left out: the filter is half as long then, which counts where a guest
-// is emulated (50 ms of 150 for the default profile of Docker).
+// Whether x32 was named and left out. The library makes a filter for each architecture, which takes
+// its time where a guest is emulated: without x32 37 ms in place of 56, for Docker's profile.
 Result<bool> AddArchitectures(scmp_filter_ctx filter, const std::vector<std::string>& names) {
     bool left_out = false;
     for (const auto& name : names) {
@@ -144,6 +144,10 @@ Result<int> AddRules(scmp_filter_ctx filter, uint32_t fallback,
     return last;
 }
 
+void PutInFront(const std::vector<sock_filter>& first, std::vector<sock_filter>& program) {
+    program.insert(program.begin(), first.begin(), first.end());
+}
+
 bool LetsThrough(uint32_t action) {
     const uint32_t kind = action & SECCOMP_RET_ACTION_FULL;
     return kind == SCMP_ACT_ALLOW || kind == SCMP_ACT_LOG || kind == SECCOMP_RET_TRACE;
@@ -166,13 +170,10 @@ Result<SeccompFilter> CompileSeccomp(const std::optional<SeccompSpec>& spec) {
     CC_ASSIGN(compiled.program, Export(filter.get()));
     if (last >= 0 && !LetsThrough(fallback)) {
         // The library's names of architectures are the kernel's numbers.
-        const auto newer = RefuseCallsAbove(static_cast<uint32_t>(last), ::seccomp_arch_native());
-        compiled.program.insert(compiled.program.begin(), newer.begin(), newer.end());
+        PutInFront(RefuseCallsAbove(static_cast<uint32_t>(last), ::seccomp_arch_native()),
+                   compiled.program);
     }
-    if (without_x32) {
-        const auto refusal = RefuseX32Calls();
-        compiled.program.insert(compiled.program.begin(), refusal.begin(), refusal.end());
-    }
+    if (without_x32) PutInFront(RefuseX32Calls(), compiled.program);
     if (compiled.program.size() > BPF_MAXINSNS)
         return Fail(Cat("linux.seccomp: the filter has ", compiled.program.size(),
                         " instructions, the kernel takes ", BPF_MAXINSNS));
