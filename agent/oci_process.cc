@@ -115,24 +115,6 @@ Result<std::string> PathMember(const Json& object, std::string_view key) {
     return path;
 }
 
-Result<uint32_t> UnsignedMember(const Json& object, std::string_view key, uint32_t fallback,
-                                uint32_t high) {
-    CC_ASSIGN(const int64_t value, IntMember(object, key, fallback, 0, high));
-    return static_cast<uint32_t>(value);
-}
-
-Result<std::vector<const Json*>> ObjectsMember(const Json& object, std::string_view key) {
-    std::vector<const Json*> elements;
-    CC_ASSIGN(const Json* list, ArrayMember(object, key));
-    if (list == nullptr) return elements;
-    for (const auto& element : *list) {
-        if (!element.is_object())
-            return Fail(Cat(key, "[", elements.size(), "] must be an object"));
-        elements.push_back(&element);
-    }
-    return elements;
-}
-
 Result<ProcessSpec> ReadProcess(const Json& json, const ProcessSpec* container) {
     ProcessSpec process;
     CC_ASSIGN(process.terminal, BoolMember(json, "terminal"));

@@ -3,6 +3,7 @@
 
 #include <csignal>
 
+#include <linux/seccomp.h>
 #include <sys/socket.h>
 
 #include "agent/control_channel.h"
@@ -14,6 +15,7 @@
 #include "base/text.h"
 #include "protocol/rehearsal.h"
 #include "protocol/vm_config.h"
+#include "seccomp/newer_calls.h"
 
 namespace cc::agent {
 
@@ -55,11 +57,7 @@ constexpr std::string_view kConfiguration = R"({
     {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
     {"allow": true, "type": "c", "major": 5, "minor": 1, "access": "rwm"}]},
   "maskedPaths": ["/proc/kcore", "/proc/keys", "/sys/firmware"],
-  "readonlyPaths": ["/proc/bus", "/proc/sys"],
-  "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
-    "syscalls": [{"names": ["swapon", "swapoff", "reboot"], "action": "SCMP_ACT_ERRNO"},
-      {"names": ["personality"], "action": "SCMP_ACT_ERRNO",
-       "args": [{"index": 0, "value": 8, "op": "SCMP_CMP_EQ"}]}]}}
+  "readonlyPaths": ["/proc/bus", "/proc/sys"]}
 })";
 constexpr std::string_view kProcess =
     R"({"args": ["program"], "cwd": "/", "env": ["PATH=/bin:/"], "user": {"uid": 0, "gid": 0}})";
@@ -75,6 +73,12 @@ AgentProcess Program(uint64_t number) {
     return process;
 }
 
+SeccompFilter SomeFilter() {
+    SeccompFilter filter{RefuseX32Calls()};
+    filter.program.push_back({BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW});
+    return filter;
+}
+
 std::string NewContainerMessage() {
     NewContainer message;
     message.id = kContainer;
@@ -82,6 +86,7 @@ std::string NewContainerMessage() {
     message.rootfs = kRehearsalRoot;
     message.process = Program(kFirst);
     message.oci = kConfiguration;
+    message.seccomp = SomeFilter();
     message.hold = true;
     return Encode(message);
 }

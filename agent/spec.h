@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "protocol/agent_messages.h"
 #include "protocol/oci_hooks.h"
+#include "protocol/seccomp_filter.h"
 
 namespace cc::agent {
 
@@ -103,28 +104,6 @@ struct DeviceSpec {
     bool disk = false;  // of the machine's, whose numbers these are
 };
 
-struct SeccompArgument {
-    uint32_t index = 0;
-    uint64_t value = 0;
-    uint64_t value_two = 0;
-    std::string op;  // "SCMP_CMP_EQ" ...
-};
-struct SeccompRule {
-    std::vector<std::string> names;
-    std::string action;
-    std::optional<uint32_t> errno_value;
-    std::vector<SeccompArgument> arguments;
-};
-struct SeccompSpec {
-    std::string default_action;  // "SCMP_ACT_ERRNO" ...
-    std::optional<uint32_t> default_errno;
-    std::vector<std::string> architectures;
-    bool log = false;                  // SECCOMP_FILTER_FLAG_LOG
-    bool speculation_allowed = true;   // SECCOMP_FILTER_FLAG_SPEC_ALLOW
-    bool synchronise_threads = false;  // SECCOMP_FILTER_FLAG_TSYNC
-    std::vector<SeccompRule> rules;
-};
-
 // Of a time namespace: what is added to the VM's clock of this name.
 struct TimeOffset {
     std::string clock;  // "boottime", "monotonic"
@@ -147,7 +126,7 @@ struct ContainerSpec {
     std::vector<std::string> read_only_paths;
     std::vector<std::pair<std::string, std::string>> sysctl;
     ResourceSpec resources;
-    std::optional<SeccompSpec> seccomp;
+    std::optional<SeccompFilter> seccomp;
     std::vector<OciHook> start_hooks;
     std::string hook_state;  // their standard input
     // Mount and cgroup namespaces are always new; pid, ipc and uts namespaces are, or are those of

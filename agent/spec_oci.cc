@@ -7,6 +7,7 @@
 #include "agent/oci_reader.h"
 #include "agent/spec.h"
 #include "base/json_full.h"
+#include "seccomp/filter.h"
 
 namespace cc::agent {
 
@@ -109,8 +110,8 @@ Result<void> ReadLinux(const Json& json, ContainerSpec& spec) {
     CC_ASSIGN(const Json* resources, ObjectMember(json, "resources"));
     CC_ASSIGN(spec.resources, Context("linux.resources", ReadResources(resources)));
     CC_ASSIGN(const Json* seccomp, ObjectMember(json, "seccomp"));
-    if (seccomp != nullptr) {
-        CC_ASSIGN(spec.seccomp, Context("linux.seccomp", ReadSeccomp(*seccomp)));
+    if (seccomp != nullptr) {  // of a host that does not make the filter itself
+        CC_ASSIGN(spec.seccomp, CompileSeccomp(*seccomp));
     }
     return {};
 }
@@ -129,6 +130,7 @@ Result<ContainerSpec> ContainerFromOci(const NewContainer& message) {
     CC_ASSIGN(const Json json, Context("the OCI configuration", ParseJson(message.oci)));
     if (!json.is_object()) return Fail("the OCI configuration is not a JSON object");
     ContainerSpec spec;
+    spec.seccomp = message.seccomp;
     CC_ASSIGN(spec.hostname, TextMember(json, "hostname"));
     CC_ASSIGN(spec.domainname, TextMember(json, "domainname"));
     CC_ASSIGN(const Json* root, ObjectMember(json, "root"));

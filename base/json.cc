@@ -168,6 +168,12 @@ Result<int64_t> IntMember(const Json& object, std::string_view key, int64_t fall
     return number;
 }
 
+Result<uint32_t> UnsignedMember(const Json& object, std::string_view key, uint32_t fallback,
+                                uint32_t high) {
+    CC_ASSIGN(const int64_t value, IntMember(object, key, fallback, 0, high));
+    return static_cast<uint32_t>(value);
+}
+
 Result<std::vector<std::string>> StringsMember(const Json& object, std::string_view key) {
     std::vector<std::string> strings;
     const Json* value = Member(object, key);
@@ -190,6 +196,18 @@ Result<const Json*> ArrayMember(const Json& object, std::string_view key) {
     const Json* value = Member(object, key);
     if (value != nullptr && !value->is_array()) return WrongType(key, "an array");
     return value;
+}
+
+Result<std::vector<const Json*>> ObjectsMember(const Json& object, std::string_view key) {
+    std::vector<const Json*> elements;
+    CC_ASSIGN(const Json* list, ArrayMember(object, key));
+    if (list == nullptr) return elements;
+    for (const auto& element : *list) {
+        if (!element.is_object())
+            return Fail(Cat(key, "[", elements.size(), "] must be an object"));
+        elements.push_back(&element);
+    }
+    return elements;
 }
 
 }  // namespace cc

@@ -246,6 +246,7 @@ std::string Encode(const NewContainer& message) {
     if (message.hold) json["hold"] = true;
     if (message.memory_mib != 0) json["memoryMib"] = message.memory_mib;
     if (message.cpus != 0) json["cpus"] = message.cpus;
+    if (message.seccomp) json["seccomp"] = ToJson(*message.seccomp);
     return WithRawMember(DumpGo(json), "oci", message.oci);
 }
 
@@ -267,7 +268,11 @@ Result<NewContainer> ParseNewContainer(std::string_view payload) {
     message.hold = reader.Bool("hold");
     message.memory_mib = reader.Int("memoryMib");
     message.cpus = reader.Int("cpus");
+    const Json* seccomp = reader.Object("seccomp");
     CC_TRY(reader.Finish("NEWCONTAINER"));
+    if (seccomp != nullptr) {
+        CC_ASSIGN(message.seccomp, Context("NEWCONTAINER: seccomp", ParseSeccompFilter(*seccomp)));
+    }
     return message;
 }
 

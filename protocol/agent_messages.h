@@ -21,6 +21,8 @@
 // "list" (protocol/process_list.h).
 // Extension 8: NEWCONTAINER says in "disks" which disks of the machine's block devices of the
 // configuration are, and may name one as its root file system.
+// Extension 9: NEWCONTAINER has the system call filter in "seccomp" (protocol/seccomp_filter.h),
+// made from the rules of the configuration, which is without them then.
 #pragma once
 
 #include <cstdint>
@@ -32,10 +34,11 @@
 
 #include "base/result.h"
 #include "protocol/network.h"
+#include "protocol/seccomp_filter.h"
 
 namespace cc {
 
-constexpr int kAgentExtension = 8;
+constexpr int kAgentExtension = 9;
 constexpr int kLinkExtension = 2;     // from which on the ports are framed by protocol/link_frame.h
 constexpr int kHoldExtension = 3;     // from which on a container can be made without being started
 constexpr int kCloneExtension = 4;    // from which on a machine can be saved and made another's
@@ -43,6 +46,7 @@ constexpr int kNetworkExtension = 5;  // from which on STARTPOD has a whole netw
 constexpr int kNetworkUpdateExtension = 6;  // from which on a pod's network can change
 constexpr int kSubCgroupExtension = 7;      // from which on EXECCMD may name a cgroup
 constexpr int kDiskExtension = 8;           // from which on NEWCONTAINER may name disks
+constexpr int kSeccompExtension = 9;          // from which on NEWCONTAINER may have a filter
 constexpr int kProcessListExtension = 7;    // from which on PSCONTAINER tells all of processes
 
 // A hang-up that is still on its way when the machine is saved, or that the next connection hides,
@@ -157,6 +161,7 @@ struct NewContainer {
     std::string oci;  // raw JSON of the OCI configuration; empty: only the fields above count
     // Extension 3: answered when all is made and the program is found; it waits for STARTCONTAINER.
     bool hold = false;
+    std::optional<SeccompFilter> seccomp = {};  // extension 9
     // Ours, as of StartPod: the container is made when the machine has all of it in use.
     int64_t memory_mib = 0;
     int64_t cpus = 0;

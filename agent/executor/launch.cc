@@ -17,7 +17,6 @@
 #include "agent/executor/priorities.h"
 #include "agent/executor/process_setup.h"
 #include "agent/executor/report.h"
-#include "agent/executor/seccomp.h"
 #include "agent/executor/terminal.h"
 #include "agent/executor/understudy.h"
 #include "agent/executor/user_namespace.h"
@@ -129,7 +128,6 @@ Result<void> RelayPort(const ProcessSpec& process) {
 Result<void> RunChild(const LaunchOptions& options) {
     if (::setsid() < 0) return FailErrno("starting a session");
     ::umask(0);  // modes given for devices and directories are meant as they are
-    CC_ASSIGN(const SeccompFilter filter, CompileSeccomp(options.container->seccomp));
     const bool first = options.join_pidfd < 0;
     if (options.process->connect != 0) return RelayPort(*options.process);
     CC_TRY(first ? StartContainer(options) : JoinContainer(options));
@@ -139,7 +137,7 @@ Result<void> RunChild(const LaunchOptions& options) {
     ExecSteps steps;
     if (first) steps.prepared = [&options] { return FinishContainer(options); };
     steps.about_to_exec = [] { ReportReady(kReport); };
-    return BecomeProcess(*options.container, *options.process, filter, steps);
+    return BecomeProcess(*options.container, *options.process, steps);
 }
 
 int ChildMain(const LaunchOptions& options, int pidfd, int peer) {

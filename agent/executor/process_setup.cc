@@ -18,6 +18,7 @@
 #include "agent/executor/users.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "seccomp/filter.h"
 
 namespace cc::agent {
 
@@ -63,7 +64,7 @@ Result<bool> EnterDirectory(const std::string& cwd) {
 
 // `entered`: whether the working directory has been entered already.
 Result<void> DropPrivileges(const ProcessSpec& process, const Identity& identity,
-                            const SeccompFilter& filter, bool entered) {
+                            const std::optional<SeccompFilter>& filter, bool entered) {
     // Loading a filter needs either no_new_privs or a privilege that is about to go.
     if (!process.no_new_privileges) CC_TRY(LoadSeccomp(filter));
     CC_TRY(LimitBounding(process.capabilities.bounding));
@@ -102,7 +103,7 @@ Result<void> GiveStreams(uint32_t uid) {
 }
 
 Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
-                           const SeccompFilter& filter, const ExecSteps& steps) {
+                           const ExecSteps& steps) {
     CC_ASSIGN(const Identity identity, FindIdentity(process.user));
     CC_TRY(GiveStreams(identity.uid));
     ::umask(process.umask);
@@ -115,13 +116,13 @@ Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& pr
         if (entered) CC_TRY(FindProgram(process.args.front(), env));
         CC_TRY(steps.prepared());
     }
-    CC_TRY(DropPrivileges(process, identity, filter, entered));
+    CC_TRY(DropPrivileges(process, identity, container.seccomp, entered));
     CC_ASSIGN(const std::string program, FindProgram(process.args.front(), env));
     // From here on nothing of the agent's is left but the three standard streams.
     if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FailErrno("closing descriptors");
     steps.about_to_exec();
     // As late as it can be: of what the filter forbids, only execve is still to come.
-    if (process.no_new_privileges) CC_TRY(LoadSeccomp(filter));
+    if (process.no_new_privileges) CC_TRY(LoadSeccomp(container.seccomp));
     return Execute(program, process.args, env);
 }
 

@@ -6,7 +6,6 @@
 #include <functional>
 #include <string>
 
-#include "agent/executor/seccomp.h"
 #include "agent/spec.h"
 
 namespace cc::agent {
@@ -21,7 +20,7 @@ struct ExecSteps {
 // Called in the child, inside the container, with standard streams in place. Returns only with an
 // error.
 Result<void> BecomeProcess(const ContainerSpec& container, const ProcessSpec& process,
-                           const SeccompFilter& filter, const ExecSteps& steps);
+                           const ExecSteps& steps);
 
 // The session keyring of that name, a new one for a new container: keys of the agent or of another
 // container must not be found through an inherited one.

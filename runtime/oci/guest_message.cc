@@ -6,6 +6,7 @@
 #include "protocol/oci_hooks.h"
 #include "protocol/pod_sharing.h"
 #include "runtime/oci/caller_limits.h"
+#include "seccomp/filter.h"
 
 namespace cc::runtime {
 
@@ -58,7 +59,7 @@ void NameNamespaces(Json& json, const NamespaceOwners& owners) {
 }
 
 std::string ForGuest(const OciSpec& spec, const SharePlan& plan, const NamespaceOwners& owners,
-                     const std::string& hook_state) {
+                     const GuestDetails& details) {
     Json json = *spec.document;
     for (const auto& [index, source] : plan.guest_sources)
         json["mounts"][index]["source"] = source;
@@ -66,10 +67,11 @@ std::string ForGuest(const OciSpec& spec, const SharePlan& plan, const Namespace
         PlanShm(json["mounts"][index], shm);
     NameNamespaces(json, owners);
     AddCallerLimits(json["process"]);
+    if (details.seccomp) json["linux"].erase("seccomp");
     json.erase("hooks");
     if (HasGuestHooks(spec)) {
         json["hooks"][kGuestStage] = (*spec.document)["hooks"][kGuestStage];
-        json["state"] = hook_state;
+        json["state"] = details.hook_state;
     }
     return DumpJson(json);
 }
@@ -87,6 +89,14 @@ Result<std::string> WithinLimit(std::string message) {
 }
 
 }  // namespace
+
+Result<std::optional<SeccompFilter>> MakeSeccompFilter(const OciSpec& spec) {
+    const Json* linux_json = Member(*spec.document, "linux");
+    const Json* rules = linux_json != nullptr ? Member(*linux_json, "seccomp") : nullptr;
+    if (rules == nullptr) return std::nullopt;
+    CC_ASSIGN(SeccompFilter filter, CompileSeccomp(*rules));
+    return filter;
+}
 
 Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& container_id,
                                         const SharePlan& plan, const NamespaceOwners& owners,
@@ -114,7 +124,8 @@ Result<std::string> NewContainerMessage(const OciSpec& spec, const std::string& 
                                   .absolute_path = false});
     }
     message.process = ForAgent(*spec.process);
-    message.oci = ForGuest(spec, plan, owners, details.hook_state);
+    message.seccomp = details.seccomp;
+    message.oci = ForGuest(spec, plan, owners, details);
     return WithinLimit(Encode(message));
 }
 

@@ -33,7 +33,12 @@ struct GuestDetails {
     int64_t memory_mib = 0;
     int64_t cpus = 0;
     GuestDisks disks = {};  // for agents from kDiskExtension on
+    // In place of the rules, for agents from kSeccompExtension on.
+    std::optional<SeccompFilter> seccomp = {};
 };
+
+// The filter of linux.seccomp, if there is one.
+Result<std::optional<SeccompFilter>> MakeSeccompFilter(const OciSpec& spec);
 
 // NEWCONTAINER with the configuration whole and, beside it, 3.0's fields. In the configuration the
 // sources of bind mounts are the guest's, hooks of the host are left out, and the hooks' state

@@ -5,6 +5,7 @@
 // (creation_container.cc).
 #pragma once
 
+#include <future>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -141,6 +142,7 @@ class Creation {
     std::optional<BlockRoot> block_root_;  // of a root that is not shared
     Fd root_device_;                       // its device, once it is taken
     GuestDisks guest_disks_;
+    std::future<Result<std::optional<SeccompFilter>>> seccomp_;  // while it is made
     CgroupPlan cgroup_;
     ScopePlan scope_;
     VmCgroup vm_cgroup_;

@@ -150,6 +150,7 @@ Result<void> Creation::ForkShim() {
 }
 
 Result<void> Creation::RunCreateHooks() {
+    seccomp_ = std::async(std::launch::async, [this] { return MakeSeccompFilter(bundle_.spec); });
     hooks_begun_ = true;
     const Json& configuration = *bundle_.spec.document;
     for (const auto stage : {"prestart", "createRuntime"})
@@ -211,10 +212,12 @@ Result<void> Creation::AttachShim() {
 }
 
 Result<void> Creation::MakeContainer() {
+    CC_ASSIGN(auto seccomp, seccomp_.get());
     if (!agent_ || agent_->extension < kHoldExtension) return {};
     GuestDetails details{.hook_state = HookState(container_, Status::kCreated, kFirstPid),
                          .hold = true,
                          .disks = guest_disks_};
+    if (agent_->extension >= kSeccompExtension) details.seccomp = std::move(seccomp);
     if (awaited_size_) {
         details.memory_mib = awaited_size_->memory_mib;
         details.cpus = awaited_size_->cpus;

@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include "agent/device_filter.h"
-#include "agent/executor/seccomp.h"
 #include "agent/spec.h"
 #include "base/file.h"
 #include "tests/data.h"
@@ -57,7 +56,6 @@ Result<void> Use(const std::string& text) {
     message.oci = text;
     CC_ASSIGN(const ContainerSpec spec, ParseContainer(message, "pod"));
     (void)DeviceProgram(*spec.resources.devices);
-    CC_TRY(CompileSeccomp(spec.seccomp));
     return {};
 }
 

@@ -11,10 +11,9 @@
 #include <unistd.h>
 
 #include "agent/capabilities.h"
-#include "agent/executor/seccomp.h"
 #include "agent/mount_options.h"
-#include "agent/oci_reader.h"
 #include "base/json_full.h"
+#include "seccomp/filter.h"
 
 namespace cc::agent {
 

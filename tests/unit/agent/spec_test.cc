@@ -150,7 +150,7 @@ TEST_CASE("an OCI configuration is read as a whole") {
     CHECK(spec->resources.cpu_shares == 512);
     CHECK(spec->resources.memory_limit == 1048576);
     REQUIRE(spec->seccomp);
-    CHECK(spec->seccomp->rules.at(0).names.size() == 2);
+    CHECK_FALSE(spec->seccomp->program.empty());
 }
 
 TEST_CASE("an OCI process without capabilities has none, one that joins has the container's") {

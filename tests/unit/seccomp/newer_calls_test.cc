@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/executor/newer_calls.h"
+#include "seccomp/newer_calls.h"
 
 #include <cerrno>
 #include <cstddef>
@@ -8,7 +8,7 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 
-namespace cc::agent {
+namespace cc {
 
 namespace {
 
@@ -66,4 +66,4 @@ TEST_CASE("x32 calls are answered as by a kernel without them") {
     CHECK(Verdict(program, kX32Bit + 39, AUDIT_ARCH_I386) == kToFilter);
 }
 
-}  // namespace cc::agent
+}  // namespace cc

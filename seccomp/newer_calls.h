@@ -10,7 +10,7 @@
 
 #include <linux/filter.h>
 
-namespace cc::agent {
+namespace cc {
 
 constexpr uint32_t kX32Bit = 0x40000000;
 
@@ -19,7 +19,4 @@ std::vector<sock_filter> RefuseCallsAbove(uint32_t last, uint32_t architecture);
 // The same for x32 calls, as a kernel answers that has none.
 std::vector<sock_filter> RefuseX32Calls();
 
-// Whether the kernel that we run on has them.
-bool KernelHasX32();
-
-}  // namespace cc::agent
+}  // namespace cc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/executor/seccomp.h"
+#include "seccomp/filter.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,11 +13,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/executor/newer_calls.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "seccomp/newer_calls.h"
 
-namespace cc::agent {
+namespace cc {
 
 namespace {
 
@@ -85,8 +85,7 @@ Result<void> AddRule(scmp_filter_ctx filter, uint32_t action, int number, const 
     return {};
 }
 
-// Whether x32 was named and left out. The library makes a filter for each architecture, which takes
-// its time where a guest is emulated: without x32 37 ms in place of 56, for Docker's profile.
+// Whether x32 was named, which is left out.
 Result<bool> AddArchitectures(scmp_filter_ctx filter, const std::vector<std::string>& names) {
     bool left_out = false;
     for (const auto& name : names) {
@@ -98,7 +97,7 @@ Result<bool> AddArchitectures(scmp_filter_ctx filter, const std::vector<std::str
             c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
         const uint32_t token = ::seccomp_arch_resolve_name(lower.c_str());
         if (token == 0) continue;  // one that this library does not know does not run here
-        if (token == SCMP_ARCH_X32 && !KernelHasX32()) {
+        if (token == SCMP_ARCH_X32) {
             left_out = true;
             continue;
         }
@@ -155,18 +154,17 @@ bool LetsThrough(uint32_t action) {
 
 }  // namespace
 
-Result<SeccompFilter> CompileSeccomp(const std::optional<SeccompSpec>& spec) {
-    SeccompFilter compiled;
-    if (!spec) return compiled;
+Result<SeccompFilter> CompileSeccomp(const SeccompSpec& spec) {
     CC_ASSIGN(const uint32_t fallback,
-              Action("linux.seccomp.defaultAction", spec->default_action, spec->default_errno));
+              Action("linux.seccomp.defaultAction", spec.default_action, spec.default_errno));
     const Filter filter(::seccomp_init(fallback));
     if (!filter) return Fail("linux.seccomp: making a filter failed");
     // A tree of comparisons instead of a list of them, where this library can: container profiles
     // are long.
     ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    CC_ASSIGN(const bool without_x32, AddArchitectures(filter.get(), spec->architectures));
-    CC_ASSIGN(const int last, AddRules(filter.get(), fallback, spec->rules));
+    CC_ASSIGN(const bool without_x32, AddArchitectures(filter.get(), spec.architectures));
+    CC_ASSIGN(const int last, AddRules(filter.get(), fallback, spec.rules));
+    SeccompFilter compiled;
     CC_ASSIGN(compiled.program, Export(filter.get()));
     if (last >= 0 && !LetsThrough(fallback)) {
         // The library's names of architectures are the kernel's numbers.
@@ -177,19 +175,24 @@ Result<SeccompFilter> CompileSeccomp(const std::optional<SeccompSpec>& spec) {
     if (compiled.program.size() > BPF_MAXINSNS)
         return Fail(Cat("linux.seccomp: the filter has ", compiled.program.size(),
                         " instructions, the kernel takes ", BPF_MAXINSNS));
-    compiled.flags = (spec->log ? SECCOMP_FILTER_FLAG_LOG : 0U) |
-                     (spec->speculation_allowed ? SECCOMP_FILTER_FLAG_SPEC_ALLOW : 0U) |
-                     (spec->synchronise_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0U);
+    compiled.flags = (spec.log ? SECCOMP_FILTER_FLAG_LOG : 0U) |
+                     (spec.speculation_allowed ? SECCOMP_FILTER_FLAG_SPEC_ALLOW : 0U) |
+                     (spec.synchronise_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0U);
     return compiled;
 }
 
-Result<void> LoadSeccomp(const SeccompFilter& filter) {
-    if (filter.program.empty()) return {};
-    const sock_fprog program{static_cast<unsigned short>(filter.program.size()),
-                             const_cast<sock_filter*>(filter.program.data())};
-    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program) != 0)
+Result<SeccompFilter> CompileSeccomp(const Json& json) {
+    CC_ASSIGN(const SeccompSpec spec, Context("linux.seccomp", ReadSeccomp(json)));
+    return CompileSeccomp(spec);
+}
+
+Result<void> LoadSeccomp(const std::optional<SeccompFilter>& filter) {
+    if (!filter) return {};
+    const sock_fprog program{static_cast<unsigned short>(filter->program.size()),
+                             const_cast<sock_filter*>(filter->program.data())};
+    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter->flags, &program) != 0)
         return FailErrno("linux.seccomp: loading the filter");
     return {};
 }
 
-}  // namespace cc::agent
+}  // namespace cc

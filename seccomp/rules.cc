@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seccomp object of an OCI configuration, taken apart; executor/seccomp.cc makes a filter of
-// it.
-#include "agent/oci_reader.h"
-#include "base/json_full.h"
+#include "seccomp/rules.h"
 
-namespace cc::agent {
+#include "base/json_full.h"
+#include "base/text.h"
+
+namespace cc {
 
 namespace {
 
@@ -70,4 +70,4 @@ Result<SeccompSpec> ReadSeccomp(const Json& json) {
     return spec;
 }
 
-}  // namespace cc::agent
+}  // namespace cc

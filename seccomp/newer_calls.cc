@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/executor/newer_calls.h"
+#include "seccomp/newer_calls.h"
 
 #include <cerrno>
 #include <cstddef>
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-namespace cc::agent {
+namespace cc {
 
 namespace {
 
@@ -37,8 +35,4 @@ std::vector<sock_filter> RefuseX32Calls() {
             {kReturn, 0, 0, SECCOMP_RET_ERRNO | ENOSYS}};
 }
 
-bool KernelHasX32() {
-    return ::syscall(kX32Bit | SYS_getpid) >= 0;
-}
-
-}  // namespace cc::agent
+}  // namespace cc
