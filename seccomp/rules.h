@@ -34,8 +34,8 @@ struct SeccompSpec {
     std::vector<SeccompRule> rules;
 };
 
-// Of a linux.seccomp object. Names of calls, actions, operators and architectures are looked at only
-// when a filter is made of it.
+// Of a linux.seccomp object. Names of calls, actions, operators and architectures are looked at
+// only when a filter is made of it.
 Result<SeccompSpec> ReadSeccomp(const Json& json);
 
 }  // namespace cc

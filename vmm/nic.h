@@ -2,8 +2,10 @@
 // The host's end of a network device of the machine's: a tap, and where the host's kernel can carry
 // its frames to the guest and back (vhost-net), one end of that. It begins in the keeper's own
 // network namespace, where nothing else is, and is moved to where its frames shall go once that is
-// known. It ends with the last descriptor of it, which is the VMM's. A macvtap is made where its
-// frames go, above a link, and ends with this object.
+// known. There it ends with the last descriptor of it, which is the VMM's. One that was never moved
+// ends with the keeper's namespace, which the kernel takes apart on its own time: a VMM that closes
+// the last descriptor would wait for it, 15 ms of 20. A macvtap is made where its frames go, above
+// a link, and ends with this object.
 #pragma once
 
 #include <string>
@@ -55,6 +57,7 @@ class Nic {
     Nic(std::string name, NicBackEnd end) : name_(std::move(name)), back_end_(std::move(end)) {}
     std::string name_;
     NicBackEnd back_end_;
+    Fd stays_;  // descriptor of a tap that outlives all of them
     Fd namespace_;
     bool macvtap_ = false;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +126,13 @@ Result<LinkWays> FindWays(const LinkHost& host, const Fd& network_namespace, con
         if (way.kind != CardKind::kTap) ways[link.index] = std::move(way);
     }
     return ways;
+}
+
+bool AnyVhostUser(const std::string& prefix) {
+    glob_t found{};
+    const bool any = ::glob((prefix + "*").c_str(), GLOB_NOSORT, nullptr, &found) == 0;
+    ::globfree(&found);
+    return any;
 }
 
 }  // namespace cc::runtime

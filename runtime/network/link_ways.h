@@ -39,5 +39,7 @@ Result<LinkWays> FindWays(const LinkHost& host, const Fd& network_namespace, con
 // Empty: no program serves the link. A socket that somebody else than root may have put there is
 // none.
 std::string FindVhostUserSocket(const std::string& prefix, const NetworkLink& link);
+// Whether there may be one for a link that is not there yet.
+bool AnyVhostUser(const std::string& prefix);
 
 }  // namespace cc::runtime

@@ -14,8 +14,10 @@
 #include "runtime/clock.h"
 #include "runtime/guest_assets.h"
 #include "runtime/network/cards.h"
+#include "runtime/network/link_ways.h"
 #include "runtime/sandbox/agent_call.h"
 #include "runtime/sandbox/boot_failure.h"
+#include "runtime/sandbox/hooks.h"
 #include "runtime/sandbox/limits.h"
 #include "runtime/sandbox/pod.h"
 #include "runtime/sandbox/vm.h"
@@ -69,6 +71,39 @@ const std::vector<Creation::Step>& Creation::SandboxSteps() {
         {"created", kContainer, &Creation::RecordCreated},
         // Last: engines take it as the sign that all is done.
         {"pid-file", kContainer, &Creation::WritePidFile},
+    };
+    return steps;
+}
+
+const std::vector<Creation::Step>& Creation::NetworkHookSteps() {
+    static const std::vector<Step> steps = {
+        {"validate", kPrepare, &Creation::PlanOwnSandbox},
+        {"record", kPrepare, &Creation::RecordSandbox},
+        {"cgroup", kPrepare, &Creation::MakeContainerCgroup},
+        {"shim", kPrepare, &Creation::ForkShim},
+        // And BesideHookSteps().
+        {"hooks", "hooks", &Creation::RunHooksBeside},
+        {"network", "network", &Creation::ConnectLate},
+        {"created", kContainer, &Creation::RecordCreated},
+        {"pid-file", kContainer, &Creation::WritePidFile},
+    };
+    return steps;
+}
+
+const std::vector<Creation::Step>& Creation::BesideHookSteps() {
+    static const std::vector<Step> steps = {
+        {"root", kPrepare, &Creation::TakeRoot},
+        {"network", kPrepare, &Creation::RecordNamespace},
+        {"vm", "VM process", &Creation::StartVm},
+        {"proxy", "proxy", &Creation::ConnectProxy},
+        {kBootStep, "guest", &Creation::BootGuest},
+        {"limits", kContainer, &Creation::SetVmLimits},
+        // Without a network.
+        {"pod", kContainer, &Creation::StartPod},
+        {"share", kContainer, &Creation::ShareFiles},
+        {"attach", kContainer, &Creation::AttachShim},
+        {"disks", kContainer, &Creation::PlugDisks},
+        {"container", kContainer, &Creation::MakeContainer},
     };
     return steps;
 }
@@ -129,7 +164,7 @@ Creation::Creation(CreateRequest request, RuntimeConfig config, Store store, Pha
 
 Result<void> Creation::Run() {
     auto done = ReadBundle();
-    if (done) done = RunSteps();
+    if (done) done = ChooseSteps().and_then([this](const auto* steps) { return RunSteps(*steps); });
     if (!done) {
         // An interrupt shows first as the failure of what it ended.
         if (auto interrupted = CheckInterrupted(); !interrupted) done = interrupted;
@@ -154,8 +189,15 @@ Result<void> Creation::ReadBundle() {
     return {};
 }
 
-Result<void> Creation::RunSteps() {
-    for (const auto& step : role_.joins() ? JoinSteps() : SandboxSteps()) {
+Result<const std::vector<Creation::Step>*> Creation::ChooseSteps() const {
+    if (role_.joins()) return &JoinSteps();
+    CC_ASSIGN(const bool beside, CanRunBeside(*bundle_.spec.document));
+    // Whose link a program serves has memory of another kind, and must be known to be that.
+    return beside && !AnyVhostUser(LinkHost{}.vhost_user) ? &NetworkHookSteps() : &SandboxSteps();
+}
+
+Result<void> Creation::RunSteps(const std::vector<Step>& steps) {
+    for (const auto& step : steps) {
         CC_TRY((this->*step.run)());
         if (step.name == kBootStep && origin_ == VmOrigin::kBoot)
             phases_.MarkBoot(step.name, agent_);
@@ -295,7 +337,7 @@ Result<void> Creation::StartPod() {
     CC_TRY(Context("preparing the guest", std::move(started)));
     const std::string_view what = "connecting the virtual machine to the network";
     CC_TRY(Context(what, std::move(connected)));
-    return Context(what, FollowNetwork());
+    return network_later_ ? Result<void>{} : Context(what, FollowNetwork());
 }
 
 }  // namespace cc::runtime

@@ -2,7 +2,8 @@
 // Making a container: a list of steps, each with its undo. A failure at any of them leaves nothing
 // of those before. There are two lists: with a sandbox of its own (creation.cc), and into a sandbox
 // that is there (creation_join.cc). Steps that are about the container alone are in both
-// (creation_container.cc).
+// (creation_container.cc). Where hooks make nothing but the network, the first list is done in
+// another order (creation_hooks.cc).
 #pragma once
 
 #include <future>
@@ -70,16 +71,22 @@ class Creation {
     };
     static const std::vector<Step>& SandboxSteps();
     static const std::vector<Step>& JoinSteps();
+    // SandboxSteps() with hooks that make nothing but the network, and what is done meanwhile.
+    static const std::vector<Step>& NetworkHookSteps();
+    static const std::vector<Step>& BesideHookSteps();
 
     // Which container, and by that which list.
     Result<void> ReadBundle();
-    Result<void> RunSteps();
+    Result<const std::vector<Step>*> ChooseSteps() const;
+    Result<void> RunSteps(const std::vector<Step>& steps);
     static void LogFailure(std::string_view what, const Result<void>& result);
 
     // With a sandbox of its own.
     Result<void> PlanOwnSandbox();
     Result<void> RecordSandbox();
     Result<void> ReadNetwork();
+    Result<void> RecordNamespace();
+    Result<void> ConnectLate();
     Result<void> StartVm();
     Result<void> BootGuest();
     Result<void> SetVmLimits();
@@ -94,6 +101,7 @@ class Creation {
     Result<void> MakeContainerCgroup();
     Result<void> ForkShim();
     Result<void> RunCreateHooks();
+    Result<void> RunHooksBeside();
     Result<void> TakeRoot();
     Result<void> ConnectProxy();
     Result<Fd> CloneForShare(const ShareItem& item) const;
@@ -104,6 +112,7 @@ class Creation {
     Result<void> RecordCreated();
     Result<void> WritePidFile();
     // Parts of steps.
+    void BeginHooks();
     Result<void> PlanContainer();
     Result<void> PlanDisks();
     Result<void> CheckDevices() const;
@@ -114,6 +123,7 @@ class Creation {
     Result<void> ShareOne(VmClient& vm, const ShareItem& item) const;
     Result<void> OpenNetwork();
     Result<void> TakeDevices();
+    bool FollowsNetwork() const;
     Result<void> TellNetwork(cc::StartPod& pod) const;
     Result<void> RecordNetwork();
     Result<void> ConnectNetwork() const;
@@ -156,6 +166,7 @@ class Creation {
     Fd network_;  // its namespace: one that is there, or the shim's new one
     NetworkPlan network_plan_;
     bool new_network_ = false;
+    bool network_later_ = false;  // by hooks that run beside the steps
     Fd hook_mounts_;  // the mount namespace of createContainer hooks, until the share has its
                       // mounts
     bool hooks_begun_ = false;  // poststop hooks have something to undo

@@ -149,21 +149,6 @@ Result<void> Creation::ForkShim() {
     return store_.Save(container_);
 }
 
-Result<void> Creation::RunCreateHooks() {
-    seccomp_ = std::async(std::launch::async, [this] { return MakeSeccompFilter(bundle_.spec); });
-    hooks_begun_ = true;
-    const Json& configuration = *bundle_.spec.document;
-    for (const auto stage : {"prestart", "createRuntime"})
-        CC_TRY(RunHooks(configuration, stage, container_, Status::kCreating));
-    CC_ASSIGN(const bool mount, HasHooks(configuration, kCreateContainer));
-    if (!mount) return {};
-    // Not the shim's, which has left the host's paths behind. Its mounts go to the share, and with
-    // the last descriptor of it.
-    CC_ASSIGN(hook_mounts_, Context("hooks.createContainer", MakeMountNamespace()));
-    return RunHooks(configuration, kCreateContainer, container_, Status::kCreating,
-                    hook_mounts_.get());
-}
-
 Result<void> Creation::ConnectProxy() {
     CC_ASSIGN(proxy_, ProxyClient::Connect(ProxyOf(sandbox_)));
     return {};

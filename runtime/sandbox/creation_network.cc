@@ -9,6 +9,15 @@
 
 namespace cc::runtime {
 
+namespace {
+
+Failure FailAgentTooOld(std::string_view unknown) {
+    return Fail(Cat("the agent in the guest's image is older than this program and knows no ",
+                    unknown, ": install image and program of one version"));
+}
+
+}  // namespace
+
 // Before anything is made, and before a single link is touched.
 Result<void> Creation::OpenNetwork() {
     const OciNamespace* network = bundle_.spec.Namespace("network");
@@ -26,8 +35,8 @@ Result<void> Creation::OpenNetwork() {
     return {};
 }
 
-// The hooks have run, by which engines make it.
-Result<void> Creation::ReadNetwork() {
+// Where it is, whatever it holds.
+Result<void> Creation::RecordNamespace() {
     if (!config_.network) return {};
     if (new_network_) {
         CC_ASSIGN(network_, NetworkNamespaceOf(shim_->process().pid()));
@@ -36,19 +45,26 @@ Result<void> Creation::ReadNetwork() {
     CC_ASSIGN(sandbox_.network, RecordOf(network_, new_network_ ? "" : network->path));
     sandbox_.network.policy = {config_.model, config_.physical, MostNics(config_.machine),
                                config_.guard_addresses};
+    return {};
+}
+
+// The hooks have run, by which engines make it.
+Result<void> Creation::ReadNetwork() {
+    CC_TRY(RecordNamespace());
+    if (!config_.network) return {};
     CC_ASSIGN(network_plan_, PlanNetwork(network_, sandbox_.network));
     return CheckPlan(network_, network_plan_, config_.machine);
 }
 
 // Before the VM is there, which may have them from its start; they go back once it has ended.
 Result<void> Creation::TakeDevices() {
-    if (network_plan_.cards.empty()) return {};
-    sandbox_.network.cards = network_plan_.cards;
-    CC_TRY(store_.Save(sandbox_));
     undo_.Push([this] {
         LogFailure("returning devices to the host",
                    ReturnDevices(PciBus(), sandbox_.network.cards, network_));
     });
+    if (network_plan_.cards.empty()) return {};
+    sandbox_.network.cards = network_plan_.cards;
+    CC_TRY(store_.Save(sandbox_));
     for (const auto& card : sandbox_.network.cards)
         CC_TRY(TakeDevice(PciBus(), card));
     return {};
@@ -59,7 +75,7 @@ Result<void> Creation::RecordNetwork() {
     if (!config_.network) return {};
     sandbox_.network.told = FirstPart(network_plan_.network);
     sandbox_.network.links = NamesOf(sandbox_.network.told.links);
-    sandbox_.network.follows = agent_ && agent_->extension >= kNetworkUpdateExtension;
+    sandbox_.network.follows = FollowsNetwork();
     undo_.Push([this] { LogFailure("undoing the network", LeaveTap(network_, sandbox_.network)); });
     return store_.Save(sandbox_);
 }
@@ -83,17 +99,28 @@ Result<void> Creation::FollowNetwork() {
     return runtime::FollowNetwork(store_, sandbox_, network_);
 }
 
+bool Creation::FollowsNetwork() const {
+    return agent_ && agent_->extension >= kNetworkUpdateExtension;
+}
+
 Result<void> Creation::TellNetwork(cc::StartPod& pod) const {
     if (!config_.network) return {};
     const bool known = agent_ && agent_->extension >= kNetworkExtension;
-    const bool follows = agent_ && agent_->extension >= kNetworkUpdateExtension;
     const bool more = network_plan_.network.links.size() > (known ? 1 : 0);
-    if ((more || !network_plan_.cards.empty()) && !follows)
-        return Fail(Cat("the agent in the guest's image is older than this program and knows no ",
-                        known ? "second network" : "networks",
-                        ": install image and program of one version"));
+    if ((more || !network_plan_.cards.empty()) && !FollowsNetwork())
+        return FailAgentTooOld(known ? "second network" : "networks");
     if (known) pod.network = FirstPart(network_plan_.network);
     return {};
+}
+
+// What hooks have made while the guest was made without it.
+Result<void> Creation::ConnectLate() {
+    if (!config_.network) return {};
+    CC_ASSIGN(network_plan_, PlanNetwork(network_, sandbox_.network));
+    CC_TRY(CheckPlan(network_, network_plan_, config_.machine));
+    if (!network_plan_.network.links.empty() && !FollowsNetwork())
+        return FailAgentTooOld("networks that come later");
+    return Context("connecting the virtual machine to the network", FollowNetwork());
 }
 
 }  // namespace cc::runtime

@@ -16,6 +16,9 @@ namespace cc::runtime {
 
 namespace {
 
+// By which dockerd knows that it shall move the links that it has made into the namespace.
+constexpr std::string_view kDockersHook = "libnetwork-setkey";
+
 Result<void> RunHook(const OciHook& hook, std::string_view stage, const ContainerRecord& container,
                      const std::string& state, int mounts) {
     Fd network;
@@ -35,6 +38,17 @@ Result<void> RunHook(const OciHook& hook, std::string_view stage, const Containe
         return {};
     };
     return RunToEnd(std::move(options), state, hook.timeout);
+}
+
+// As net.ipv4.conf.eth0.forwarding, and what links begin with: net.ipv4.conf.default.forwarding.
+bool SetsUpLinks(const Json& configuration) {
+    const Json* linux_json = Member(configuration, "linux");
+    const Json* sysctl = linux_json != nullptr ? Member(*linux_json, "sysctl") : nullptr;
+    if (sysctl == nullptr || !sysctl->is_object()) return false;
+    for (const auto& [key, value] : sysctl->items())
+        for (const std::string_view links : {".conf.", "/conf/", ".neigh.", "/neigh/"})
+            if (key.find(links) != std::string::npos) return true;
+    return false;
 }
 
 using OnFailure = Result<void> (*)(Result<void> failed);
@@ -76,6 +90,19 @@ std::string HookState(const ContainerRecord& container, Status status, pid_t pid
 Result<bool> HasHooks(const Json& configuration, std::string_view stage) {
     CC_ASSIGN(const auto hooks, ParseHooks(configuration, stage));
     return !hooks.empty();
+}
+
+Result<bool> CanRunBeside(const Json& configuration) {
+    bool any = false;
+    for (const std::string_view stage : {kPrestart, kCreateRuntime, kCreateContainer}) {
+        CC_ASSIGN(const auto hooks, ParseHooks(configuration, stage));
+        for (const auto& hook : hooks) {
+            const bool dockers = !hook.args.empty() && hook.args.front() == kDockersHook;
+            if (!dockers || stage == kCreateContainer) return false;
+            any = true;
+        }
+    }
+    return any && !SetsUpLinks(configuration);
 }
 
 Result<void> RunHooks(const Json& configuration, std::string_view stage,

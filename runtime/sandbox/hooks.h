@@ -15,8 +15,13 @@ std::string HookState(const ContainerRecord& container, Status status, pid_t pid
 // The process's pid in its own pid namespace, for hooks that run there.
 constexpr pid_t kFirstPid = 1;
 
+inline constexpr std::string_view kPrestart = "prestart", kCreateRuntime = "createRuntime";
 inline constexpr std::string_view kCreateContainer = "createContainer";
 Result<bool> HasHooks(const Json& configuration, std::string_view stage);
+
+// Whether the guest may be made while the hooks before the start run: they are Docker's, which
+// makes the network and nothing else, and no setting of the container's needs a link to be there.
+Result<bool> CanRunBeside(const Json& configuration);
 
 // Runs the hooks of a stage, one after another, from the bundle's directory. The first failure ends
 // it and is the error, which names the hook. Those of createContainer are in the container's

@@ -14,16 +14,24 @@ volatile sig_atomic_t caught = 0;
 volatile pid_t watched = 0;
 volatile int connection = -1;
 
-void OnSignal(int signal) {
-    caught = signal;
+volatile sig_atomic_t no_more_waits = 0;
+
+void EndAllWaits() {
+    no_more_waits = 1;
     if (watched > 0) ::kill(watched, SIGTERM);
     if (connection >= 0) ::shutdown(connection, SHUT_RDWR);
+}
+
+void OnSignal(int signal) {
+    caught = signal;
+    EndAllWaits();
 }
 
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
     caught = 0;
+    no_more_waits = 0;
     watched = 0;
     struct sigaction action {};
     action.sa_handler = OnSignal;
@@ -40,7 +48,11 @@ InterruptGuard::~InterruptGuard() {
 
 void InterruptGuard::Watch(pid_t keeper) {
     watched = keeper;
-    if (caught != 0 && keeper > 0) ::kill(keeper, SIGTERM);
+    if (no_more_waits != 0 && keeper > 0) ::kill(keeper, SIGTERM);
+}
+
+void InterruptGuard::EndWaits() {
+    EndAllWaits();
 }
 
 Result<void> CheckInterrupted() {
@@ -50,7 +62,7 @@ Result<void> CheckInterrupted() {
 
 InterruptibleConnection::InterruptibleConnection(int fd) {
     connection = fd;
-    if (caught != 0) ::shutdown(fd, SHUT_RDWR);
+    if (no_more_waits != 0) ::shutdown(fd, SHUT_RDWR);
 }
 
 InterruptibleConnection::~InterruptibleConnection() {

@@ -22,6 +22,8 @@ class InterruptGuard {
 
     // The keeper is our unreaped child, so its pid stays its own. 0: none.
     void Watch(pid_t keeper);
+    // Ends what is waited for, as a signal does, because it is of no use any more.
+    void EndWaits();
 
   private:
     struct sigaction before_[3];

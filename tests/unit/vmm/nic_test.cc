@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/nic.h"
 
+#include <optional>
+
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -45,6 +47,18 @@ TEST_CASE("a tap has a queue for each descriptor, and works in the namespace tha
         // The last descriptor has gone.
         CHECK_FALSE(netns::FindLink(socket, TapName(3)));
     }
+}
+
+TEST_CASE("a tap that is moved nowhere stays in the keeper's namespace when the VMM has ended") {
+    std::optional<netns::Socket> socket;
+    test::NewNetworkNamespace([&] {
+        auto nic = Nic::Make(0, 1, false);
+        REQUIRE_MESSAGE(nic, nic.error().message);
+        socket.emplace(netns::Socket::Open().value());
+        (void)nic->Release();
+        CHECK(netns::FindLink(*socket, TapName(0)));
+    });
+    CHECK(netns::FindLink(*socket, TapName(0)));  // and the keeper; it goes with the namespace
 }
 
 }  // namespace cc
