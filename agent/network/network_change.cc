@@ -104,6 +104,10 @@ Result<bool> NetworkChange::FindDevices() {
 }
 
 Result<void> NetworkChange::Apply() {
+    // The machine's first device is the pod's to see when it was told of no network at all.
+    if (LinkOf(wanted_, std::string(kNicAddress)) == nullptr &&
+        LinkOf(was_, std::string(kNicAddress)) == nullptr)
+        CC_TRY(device_.Park(std::string(kNicAddress), std::string(kNicAddress)));
     for (const auto& link : was_.links)
         if (LinkOf(wanted_, link.device) == nullptr)
             CC_TRY(Context(Cat("link ", link.name), device_.Park(link.mac, link.device)));

@@ -98,6 +98,10 @@ Result<void> FollowNetwork(const Store& store, SandboxRecord& sandbox,
     return store.Save(sandbox);
 }
 
+Result<void> TellNoNetwork(const SandboxRecord& sandbox) {
+    return Tell(sandbox, {});
+}
+
 Result<void> FollowNetwork(const Store& store, const ContainerRecord& container) {
     CC_ASSIGN(const FileLock lock, store.LockSandbox(container.sandbox_id));
     CC_ASSIGN(SandboxRecord sandbox, store.LoadSandbox(container.sandbox_id));

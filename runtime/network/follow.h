@@ -19,8 +19,11 @@ Result<void> FollowNetwork(const Store& store, SandboxRecord& sandbox, const Fd&
 // shim this is; takes the lock.
 Result<void> FollowNetwork(const Store& store, const ContainerRecord& container);
 
-// The same, and no lock, where the namespace is as the guest was told (`sandbox` says). For verbs
-// that need not have it: a failure is logged, and the keeper tries again.
+// Of an agent that was told nothing of a network yet: there is none.
+Result<void> TellNoNetwork(const SandboxRecord& sandbox);
+
+// As FollowNetwork, and no lock, where the namespace is as the guest was told (`sandbox` says). For
+// verbs that need not have it: a failure is logged, and the keeper tries again.
 void CatchUpWithNetwork(const Store& store, const ContainerRecord& container,
                         const SandboxRecord& sandbox);
 

@@ -201,13 +201,17 @@ Result<NetworkPlan> PlanNetwork(Network found, const NetworkRecord& record, cons
     return plan;
 }
 
-Result<void> CheckPlan(const Fd& network_namespace, const NetworkPlan& plan, MachineType machine) {
+Result<void> CheckUnused(const Fd& network_namespace) {
     CC_ASSIGN(const netns::Socket socket, netns::Socket::OpenIn(network_namespace));
     CC_ASSIGN(const auto ours, OwnLinks(socket));
     if (!ours.empty())
         return Fail(
             "the network namespace is that of another container's virtual machine; containers "
             "that shall share a network must be made as one pod");
+    return {};
+}
+
+Result<void> CheckPlan(const NetworkPlan& plan, MachineType machine) {
     const auto& links = plan.network.links;
     // The tap that every machine begins with is there, used or not.
     const size_t taps = std::max<size_t>(links.size() - plan.cards.size(), 1);

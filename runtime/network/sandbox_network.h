@@ -31,9 +31,10 @@ Result<NetworkPlan> PlanNetwork(const Fd& network_namespace, const NetworkRecord
                                 const LinkHost& host = {});
 // The same of what was read.
 Result<NetworkPlan> PlanNetwork(Network found, const NetworkRecord& record, const LinkWays& ways);
-// Nobody else's machine has the namespace, and a machine of this type has devices enough. Before
-// anything is made.
-Result<void> CheckPlan(const Fd& network_namespace, const NetworkPlan& plan, MachineType machine);
+// Nobody's machine has the namespace yet. Before anything is made.
+Result<void> CheckUnused(const Fd& network_namespace);
+// A machine of this type has devices enough.
+Result<void> CheckPlan(const NetworkPlan& plan, MachineType machine);
 // The part of it that needs no device but the one that every machine begins with.
 Network FirstPart(const Network& plan);
 

@@ -192,8 +192,11 @@ Result<void> Creation::ReadBundle() {
 Result<const std::vector<Creation::Step>*> Creation::ChooseSteps() const {
     if (role_.joins()) return &JoinSteps();
     CC_ASSIGN(const bool beside, CanRunBeside(*bundle_.spec.document));
-    // Whose link a program serves has memory of another kind, and must be known to be that.
-    return beside && !AnyVhostUser(LinkHost{}.vhost_user) ? &NetworkHookSteps() : &SandboxSteps();
+    const OciNamespace* network = bundle_.spec.Namespace("network");
+    const bool new_network = network != nullptr && network->path.empty();
+    // A machine whose link a program serves has memory of another kind from its start.
+    const bool later = beside && new_network && !AnyVhostUser(LinkHost{}.vhost_user);
+    return later ? &NetworkHookSteps() : &SandboxSteps();
 }
 
 Result<void> Creation::RunSteps(const std::vector<Step>& steps) {

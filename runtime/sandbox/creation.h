@@ -166,7 +166,8 @@ class Creation {
     Fd network_;  // its namespace: one that is there, or the shim's new one
     NetworkPlan network_plan_;
     bool new_network_ = false;
-    bool network_later_ = false;  // by hooks that run beside the steps
+    bool network_later_ = false;     // by hooks that run beside the steps
+    bool network_expected_ = false;  // from them
     Fd hook_mounts_;  // the mount namespace of createContainer hooks, until the share has its
                       // mounts
     bool hooks_begun_ = false;  // poststop hooks have something to undo

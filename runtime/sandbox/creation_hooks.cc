@@ -8,6 +8,7 @@
 #include <future>
 
 #include "base/mount_namespace.h"
+#include "runtime/network/expected.h"
 #include "runtime/oci/guest_message.h"
 #include "runtime/sandbox/creation.h"
 #include "runtime/sandbox/hooks.h"
@@ -38,6 +39,7 @@ Result<void> Creation::RunHooksBeside() {
     BeginHooks();
     const ContainerRecord container = container_;  // which the steps change
     network_later_ = true;
+    network_expected_ = config_.network && ExpectsNetwork(bundle_.spec);
     auto rest = std::async(std::launch::async, [this] { return RunSteps(BesideHookSteps()); });
     Result<void> ran;
     for (const auto stage : {kPrestart, kCreateRuntime})

@@ -52,8 +52,9 @@ Result<void> Creation::RecordNamespace() {
 Result<void> Creation::ReadNetwork() {
     CC_TRY(RecordNamespace());
     if (!config_.network) return {};
+    CC_TRY(CheckUnused(network_));
     CC_ASSIGN(network_plan_, PlanNetwork(network_, sandbox_.network));
-    return CheckPlan(network_, network_plan_, config_.machine);
+    return CheckPlan(network_plan_, config_.machine);
 }
 
 // Before the VM is there, which may have them from its start; they go back once it has ended.
@@ -84,9 +85,10 @@ Result<void> Creation::RecordNetwork() {
 // touches nothing that others change meanwhile.
 Result<void> Creation::ConnectNetwork() const {
     const Network& first = sandbox_.network.told;
-    if (first.links.empty()) return {};
+    if (first.links.empty() && !network_expected_) return {};
     CC_ASSIGN(VmClient vm, VmClient::Connect(sandbox_.vm_directory));
     CC_TRY(vm.AttachNetwork(0, network_));
+    if (first.links.empty()) return {};
     return JoinTap(network_, first, first.links.front(), sandbox_.network.policy);
 }
 
@@ -109,7 +111,9 @@ Result<void> Creation::TellNetwork(cc::StartPod& pod) const {
     const bool more = network_plan_.network.links.size() > (known ? 1 : 0);
     if ((more || !network_plan_.cards.empty()) && !FollowsNetwork())
         return FailAgentTooOld(known ? "second network" : "networks");
-    if (known) pod.network = FirstPart(network_plan_.network);
+    // A pod that is told nothing sees the machine's device, which for one without a network is put
+    // out of its sight: neither takes the guest long before there are containers.
+    if (known && !network_expected_) pod.network = FirstPart(network_plan_.network);
     return {};
 }
 
@@ -117,10 +121,12 @@ Result<void> Creation::TellNetwork(cc::StartPod& pod) const {
 Result<void> Creation::ConnectLate() {
     if (!config_.network) return {};
     CC_ASSIGN(network_plan_, PlanNetwork(network_, sandbox_.network));
-    CC_TRY(CheckPlan(network_, network_plan_, config_.machine));
+    CC_TRY(CheckPlan(network_plan_, config_.machine));
     if (!network_plan_.network.links.empty() && !FollowsNetwork())
         return FailAgentTooOld("networks that come later");
-    return Context("connecting the virtual machine to the network", FollowNetwork());
+    CC_TRY(Context("connecting the virtual machine to the network", FollowNetwork()));
+    if (!network_expected_ || !network_plan_.network.links.empty() || !FollowsNetwork()) return {};
+    return Context("hiding the device of a network that did not come", TellNoNetwork(sandbox_));
 }
 
 }  // namespace cc::runtime

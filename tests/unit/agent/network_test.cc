@@ -300,6 +300,31 @@ TEST_CASE("a pod gets a link with a device that is plugged in a moment later, an
     });
 }
 
+TEST_CASE("a pod that was told nothing of a network is told of one later, or of none") {
+    for (const bool comes : {true, false}) {
+        CAPTURE(comes);
+        const Fd machine = Machine();
+        test::InNamespace(machine, [&] {
+            NetworkDevice device;
+            REQUIRE(HideUnusedDevice({"pod", "hyperShared"}, device));
+            const ino_t here = OwnNamespace();
+            Network wanted;
+            if (comes) {
+                wanted = Two();
+                wanted.links.resize(1);
+                wanted.routes.clear();
+                wanted.neighbours.clear();
+            }
+            const auto changed = Change(device, {}, wanted);
+            REQUIRE_MESSAGE(changed, changed.error().message);
+            CHECK(OwnNamespace() == here);
+        });
+        CHECK((LinkOf(NetworkIn(machine), "net0") != nullptr) == comes);
+        const auto left = netns::FindLinkByMac(test::SocketIn(machine), kNicAddress);
+        CHECK(left.value_or(-1) == 0);  // either it has its link's address, or it is out of sight
+    }
+}
+
 TEST_CASE("a pod that began without a network gets one where it is") {
     const Fd machine = Machine();
     test::InNamespace(machine, [&] {

@@ -152,6 +152,42 @@ TEST_CASE("new containers carry the OCI configuration as it is") {
     CHECK_FALSE(ParseNewContainer(R"({"id":"c"})"));
 }
 
+TEST_CASE("new containers bring their system call filter, whole or not at all") {
+    NewContainer message;
+    message.id = "c";
+    message.seccomp = SeccompFilter{{{BPF_LD | BPF_W | BPF_ABS, 0, 0, 4},
+                                     {BPF_JMP | BPF_JEQ | BPF_K, 1, 255, 0xc000003e},
+                                     {BPF_RET | BPF_K, 0, 0, 0x7fff0000}},
+                                    2};
+    const auto parsed = ParseNewContainer(Encode(message));
+    REQUIRE_MESSAGE(parsed, parsed.error().message);
+    REQUIRE(parsed->seccomp);
+    CHECK(parsed->seccomp->flags == 2);
+    REQUIRE(parsed->seccomp->program.size() == 3);
+    CHECK(parsed->seccomp->program[1].jt == 1);
+    CHECK(parsed->seccomp->program[1].jf == 255);
+    CHECK(parsed->seccomp->program[1].k == 0xc000003e);
+    message.seccomp.reset();
+    CHECK_FALSE(ParseNewContainer(Encode(message))->seccomp);
+    const auto refused = [](const std::string& filter) {
+        const auto result =
+            ParseNewContainer(Cat(R"({"id":"c","process":{},"seccomp":)", filter, "}"));
+        return !result && result.error().message.find("seccomp") != std::string::npos;
+    };
+    CHECK(refused("7"));
+    CHECK(refused("{}"));
+    CHECK(refused(R"({"program":7})"));
+    CHECK(refused(R"({"program":""})"));
+    CHECK(refused(R"({"program":"0600000000"})"));
+    CHECK(refused(R"({"program":"060000000000fx7f"})"));
+    CHECK(refused(R"({"program":"060000000000ff7f","flags":-1})"));
+    std::string most;
+    for (int i = 0; i < BPF_MAXINSNS; ++i)
+        most += "060000000000ff7f";
+    CHECK_FALSE(refused(Cat(R"({"program":")", most, "\"}")));
+    CHECK(refused(Cat(R"({"program":")", most, "060000000000ff7f\"}")));
+}
+
 TEST_CASE("new containers name the disks that they are made of, in our words and in 3.0's") {
     NewContainer message;
     message.id = "c";

@@ -164,4 +164,31 @@ TEST_CASE("the guest is told of its own hooks only, with the state for them") {
     CHECK_FALSE(Json::parse(without.oci).contains("state"));
 }
 
+TEST_CASE("the guest is made beside Docker's hook, and waits for all others") {
+    const auto beside = [](const Json& json) { return CanRunBeside(json).value(); };
+    Json docker = {{"path", "/proc/77/exe"}, {"args", {"libnetwork-setkey", "-exec-root=/x", "c"}}};
+    const Json other = Shell("true");
+    CHECK(beside(WithHooks("prestart", {docker})));
+    CHECK(beside(WithHooks("createRuntime", {docker})));
+    CHECK_FALSE(beside(WithHooks("createContainer", {docker})));
+    CHECK_FALSE(beside(WithHooks("startContainer", {docker})));
+    CHECK_FALSE(beside({{"ociVersion", "1.0.2"}}));
+    Json two = WithHooks("prestart", {docker});
+    two["hooks"]["prestart"].push_back(other);
+    CHECK_FALSE(beside(two));
+    two = WithHooks("prestart", {docker});
+    two["hooks"]["createContainer"].push_back(other);
+    CHECK_FALSE(beside(two));
+    two["hooks"].erase("createContainer");
+    two["hooks"]["poststop"].push_back(other);  // not before the start
+    CHECK(beside(two));
+    two["linux"]["sysctl"] = {{"net.ipv4.ip_unprivileged_port_start", "0"}};
+    CHECK(beside(two));
+    for (const char* key : {"net.ipv4.conf.eth0.forwarding", "net/ipv6/conf/all/disable_ipv6",
+                            "net.ipv4.neigh.default.gc_stale_time"}) {
+        two["linux"]["sysctl"] = {{key, "0"}};
+        CHECK_FALSE(beside(two));
+    }
+}
+
 }  // namespace cc::runtime

@@ -279,16 +279,16 @@ TEST_CASE("cards and taps share the room that a machine has") {
     REQUIRE(plan);
     CHECK(plan->cards[0].card.number == 4);
     CHECK(plan->network.links[4].device == NicAddress(3));
-    CHECK(CheckPlan(place, *plan, MachineType::kQ35));
+    CHECK(CheckPlan(*plan, MachineType::kQ35));
     // The tap that every machine begins with counts, though nobody has it.
     const NetworkPlan full{
         {.links = {LinkAt(2, "eth0", "10.0.0.2/24")}, .routes = {}, .neighbours = {}},
         std::vector<CardRecord>(1)};
-    CHECK_FALSE(CheckPlan(place, full, MachineType::kMicrovm));
+    CHECK_FALSE(CheckPlan(full, MachineType::kMicrovm));
     found.network.links.push_back(LinkAt(8, "eth8", "10.8.0.2/24"));
     plan = found.Plan();
     REQUIRE(plan);
-    const auto refused = CheckPlan(place, *plan, MachineType::kQ35);
+    const auto refused = CheckPlan(*plan, MachineType::kQ35);
     REQUIRE_FALSE(refused);
     for (const char* part : {"eth8", "q35"})
         CHECK_MESSAGE(Says(refused.error().message, part), refused.error().message);

@@ -4,13 +4,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/text.h"
+#include "base/file.h"
+#include "base/json_full.h"
 #include "netns/apply.h"
 #include "netns/bridge.h"
 #include "netns/macvtap.h"
 #include "netns/redirect.h"
+#include "runtime/network/expected.h"
 #include "runtime/network/sandbox_network.h"
 #include "tests/unit/netns/namespace.h"
+#include "tests/unit/runtime/temp_directory.h"
 #include "vmm/nic.h"
 
 using namespace cc;
@@ -133,9 +136,9 @@ TEST_CASE("what a machine cannot be given is said, with what to do") {
     found.links.resize(2);
     const auto plan = Plan(found);
     REQUIRE(plan);
-    CHECK(CheckPlan(place, {*plan, {}}, MachineType::kPc));
-    CHECK(CheckPlan(place, {*plan, {}}, MachineType::kQ35));
-    const auto refused = CheckPlan(place, {*plan, {}}, MachineType::kMicrovm);
+    CHECK(CheckPlan({*plan, {}}, MachineType::kPc));
+    CHECK(CheckPlan({*plan, {}}, MachineType::kQ35));
+    const auto refused = CheckPlan({*plan, {}}, MachineType::kMicrovm);
     REQUIRE_FALSE(refused);
     for (const char* part : {"(eth0, eth1)", "microvm", "fewer networks"})
         CHECK_MESSAGE(refused.error().message.find(part) != std::string::npos, part);
@@ -156,7 +159,7 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     REQUIRE(netns::ApplyLink(socket, Link("eth0", {{"10.0.0.2/24"}})));
     const auto plan = PlanNetwork(container, {});
     REQUIRE_MESSAGE(plan, plan.error().message);
-    CHECK(CheckPlan(container, *plan, MachineType::kPc));
+    CHECK(CheckUnused(container));
     CHECK(plan->cards.empty());
 
     // The keeper's part.
@@ -183,7 +186,7 @@ TEST_CASE("a link is joined with a machine's tap, and released when the machine 
     CHECK(netns::HasIngress(socket, eth0->index).value_or(false));
     CHECK(netns::HasIngress(socket, inside->index).value_or(false));
     // The engine's link keeps what it had; nobody else can have the namespace.
-    const auto again = CheckPlan(container, *plan, MachineType::kPc);
+    const auto again = CheckUnused(container);
     REQUIRE_FALSE(again);
     CHECK(again.error().message.find("one pod") != std::string::npos);
 
@@ -227,7 +230,7 @@ TEST_CASE("a link is joined by a bridge, or by tcfilter where it cannot be its p
         const auto eth0 = netns::FindLink(socket, "eth0");
         CHECK(bool(netns::FindLink(socket, BridgeName(0))) == !busy);
         CHECK(netns::HasIngress(socket, eth0->index).value_or(!busy) == busy);
-        CHECK_FALSE(CheckPlan(container, *plan, MachineType::kPc));
+        CHECK_FALSE(CheckUnused(container));
         // Also when the machine is there still.
         NetworkRecord record;
         record.links = {"eth0"};
@@ -235,7 +238,7 @@ TEST_CASE("a link is joined by a bridge, or by tcfilter where it cannot be its p
         for (const auto& name : {BridgeName(0), TapName(0)})
             CHECK_FALSE(netns::FindLink(socket, name));
         CHECK_FALSE(netns::HasIngress(socket, eth0->index).value_or(true));
-        CHECK(CheckPlan(container, *plan, MachineType::kPc));
+        CHECK(CheckUnused(container));
     }
 }
 
@@ -281,4 +284,31 @@ TEST_CASE("another namespace at the same place is left alone") {
     CHECK_FALSE(FindNetwork(record, {}));
     record = {};
     CHECK_FALSE(FindNetwork(record, {}));
+}
+
+TEST_CASE("a file of hosts tells whether a container is about to have an address") {
+    const std::string always =
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost web\n"
+        "fe00::0\tip6-localnet\n\n# 10.0.0.9 web\n#\n";
+    CHECK_FALSE(HasAddress(always, "web"));
+    CHECK_FALSE(HasAddress("", "web"));
+    CHECK_FALSE(HasAddress(always + "127.0.1.1 web\n10.0.0.3 other webb\n10.0.0.4", "web"));
+    CHECK(HasAddress(always + "172.17.0.2\tweb\n", "web"));
+    CHECK(HasAddress(always + "fd00::2 web.example web", "web"));
+    const test::TempDirectory directory;
+    const std::string hosts = directory / "hosts";
+    REQUIRE(WriteFileAtomic(hosts, always + "172.17.0.2\tweb\n", 0644));
+    Json json = {{"ociVersion", "1.0.2"},
+                 {"hostname", "web"},
+                 {"process", {{"args", {"x"}}, {"cwd", "/"}}},
+                 {"root", {{"path", "rootfs"}}}};
+    const auto expects = [&json] { return ExpectsNetwork(ParseSpec(DumpJson(json)).value()); };
+    CHECK_FALSE(expects());
+    json["mounts"] = {{{"destination", "/etc/hosts"}, {"type", "bind"}, {"source", hosts}}};
+    CHECK(expects());
+    json["hostname"] = "other";
+    CHECK_FALSE(expects());
+    json["hostname"] = "web";
+    json["mounts"][0]["source"] = directory.path();
+    CHECK_FALSE(expects());
 }

@@ -240,6 +240,36 @@ TEST_CASE("a bind mount without a source that exists is refused by name") {
     }
 }
 
+TEST_CASE("the guest is sent a filter in place of its rules, an older one the rules") {
+    const auto with = [](const Json& seccomp) {
+        return ParseSpec(Changed([&](Json& j) { j["linux"]["seccomp"] = seccomp; })).value();
+    };
+    const OciSpec spec =
+        with({{"defaultAction", "SCMP_ACT_ALLOW"},
+              {"architectures", {"SCMP_ARCH_X86_64"}},
+              {"syscalls", {{{"names", {"mkdir"}}, {"action", "SCMP_ACT_ERRNO"}}}}});
+    const auto filter = MakeSeccompFilter(spec);
+    REQUIRE_MESSAGE(filter, filter.error().message);
+    REQUIRE(*filter);
+    GuestDetails details;
+    details.seccomp = *filter;
+    const auto sent =
+        ParseNewContainer(NewContainerMessage(spec, "web", {}, {}, details).value()).value();
+    REQUIRE(sent.seccomp);
+    CHECK(sent.seccomp->program.size() == (*filter)->program.size());
+    CHECK_FALSE(ParseJson(sent.oci).value()["linux"].contains("seccomp"));
+    const auto older = ParseNewContainer(NewContainerMessage(spec, "web", {}).value()).value();
+    CHECK_FALSE(older.seccomp);
+    CHECK(ParseJson(older.oci).value()["linux"]["seccomp"] == (*spec.document)["linux"]["seccomp"]);
+
+    const auto none = MakeSeccompFilter(with(nullptr));
+    REQUIRE(none);
+    CHECK_FALSE(*none);
+    const auto wrong = MakeSeccompFilter(with({{"defaultAction", "SCMP_ACT_NOTIFY"}}));
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().message.find("linux.seccomp.defaultAction") != std::string::npos);
+}
+
 TEST_CASE("a configuration too large for one message to the agent is refused in words") {
     const auto spec = ParseSpec(Changed([](Json& j) {
         j["process"]["env"].push_back("X=" + std::string(kMaxControlMessage / 2, 'x'));
