@@ -46,7 +46,7 @@ constexpr int kNetworkExtension = 5;  // from which on STARTPOD has a whole netw
 constexpr int kNetworkUpdateExtension = 6;  // from which on a pod's network can change
 constexpr int kSubCgroupExtension = 7;      // from which on EXECCMD may name a cgroup
 constexpr int kDiskExtension = 8;           // from which on NEWCONTAINER may name disks
-constexpr int kSeccompExtension = 9;          // from which on NEWCONTAINER may have a filter
+constexpr int kSeccompExtension = 9;        // from which on NEWCONTAINER may have a filter
 constexpr int kProcessListExtension = 7;    // from which on PSCONTAINER tells all of processes
 
 // A hang-up that is still on its way when the machine is saved, or that the next connection hides,

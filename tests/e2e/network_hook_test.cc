@@ -29,7 +29,8 @@ std::string AwaitVm(const Host& host) {
 
 constexpr const char* kMakeLink =
     "net=\"nsenter --net=/proc/$pid/ns/net ip\"; $net link add eth0 type veth peer name other && "
-    "$net link set other addrgenmode none up && $net addr add 10.66.0.2/24 dev eth0 && $net link set eth0 up && "
+    "$net link set other addrgenmode none up && $net addr add 10.66.0.2/24 dev eth0 && $net link "
+    "set eth0 up && "
     "$net route add default via 10.66.0.1; ";
 
 // As Docker writes it.
