@@ -22,7 +22,8 @@
 // Extension 8: NEWCONTAINER says in "disks" which disks of the machine's block devices of the
 // configuration are, and may name one as its root file system.
 // Extension 9: NEWCONTAINER has the system call filter in "seccomp" (protocol/seccomp_filter.h),
-// made from the rules of the configuration, which is without them then.
+// made from the rules of the configuration, which is without them then; and what no network of an
+// UPDATENETWORK uses is put out of sight of a pod that was told nothing of networks before.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +47,9 @@ constexpr int kNetworkExtension = 5;  // from which on STARTPOD has a whole netw
 constexpr int kNetworkUpdateExtension = 6;  // from which on a pod's network can change
 constexpr int kSubCgroupExtension = 7;      // from which on EXECCMD may name a cgroup
 constexpr int kDiskExtension = 8;           // from which on NEWCONTAINER may name disks
-constexpr int kSeccompExtension = 9;        // from which on NEWCONTAINER may have a filter
-constexpr int kProcessListExtension = 7;    // from which on PSCONTAINER tells all of processes
+constexpr int kLateNetworkExtension = 9;  // from which on a pod may be told later that it has none
+constexpr int kSeccompExtension = 9;      // from which on NEWCONTAINER may have a filter
+constexpr int kProcessListExtension = 7;  // from which on PSCONTAINER tells all of processes
 
 // A hang-up that is still on its way when the machine is saved, or that the next connection hides,
 // would be missed; the other ways to learn that the agent has seen it take a second (QEMU sends no

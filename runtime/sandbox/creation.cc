@@ -331,6 +331,7 @@ Result<void> Creation::StartPod() {
     pod.unix_time_ns = UnixTimeNs();
     if (vm_size_.memory_mib != config_.memory_mib) pod.memory_mib = vm_size_.memory_mib;
     if (vm_size_.cpus != config_.vcpus) pod.cpus = vm_size_.cpus;
+    if (!agent_ || agent_->extension < kLateNetworkExtension) network_expected_ = false;
     CC_TRY(TellNetwork(pod));
     CC_TRY(RecordNetwork());
     // The host's kernel takes its time to move a link, and so does the guest.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/interrupt.h"
 
+#include <atomic>
+
 #include <sys/socket.h>
 
 #include "base/text.h"
@@ -10,14 +12,16 @@ namespace cc::runtime {
 namespace {
 
 constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};
-volatile sig_atomic_t caught = 0;
-volatile pid_t watched = 0;
-volatile int connection = -1;
-
-volatile sig_atomic_t no_more_waits = 0;
+// Of a handler and of two threads. Who says what is waited for then looks whether it may, and who
+// ends all waits says so first: one of them sees the other.
+std::atomic<int> caught = 0;
+std::atomic<pid_t> watched = 0;
+std::atomic<int> connection = -1;
+std::atomic<bool> no_more_waits = false;
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
 void EndAllWaits() {
-    no_more_waits = 1;
+    no_more_waits = true;
     if (watched > 0) ::kill(watched, SIGTERM);
     if (connection >= 0) ::shutdown(connection, SHUT_RDWR);
 }
@@ -31,7 +35,7 @@ void OnSignal(int signal) {
 
 InterruptGuard::InterruptGuard() {
     caught = 0;
-    no_more_waits = 0;
+    no_more_waits = false;
     watched = 0;
     struct sigaction action {};
     action.sa_handler = OnSignal;
@@ -48,7 +52,7 @@ InterruptGuard::~InterruptGuard() {
 
 void InterruptGuard::Watch(pid_t keeper) {
     watched = keeper;
-    if (no_more_waits != 0 && keeper > 0) ::kill(keeper, SIGTERM);
+    if (no_more_waits && keeper > 0) ::kill(keeper, SIGTERM);
 }
 
 void InterruptGuard::EndWaits() {
@@ -57,12 +61,12 @@ void InterruptGuard::EndWaits() {
 
 Result<void> CheckInterrupted() {
     if (caught == 0) return {};
-    return Fail(Cat("interrupted by signal ", static_cast<int>(caught)), EINTR);
+    return Fail(Cat("interrupted by signal ", caught.load()), EINTR);
 }
 
 InterruptibleConnection::InterruptibleConnection(int fd) {
     connection = fd;
-    if (no_more_waits != 0) ::shutdown(fd, SHUT_RDWR);
+    if (no_more_waits) ::shutdown(fd, SHUT_RDWR);
 }
 
 InterruptibleConnection::~InterruptibleConnection() {
