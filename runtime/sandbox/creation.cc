@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sandbox/creation.h"
 
+#include <algorithm>
 #include <csignal>
 #include <future>
 
@@ -75,36 +76,29 @@ const std::vector<Creation::Step>& Creation::SandboxSteps() {
     return steps;
 }
 
-const std::vector<Creation::Step>& Creation::NetworkHookSteps() {
-    static const std::vector<Step> steps = {
-        {"validate", kPrepare, &Creation::PlanOwnSandbox},
-        {"record", kPrepare, &Creation::RecordSandbox},
-        {"cgroup", kPrepare, &Creation::MakeContainerCgroup},
-        {"shim", kPrepare, &Creation::ForkShim},
-        // And BesideHookSteps().
-        {"hooks", "hooks", &Creation::RunHooksBeside},
-        {"network", "network", &Creation::ConnectLate},
-        {"created", kContainer, &Creation::RecordCreated},
-        {"pid-file", kContainer, &Creation::WritePidFile},
+std::vector<Creation::Step> Creation::SandboxSteps(std::string_view first, std::string_view last) {
+    const auto& all = SandboxSteps();
+    const auto at = [&all](std::string_view name) {
+        return std::find_if(all.begin(), all.end(),
+                            [name](const Step& step) { return step.name == name; });
     };
+    return {at(first), at(last) + 1};
+}
+
+const std::vector<Creation::Step>& Creation::NetworkHookSteps() {
+    static const std::vector<Step> steps = [] {
+        std::vector<Step> list = SandboxSteps("validate", "shim");
+        list.push_back({"hooks", "hooks", &Creation::RunHooksBeside});  // and BesideHookSteps()
+        list.push_back({"network", "network", &Creation::ConnectLate});
+        for (const auto& step : SandboxSteps("created", "pid-file"))
+            list.push_back(step);
+        return list;
+    }();
     return steps;
 }
 
 const std::vector<Creation::Step>& Creation::BesideHookSteps() {
-    static const std::vector<Step> steps = {
-        {"root", kPrepare, &Creation::TakeRoot},
-        {"network", kPrepare, &Creation::RecordNamespace},
-        {"vm", "VM process", &Creation::StartVm},
-        {"proxy", "proxy", &Creation::ConnectProxy},
-        {kBootStep, "guest", &Creation::BootGuest},
-        {"limits", kContainer, &Creation::SetVmLimits},
-        // Without a network.
-        {"pod", kContainer, &Creation::StartPod},
-        {"share", kContainer, &Creation::ShareFiles},
-        {"attach", kContainer, &Creation::AttachShim},
-        {"disks", kContainer, &Creation::PlugDisks},
-        {"container", kContainer, &Creation::MakeContainer},
-    };
+    static const std::vector<Step> steps = SandboxSteps("root", "container");
     return steps;
 }
 

@@ -71,7 +71,8 @@ class Creation {
     };
     static const std::vector<Step>& SandboxSteps();
     static const std::vector<Step>& JoinSteps();
-    // SandboxSteps() with hooks that make nothing but the network, and what is done meanwhile.
+    static std::vector<Step> SandboxSteps(std::string_view first, std::string_view last);
+    // Of a sandbox whose hooks make nothing but the network, and those that are done meanwhile.
     static const std::vector<Step>& NetworkHookSteps();
     static const std::vector<Step>& BesideHookSteps();
 
@@ -85,7 +86,6 @@ class Creation {
     Result<void> PlanOwnSandbox();
     Result<void> RecordSandbox();
     Result<void> ReadNetwork();
-    Result<void> RecordNamespace();
     Result<void> ConnectLate();
     Result<void> StartVm();
     Result<void> BootGuest();

@@ -35,8 +35,8 @@ Result<void> Creation::OpenNetwork() {
     return {};
 }
 
-// Where it is, whatever it holds.
-Result<void> Creation::RecordNamespace() {
+// The hooks have run, by which engines make it; or it is only where it will be.
+Result<void> Creation::ReadNetwork() {
     if (!config_.network) return {};
     if (new_network_) {
         CC_ASSIGN(network_, NetworkNamespaceOf(shim_->process().pid()));
@@ -45,13 +45,7 @@ Result<void> Creation::RecordNamespace() {
     CC_ASSIGN(sandbox_.network, RecordOf(network_, new_network_ ? "" : network->path));
     sandbox_.network.policy = {config_.model, config_.physical, MostNics(config_.machine),
                                config_.guard_addresses};
-    return {};
-}
-
-// The hooks have run, by which engines make it.
-Result<void> Creation::ReadNetwork() {
-    CC_TRY(RecordNamespace());
-    if (!config_.network) return {};
+    if (network_later_) return {};
     CC_TRY(CheckUnused(network_));
     CC_ASSIGN(network_plan_, PlanNetwork(network_, sandbox_.network));
     return CheckPlan(network_plan_, config_.machine);
