@@ -100,8 +100,8 @@ Result<Nic> Nic::Make(int number, int queues, bool vhost) {
     const std::string name = TapName(number);
     CC_ASSIGN(std::vector<Fd> taps, OpenTaps(name, queues));
     Nic nic(name, {std::move(taps), {}});
-    CC_ASSIGN(nic.stays_, nic.back_end_.taps.front().Duplicate());
-    CC_TRY(SetPersistent(nic.stays_, true));
+    CC_ASSIGN(nic.persistent_, nic.back_end_.taps.front().Duplicate());
+    CC_TRY(SetPersistent(nic.persistent_, true));
     if (vhost) nic.back_end_.vhosts = OpenVhostNets(nic.back_end_.taps.size());
     return nic;
 }
@@ -138,8 +138,8 @@ Result<void> Nic::Attach(Fd network_namespace) {
         return Fail("what came with the request is no network namespace", EINVAL);
     CC_ASSIGN(const netns::Socket socket, netns::Socket::Open());
     CC_ASSIGN(const netns::FoundLink tap, netns::FindLink(socket, name_));
-    if (stays_) CC_TRY(SetPersistent(stays_, false));
-    stays_.Reset();
+    if (persistent_) CC_TRY(SetPersistent(persistent_, false));
+    persistent_.Reset();
     CC_TRY(netns::MoveLink(socket, tap.index, network_namespace, name_));
     namespace_ = std::move(network_namespace);
     return {};

@@ -57,7 +57,7 @@ class Nic {
     Nic(std::string name, NicBackEnd end) : name_(std::move(name)), back_end_(std::move(end)) {}
     std::string name_;
     NicBackEnd back_end_;
-    Fd stays_;  // descriptor of a tap that outlives all of them
+    Fd persistent_;  // the tap, while it would outlive its last descriptor
     Fd namespace_;
     bool macvtap_ = false;
 };

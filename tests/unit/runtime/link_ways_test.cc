@@ -270,7 +270,6 @@ TEST_CASE("with macvtap each link that can carry one has one, and keeps it") {
 }
 
 TEST_CASE("cards and taps share the room that a machine has") {
-    const Fd place = test::NewNetworkNamespace();
     Found found;
     found.record.policy.devices = MostNics(MachineType::kQ35);
     for (int i = 4; i < 7; ++i)

@@ -132,7 +132,6 @@ TEST_CASE("what a machine cannot be given is said, with what to do") {
     for (int i = 0; i <= kMostNics; ++i)
         found.links.push_back(Link(Cat("eth", i), {{Cat("10.", i, ".0.2/24")}}));
     CHECK(WhyNot(found).find("eth0, eth1") != std::string::npos);
-    const Fd place = test::NewNetworkNamespace();
     found.links.resize(2);
     const auto plan = Plan(found);
     REQUIRE(plan);
